@@ -32,10 +32,8 @@ static void tell(struct seat *seat, arun_conn *from, const char *line, size_t le
 static int member(arun_conn *conn, void *arg) {
 	struct seat *seats = arg;
 	char line[1024], *text = line + sprintf(line, "%s: ", arun_peer(conn));
-	ssize_t n;
-	int own = 0;
-	while (seats[own].conn) {
-		own++;
+	ssize_t n, own = 0;
+	for (; seats[own].conn; own++) {
 	}
 	seats[own] = (struct seat){conn, arun_self()};
 	while ((n = arun_read_until(conn, '\n', text, 900)) > 0) {
