@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ending - how arun leaves: through exit(), so that stdio and everybody's atexit(3)
+ * handlers have their turn, and then with the status, or by the signal, that the caller
+ * of arun shall see.
+ */
+#ifndef ENDING_H
+#define ENDING_H
+
+/* To be called first in main(): handlers registered first run last. */
+void ending_prepare(void);
+
+/*
+ * Ends the process. Where status is 0 but stdout could not be written, one line says so
+ * and the status is 1.
+ */
+_Noreturn void ending_exit(int status);
+
+/* Ends the process by that signal; with 128 + signum where that does nothing (PID 1). */
+_Noreturn void ending_die(int signum);
+
+#endif

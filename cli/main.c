@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main - from the command line to arun_run() and back: a client of arun.h and loader.h
+ * alone. It decides the exit status.
+ */
+#include "ending.h"
+#include "options.h"
+#include "report_file.h"
+#include "say.h"
+
+#include <arun.h>
+#include <loader.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+enum { STATUS_FAILED = 125 };
+
+/* What the steps of main() hand on. */
+struct launch {
+	struct options options;
+	struct loader_name name;
+	struct loader_plugin plugin;
+	const struct arun_entry *entry;
+	int argc; /* of the entry; argv[0] is PLUGIN as typed */
+	char **argv;
+	int report_fd; /* 0: none */
+};
+
+/* Descriptors 0 to 2 found closed would be the first ones that something else gets. */
+static void open_standard_streams(void) {
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) {
+			ending_exit(STATUS_FAILED);
+		}
+	}
+}
+
+/* Whoever starts a set-uid arun would choose the code that runs with its privileges. */
+static void refuse_privileges(void) {
+	if (getauxval(AT_SECURE)) {
+		say("refusing to run with set-uid, set-gid or file capabilities");
+		ending_exit(STATUS_FAILED);
+	}
+}
+
+static void fail(const struct loader_error *error) {
+	say("%s", error->text);
+	ending_exit(error->status);
+}
+
+static void parse_options(struct launch *launch, int argc, char **argv) {
+	struct options_error error;
+	int index = options_parse(&launch->options, argc, argv, &error);
+	if (index < 0) {
+		say("%s", error.text);
+		ending_exit(STATUS_FAILED);
+	}
+	if (launch->options.help) {
+		options_print_help(stdout);
+		ending_exit(EXIT_SUCCESS);
+	}
+	if (launch->options.version) {
+		printf("arun %s\n", arun_version());
+		ending_exit(EXIT_SUCCESS);
+	}
+	if (index == argc) {
+		say("no PLUGIN given (see arun --help)");
+		ending_exit(STATUS_FAILED);
+	}
+	launch->argc = argc - index;
+	launch->argv = argv + index;
+}
+
+static void find_plugin(struct launch *launch) {
+	struct loader_error error;
+	struct loader_name *name = &launch->name;
+	char *word = launch->argv[0];
+	if (loader_find(word, getenv("ARUN_PATH"), ARUN_LIBRARY_DIR, name, &error) < 0) {
+		fail(&error);
+	}
+	if (!name->entry) {
+		return;
+	}
+	/* A copy: the word itself is what ps(1) shows. */
+	launch->argv[0] = strndup(word, strlen(word) - strlen(name->entry) - 1);
+	if (!launch->argv[0]) {
+		say("%s", strerror(ENOMEM));
+		ending_exit(STATUS_FAILED);
+	}
+}
+
+/* Before loading: a constructor of the plugin could take the number of an unopened
+ * "fd:N". */
+static void open_report(struct launch *launch) {
+	if (!launch->options.report || launch->options.check) {
+		return;
+	}
+	launch->report_fd = report_file_open(launch->options.report);
+	if (launch->report_fd < 0) {
+		ending_exit(STATUS_FAILED);
+	}
+}
+
+static void load_plugin(struct launch *launch) {
+	struct loader_error error;
+	if (loader_open(launch->name.path, launch->options.check, &launch->plugin,
+		    &error) < 0) {
+		fail(&error);
+	}
+}
+
+/* With --check and no ENTRY, a plugin need not say which of its entries is the usual. */
+static void pick_entry(struct launch *launch) {
+	struct loader_error error;
+	if (launch->options.check && !launch->name.entry) {
+		return;
+	}
+	launch->entry = loader_pick(
+		&launch->plugin, launch->name.path, launch->name.entry, &error);
+	if (!launch->entry) {
+		fail(&error);
+	}
+}
+
+static void print_entry(const struct arun_entry *entry) {
+	say_escaped(stdout, loader_entry_name(entry));
+	fputs(entry->kind == ARUN_ENTRY_SERVER ? "  server" : "  main", stdout);
+	if (entry->about) {
+		fputs("  ", stdout);
+		say_escaped(stdout, entry->about);
+	}
+	fputs("  (", stdout);
+	say_escaped(stdout, entry->file);
+	printf(":%d)\n", entry->line);
+}
+
+static void print_offer(const struct launch *launch) {
+	if (launch->entry) {
+		print_entry(launch->entry);
+		return;
+	}
+	for (size_t i = 0; i < launch->plugin.count; i++) {
+		print_entry(launch->plugin.entries[i]);
+	}
+}
+
+static void run(struct launch *launch) {
+	const struct arun_entry *entry = launch->entry;
+	arun_options options = {
+		.struct_size = sizeof options,
+		.name = loader_entry_name(entry),
+		.stack_size = entry->stack_size,
+		.reload = entry->reload,
+		.grace = launch->options.grace,
+		.leaks = launch->options.leaks,
+		.report_fd = launch->report_fd,
+		.debug = launch->options.debug,
+		.signals = true,
+		.plugin = launch->plugin.handle,
+		.plugin_path = launch->name.path,
+	};
+	int status = (entry->kind == ARUN_ENTRY_SERVER ? arun_run_forever : arun_run)(
+		entry->function, launch->argc, launch->argv, &options);
+	if (status < 0) {
+		say("%s: cannot run: %s", launch->name.path, strerror(errno));
+		ending_exit(STATUS_FAILED);
+	}
+	if (options.signal) {
+		ending_die(options.signal);
+	}
+	ending_exit(status);
+}
+
+int main(int argc, char **argv) {
+	struct launch launch = {0};
+	ending_prepare();
+	open_standard_streams();
+	refuse_privileges();
+	parse_options(&launch, argc, argv);
+	find_plugin(&launch);
+	open_report(&launch);
+	load_plugin(&launch);
+	pick_entry(&launch);
+	if (launch.options.check) {
+		print_offer(&launch);
+		ending_exit(EXIT_SUCCESS);
+	}
+	run(&launch);
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+#include "options.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEE_HELP    "(see arun --help)"
+#define LEAKS_WORDS "off|warn|error"
+#define GRACE_MIN   0.001
+#define GRACE_MAX   1e6
+
+enum { NAME_SIZE = 64 };
+
+/* Each takes a value; false: it is not one. */
+typedef bool set_function(struct options *options, const char *value);
+
+struct option {
+	char letter; /* 0: none */
+	const char *name;
+	const char *argument; /* NULL: a flag */
+	const char *about;    /* NULL: it goes to the last line of --help */
+	bool environment;     /* $ARUN_NAME sets it too */
+	set_function *set;
+	const char *expected; /* what a bad value is not */
+};
+
+static bool read_flag(const char *value, bool *flag) {
+	*flag = !strcmp(value, "1") || !strcmp(value, "yes");
+	return *flag || !strcmp(value, "0") || !strcmp(value, "no");
+}
+
+static bool set_debug(struct options *options, const char *value) {
+	return read_flag(value, &options->debug);
+}
+
+static bool set_check(struct options *options, const char *value) {
+	return read_flag(value, &options->check);
+}
+
+static bool set_help(struct options *options, const char *value) {
+	return read_flag(value, &options->help);
+}
+
+static bool set_version(struct options *options, const char *value) {
+	return read_flag(value, &options->version);
+}
+
+static bool set_grace(struct options *options, const char *value) {
+	char *end;
+	double seconds = strtod(value, &end);
+	if (end == value || *end || isspace((unsigned char)*value)) {
+		return false;
+	}
+	if (!isfinite(seconds) || seconds < 0 || seconds > GRACE_MAX) {
+		return false;
+	}
+	/* To arun_run(), 0 would mean the default. */
+	options->grace = seconds < GRACE_MIN ? GRACE_MIN : seconds;
+	return true;
+}
+
+static bool set_leaks(struct options *options, const char *value) {
+	if (!strcmp(value, "off")) {
+		options->leaks = ARUN_LEAKS_OFF;
+	} else if (!strcmp(value, "warn")) {
+		options->leaks = ARUN_LEAKS_WARN;
+	} else if (!strcmp(value, "error")) {
+		options->leaks = ARUN_LEAKS_ERROR;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static bool set_report(struct options *options, const char *value) {
+	options->report = value;
+	return *value != '\0';
+}
+
+static const struct option table[] = {
+	{
+		.letter = 'd',
+		.name = "debug",
+		.about = "check more; stacks and source lines in the reports",
+		.environment = true,
+		.set = set_debug,
+		.expected = "1, 0, yes or no",
+	},
+	{
+		.letter = 't',
+		.name = "check",
+		.about = "load PLUGIN, print what it offers, and exit",
+		.set = set_check,
+	},
+	{
+		.letter = 'g',
+		.name = "grace",
+		.argument = "SECONDS",
+		.about = "time to end cleanly after a signal (8)",
+		.environment = true,
+		.set = set_grace,
+		.expected = "a number of seconds from 0 to 1000000",
+	},
+	{
+		.name = "leaks",
+		.argument = LEAKS_WORDS,
+		.about = "what leaks do at the end (warn); error: exit status 23",
+		.environment = true,
+		.set = set_leaks,
+		.expected = "one of " LEAKS_WORDS,
+	},
+	{
+		.name = "report",
+		.argument = "FILE",
+		.about = "write the reports to FILE as JSON, one a line",
+		.environment = true,
+		.set = set_report,
+		.expected = "the name of a file",
+	},
+	{.letter = 'h', .name = "help", .set = set_help},
+	{.letter = 'V', .name = "version", .set = set_version},
+};
+enum { COUNT = sizeof table / sizeof table[0] };
+
+struct parser {
+	struct options *options;
+	struct options_error *error;
+	int argc;
+	char **argv;
+	int index;         /* of the next word */
+	bool given[COUNT]; /* on the command line */
+};
+
+static int fail(struct parser *parser, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static int fail(struct parser *parser, const char *format, ...) {
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(parser->error->text, sizeof parser->error->text, format, arguments);
+	va_end(arguments);
+	return -1;
+}
+
+/* source is "--name" or "$ARUN_NAME". */
+static int set(struct parser *parser, const struct option *option, const char *source,
+	const char *value) {
+	if (!option->set(parser->options, value)) {
+		return fail(parser, "%s: '%.200s' is not %s " SEE_HELP, source, value,
+			option->expected);
+	}
+	return 0;
+}
+
+static int set_given(
+	struct parser *parser, const struct option *option, const char *value) {
+	char source[NAME_SIZE];
+	snprintf(source, sizeof source, "--%s", option->name);
+	parser->given[option - table] = true;
+	return set(parser, option, source, value);
+}
+
+/* An option that takes a value; attached is what stood in the same word, or NULL. */
+static int set_argument(
+	struct parser *parser, const struct option *option, const char *attached) {
+	if (attached) {
+		return set_given(parser, option, attached);
+	}
+	if (parser->index == parser->argc) {
+		return fail(parser, "option '--%s' needs a value, --%s=%s " SEE_HELP,
+			option->name, option->name, option->argument);
+	}
+	return set_given(parser, option, parser->argv[parser->index++]);
+}
+
+static const struct option *find_name(const char *name, size_t length) {
+	for (const struct option *option = table; option < table + COUNT; option++) {
+		if (strlen(option->name) == length &&
+			!memcmp(option->name, name, length)) {
+			return option;
+		}
+	}
+	return NULL;
+}
+
+static const struct option *find_letter(char letter) {
+	for (const struct option *option = table; option < table + COUNT; option++) {
+		if (option->letter == letter) {
+			return option;
+		}
+	}
+	return NULL;
+}
+
+static int parse_long(struct parser *parser, const char *word) {
+	const char *name = word + 2;
+	size_t length = strcspn(name, "=");
+	const char *value = name[length] ? name + length + 1 : NULL;
+	const struct option *option = find_name(name, length);
+	if (!option) {
+		return fail(parser, "unknown option '--%.*s' " SEE_HELP,
+			length < 200 ? (int)length : 200, name);
+	}
+	if (option->argument) {
+		return set_argument(parser, option, value);
+	}
+	if (value) {
+		return fail(
+			parser, "option '--%s' takes no value " SEE_HELP, option->name);
+	}
+	return set_given(parser, option, "1");
+}
+
+/* "-dg5": flags, the last of which may take a value, in this word or the next. */
+static int parse_letters(struct parser *parser, const char *word) {
+	for (const char *p = word + 1; *p; p++) {
+		const struct option *option = find_letter(*p);
+		if (!option) {
+			return fail(parser, "unknown option '-%c' " SEE_HELP, *p);
+		}
+		if (option->argument) {
+			return set_argument(parser, option, p[1] ? p + 1 : NULL);
+		}
+		if (set_given(parser, option, "1") < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static bool at_end(const struct parser *parser) {
+	return parser->options->help || parser->options->version;
+}
+
+static int parse_words(struct parser *parser) {
+	while (parser->index < parser->argc && !at_end(parser)) {
+		const char *word = parser->argv[parser->index];
+		if (word[0] != '-' || !word[1]) {
+			return 0;
+		}
+		parser->index++;
+		if (!strcmp(word, "--")) {
+			return 0;
+		}
+		int result = word[1] == '-' ? parse_long(parser, word)
+					    : parse_letters(parser, word);
+		if (result < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* "$ARUN_SOME_NAME" of "some-name"; the variable is what follows the '$'. */
+static void format_variable(char *out, size_t size, const char *name) {
+	snprintf(out, size, "$ARUN_%s", name);
+	for (char *p = out; *p; p++) {
+		*p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+	}
+}
+
+static int parse_environment(struct parser *parser) {
+	for (const struct option *option = table; option < table + COUNT; option++) {
+		if (!option->environment || parser->given[option - table]) {
+			continue;
+		}
+		char source[NAME_SIZE];
+		format_variable(source, sizeof source, option->name);
+		const char *value = getenv(source + 1);
+		if (value && *value && set(parser, option, source, value) < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int options_parse(
+	struct options *options, int argc, char **argv, struct options_error *error) {
+	struct parser parser = {.options = options,
+		.error = error,
+		.argc = argc,
+		.argv = argv,
+		.index = 1};
+	*options = (struct options){.leaks = ARUN_LEAKS_WARN};
+	if (argc < 1) {
+		return argc;
+	}
+	if (parse_words(&parser) < 0) {
+		return -1;
+	}
+	if (!at_end(&parser) && parse_environment(&parser) < 0) {
+		return -1;
+	}
+	return parser.index;
+}
+
+static void print_option(FILE *out, const struct option *option) {
+	char text[NAME_SIZE];
+	char letter[] = {'-', option->letter, ',', '\0'};
+	snprintf(text, sizeof text, "  %3s --%s%s%s", option->letter ? letter : "",
+		option->name, option->argument ? "=" : "",
+		option->argument ? option->argument : "");
+	fprintf(out, "%-28s %s\n", text, option->about);
+}
+
+void options_print_help(FILE *out) {
+	const char *gap = "  ";
+	fputs("Usage: arun [OPTION]... PLUGIN[:ENTRY] [ARG]...\n", out);
+	for (const struct option *option = table; option < table + COUNT; option++) {
+		if (option->about) {
+			print_option(out, option);
+			continue;
+		}
+		fprintf(out, "%s-%c, --%s", gap, option->letter, option->name);
+		gap = "    ";
+	}
+	putc('\n', out);
+}

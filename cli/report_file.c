@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include "report_file.h"
+
+#include "say.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int refuse(const char *name, const char *why) {
+	say("--report: %s: %s", name, why);
+	return -1;
+}
+
+/* The 10 digits that an int has at most; -1: not a number. */
+static int read_number(const char *text) {
+	size_t length = strspn(text, "0123456789");
+	if (length == 0 || length > 10 || text[length]) {
+		return -1;
+	}
+	long long number = strtoll(text, NULL, 10);
+	return number <= INT_MAX ? (int)number : -1;
+}
+
+static int take_descriptor(const char *name) {
+	int fd = read_number(name + strlen("fd:"));
+	if (fd < 0) {
+		return refuse(name, "not fd:NUMBER");
+	}
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0) {
+		return refuse(name, "not an open descriptor");
+	}
+	if ((flags & O_ACCMODE) == O_RDONLY) {
+		return refuse(name, "not open for writing");
+	}
+	if (fd <= STDERR_FILENO) {
+		int copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		return copy < 0 ? refuse(name, strerror(errno)) : copy;
+	}
+	return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? refuse(name, strerror(errno)) : fd;
+}
+
+/* With the process id in place of "%p"; NULL: no memory. */
+static char *expand(const char *name) {
+	char *path = NULL;
+	size_t size;
+	FILE *out = open_memstream(&path, &size);
+	if (!out) {
+		return NULL;
+	}
+	const char *rest = name;
+	for (const char *p; (p = strstr(rest, "%p")); rest = p + 2) {
+		fprintf(out, "%.*s%ld", (int)(p - rest), rest, (long)getpid());
+	}
+	fputs(rest, out);
+	if (fclose(out) != 0) {
+		free(path);
+		return NULL;
+	}
+	return path;
+}
+
+static const char *why_not_opened(int error) {
+	switch (error) {
+	case ELOOP:
+		return "a symbolic link, which is not followed";
+	case ENXIO: /* a FIFO without a reader, a socket */
+	case EISDIR:
+		return "not a regular file";
+	default:
+		return strerror(error);
+	}
+}
+
+/* O_NONBLOCK: a FIFO or a device must not hold arun up before it is refused. */
+static int open_regular(const char *path) {
+	int fd = open(path,
+		O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY |
+			O_NONBLOCK,
+		0600);
+	if (fd < 0) {
+		return refuse(path, why_not_opened(errno));
+	}
+	struct stat status;
+	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode)) {
+		close(fd);
+		return refuse(path, "not a regular file");
+	}
+	return fd;
+}
+
+int report_file_open(const char *name) {
+	if (!strncmp(name, "fd:", strlen("fd:"))) {
+		return take_descriptor(name);
+	}
+	char *path = expand(name);
+	if (!path) {
+		return refuse(name, strerror(ENOMEM));
+	}
+	int fd = open_regular(path);
+	free(path);
+	return fd;
+}

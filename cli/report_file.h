@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* report_file - the file of --report. */
+#ifndef REPORT_FILE_H
+#define REPORT_FILE_H
+
+/*
+ * Opens name to append to, making it with mode 0600: a regular file, never through a
+ * symbolic link; "%p" in it is the process id. "fd:N" is a descriptor that this process
+ * was given; from now on it is closed on exec.
+ *
+ * Returns a descriptor above 2 (for fd:0 to fd:2 a copy), the caller's; -1 where there is
+ * none, after one line on stderr.
+ */
+int report_file_open(const char *name);
+
+#endif

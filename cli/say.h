@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * say - text for the terminal: control characters that came from outside (names, paths,
+ * the words of the command line) are printed as \n, \t and \xNN.
+ */
+#ifndef SAY_H
+#define SAY_H
+
+#include <stdio.h>
+
+/* Prints "arun: " and the text on stderr, as one line whatever the arguments hold. */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Prints text to out, escaped. */
+void say_escaped(FILE *out, const char *text);
+
+#endif
