@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Who may include whom. CONTRIBUTING.md shows this table."""
+import pathlib
+import re
+
+import house
+
+# A file of runtime/ sees the lines above its own, and in its line what stands before it.
+LAYERS = """
+base list text
+context stack registry
+sched task
+poller
+loop
+scope group sync gen pool timer
+endpoint resolve
+stream udp process signals tls
+server
+snapshot report
+run
+""".split("\n")
+ORDER = [name for line in LAYERS for name in line.split()]
+SYSTEM = {"ev.h": "loop", "sys/epoll.h": "poller"}
+INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([\w/.-]+)[">]', re.M)
+
+
+def includes(folder):
+    for path in house.files(".c", ".h", folders=[folder]):
+        text = path.read_text()
+        for match in INCLUDE.finditer(text):
+            line = text.count("\n", 0, match.start(2)) + 1
+            yield path, f"{house.short(path)}:{line}", match[1], match[2]
+
+
+def every_file_of_the_runtime_has_a_layer():
+    known = set(ORDER)
+    house.none(
+        f"{house.short(p)}: not in the table of tests/style/layers.py"
+        for p in house.files(".c", ".h", ".S", folders=["runtime"])
+        if p.stem.split("_x86")[0].split("_aarch")[0] not in known
+    )
+
+
+def the_runtime_includes_downward():
+    bad = []
+    for path, where, mark, header in includes("runtime"):
+        own, other = path.stem, pathlib.Path(header).stem
+        if mark != '"' or own == other or own not in ORDER:
+            continue
+        if other not in ORDER:
+            bad.append(f"{where}: {header} is in no layer")
+        elif ORDER.index(other) > ORDER.index(own):
+            bad.append(f"{where}: {own} must not include {header}, which is above it")
+    house.none(bad)
+
+
+def libev_and_epoll_are_known_to_one_file_each():
+    house.none(
+        f"{where}: only runtime/{SYSTEM[header]} may include <{header}>"
+        for path, where, _, header in includes("runtime")
+        if header in SYSTEM and path.stem != SYSTEM[header]
+    )
+
+
+def everything_else_sees_the_public_header_alone():
+    own = {
+        folder: {p.name for p in house.files(".h", folders=[folder])}
+        for folder in ("loader", "cli", "plugins", "tests/api")
+    }
+    own["cli"].add("loader.h")
+    own["tests/api"].add("suite.h")
+    inside = {p.name for p in house.files(".h", folders=["runtime"])}
+    bad = []
+    for folder, allowed in own.items():
+        for path, where, mark, header in includes(folder):
+            name = pathlib.Path(header).name
+            if "/" in header and mark == '"' or header in SYSTEM:
+                bad.append(f"{where}: {folder}/ must not include {header}")
+            elif mark == '"' and name not in allowed and name != "arun.h":
+                what = "runtime/" if name in inside else ""
+                bad.append(f"{where}: {folder}/ must not include {what}{header}")
+    house.none(bad)
+
+
+house.run(
+    every_file_of_the_runtime_has_a_layer,
+    the_runtime_includes_downward,
+    libev_and_epoll_are_known_to_one_file_each,
+    everything_else_sees_the_public_header_alone,
+)

@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The manual: its pages say what the header says, and their examples compile."""
+import os
+import re
+import shlex
+import subprocess
+
+import house
+import tap
+
+HEADER = (house.SOURCE / "include" / "arun.h").read_text()
+PAGES = sorted(house.SOURCE.glob("man/*.[357]"))
+SECTIONS = {
+    "3": ["NAME", "SYNOPSIS", "DESCRIPTION", "RETURN VALUE", "ERRORS", "EXAMPLE", "SEE ALSO"],
+    "5": ["NAME", "SYNOPSIS", "DESCRIPTION", "EXAMPLE", "SEE ALSO"],
+    "7": ["NAME", "SYNOPSIS", "DESCRIPTION", "EXAMPLE", "SEE ALSO"],
+}
+ESCAPES = {r"\-": "-", r"\e": "\\", r"\&": "", r"\(aq": "'", r"\(dq": '"', r"\(ga": "`",
+    r"\(ha": "^", r"\(ti": "~"}
+DECLARATION = re.compile(r"ARUN_API\s+([^;]*?\b(arun_\w+)\([^;]*?)(?:\s+ARUN_FORMAT\(.*?\))?;", re.S)
+
+
+def plain(text):
+    """Lines of a page without fonts and escapes; what macros print is kept."""
+    text = re.sub(r'^\.(?:[BI]|BR|BI|RB|IR|RI|IB) +(.*)$', lambda m: "".join(shlex.split(
+        m[1].replace("\\", "\\\\").replace("'", "\\'"))), text, flags=re.M)
+    text = re.sub(r"\\f[BIRP]", "", text)
+    return re.sub(r"\\(?:\(..|[-e&])", lambda m: ESCAPES.get(m[0], m[0]), text)
+
+
+def sections(page):
+    """The sections of a page by name, in order, as they are in the file."""
+    parts = re.split(r'^\.SH "?([^"\n]*)"?\n', page.read_text(), flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def squeezed(text):
+    return re.sub(r"\s+", "", text)
+
+
+def prototypes():
+    """The prototype of each function that the header exports, without white space."""
+    code = re.sub(r"/\*.*?\*/", "", HEADER, flags=re.S)
+    code = re.sub(r"^[ \t]*#.*(?:\\\n.*)*$", "", code, flags=re.M)
+    found = {m[2]: squeezed(m[1]) for m in DECLARATION.finditer(code)}
+    assert len(found) > 60, f"found only {sorted(found)}"
+    return found
+
+
+def macros():
+    """Macros that the header explains, in a comment right above."""
+    found = set(re.findall(r"\*/\n#define (ARUN_[A-Z]+)\b", HEADER))
+    assert "ARUN_MAIN" in found, found
+    return found
+
+
+def promises():
+    """The errnos of the comment above each function."""
+    found = {}
+    for comment, code in re.findall(r"/\*((?:(?!\*/).)*)\*/\n(ARUN_API.*?)\n\n", HEADER, re.S):
+        errors = set(re.findall(r"\bE[A-Z0-9]{3,}\b", comment))
+        for name in re.findall(r"ARUN_API[^;(]*?\b(arun_\w+)\(", code):
+            found[name] = errors
+    assert found["arun_join"] == {"ECANCELED", "ETIMEDOUT", "EDEADLK", "EINVAL"}, found["arun_join"]
+    return found
+
+
+def homes():
+    """The pages whose SYNOPSIS has a function, by function."""
+    found = {name: [] for name in prototypes()}
+    for page in PAGES:
+        synopsis = set(re.findall(r"\b(arun_\w+)\(", plain(sections(page)["SYNOPSIS"])))
+        for name in synopsis & set(found):
+            found[name].append(page)
+    return found
+
+
+def aliases():
+    """The lines of aliases.txt: link and page."""
+    lines = (house.SOURCE / "man" / "aliases.txt").read_text().splitlines()
+    return [tuple(line.split()) for line in lines if line and not line.startswith("#")]
+
+
+def examples(page):
+    """Each example of a page: the line it begins at, its language, its text."""
+    text = page.read_text()
+    pattern = r'^(?:\.\\" language: (\S+)\n)?\.EX\n(.*?)^\.EE$'
+    for match in re.finditer(pattern, text, re.M | re.S):
+        line = text.count("\n", 0, match.start(2)) + 1
+        yield line, match[1] or "c", plain(match[2])
+
+
+def compiler():
+    return shlex.split(os.environ.get("CC", "cc"))
+
+
+def findings_of_examples(language, *options):
+    """Compiles every example in that language; returns how many there were, and the complaints."""
+    flags = [f"-I{house.SOURCE / 'include'}", *"-Wall -Wextra -Werror -fsyntax-only".split()]
+    count, bad = 0, []
+    for page in PAGES:
+        for line, which, text in examples(page) if page.suffix in (".3", ".7") else ():
+            if which != language:
+                continue
+            count += 1
+            done = subprocess.run(
+                [*compiler(), *flags, "-x", language, *options, "-"],
+                input=text, capture_output=True, text=True,
+            )
+            if done.returncode:
+                bad.append(f"{house.short(page)}:{line}: does not compile\n{done.stderr}")
+    return count, bad
+
+
+def mandoc_finds_nothing():
+    done = subprocess.run(
+        [house.tool("mandoc"), "-T", "lint", "-W", "warning", *PAGES],
+        capture_output=True, text=True,
+    )
+    house.none(done.stdout.splitlines())
+
+
+def every_page_has_the_sections_of_its_kind():
+    house.none(
+        f"{house.short(page)}: {list(sections(page))}"
+        for page in PAGES if list(sections(page)) != SECTIONS[page.suffix[1:]]
+    )
+
+
+def every_function_is_in_exactly_one_synopsis():
+    house.none(
+        f"{name}: in {[house.short(page) for page in pages] or 'none'}"
+        for name, pages in homes().items() if len(pages) != 1
+    )
+
+
+def every_synopsis_has_the_prototype_of_the_header():
+    text = {page: squeezed(plain(sections(page)["SYNOPSIS"])) for page in PAGES}
+    wanted = prototypes()
+    house.none(
+        f"{house.short(page)}: not {wanted[name]};"
+        for name, pages in homes().items() for page in pages
+        if wanted[name] + ";" not in text[page]
+    )
+
+
+def every_errno_that_the_header_promises_is_explained():
+    text = {page: sections(page).get("ERRORS", "") for page in PAGES}
+    found = homes()
+    house.none(
+        f"{house.short(page)}: {name}: {error} is not in ERRORS"
+        for name, errors in promises().items() for page in found[name]
+        for error in sorted(errors) if not re.search(rf"\b{error}\b", text[page])
+    )
+
+
+def every_name_has_a_page_or_a_link():
+    """Also that a link leads to the page that has the name, and that no link is left over."""
+    pages, links = {page.name for page in PAGES}, dict(aliases())
+    assert len(links) == len(aliases()), "a link is there twice"
+    house.none(f"{link}: no page {page}" for link, page in links.items() if page not in pages)
+    house.none(f"{link}: is a page" for link in links if link in pages)
+    homeless = {f"{name}.3" for name in [*prototypes(), *macros()]} - pages - set(links)
+    house.none(f"{link}: not in aliases.txt" for link in sorted(homeless))
+    house.none(
+        f"{name}.3 leads to {links[f'{name}.3']}, its SYNOPSIS is in {found[0].name}"
+        for name, found in homes().items()
+        if f"{name}.3" in links and links[f"{name}.3"] != found[0].name
+    )
+    words = set(re.findall(r"\w+", HEADER))
+    house.none(f"{link}: not in the header" for link in links if link[:-2] not in words)
+
+
+def the_overview_lists_every_function_that_is_called_by_its_name():
+    listed = set(re.findall(r"^(\w+)\t", (house.SOURCE / "man" / "arun.3").read_text(), re.M))
+    wanted = {n for n in prototypes() if not n.endswith("_at")} | macros() - {"ARUN_SITE"}
+    house.none(f"{name}: not in the tables" for name in sorted(wanted - listed))
+    house.none(f"{name}: not in the header" for name in sorted(listed - wanted))
+
+
+def every_page_of_functions_has_an_example():
+    house.none(
+        f"{house.short(page)}: no example"
+        for page in PAGES if page.suffix == ".3" and ".EX\n" not in sections(page)["EXAMPLE"]
+    )
+
+
+def every_example_compiles():
+    count, bad = findings_of_examples("c")
+    assert count >= 10, f"found only {count} examples"
+    house.none(bad)
+
+
+def every_example_in_C_plus_plus_compiles():
+    standard = "-std=gnu++20"
+    probe = subprocess.run(
+        [*compiler(), "-x", "c++", standard, "-fsyntax-only", "-"],
+        input="#include <stdexcept>\n", capture_output=True, text=True,
+    )
+    if probe.returncode:
+        raise tap.Skip(f"{shlex.join(compiler())} has no C++")
+    count, bad = findings_of_examples("c++", standard)
+    assert count >= 1, "no example in C++"
+    house.none(bad)
+
+
+house.run(
+    mandoc_finds_nothing,
+    every_page_has_the_sections_of_its_kind,
+    every_function_is_in_exactly_one_synopsis,
+    every_synopsis_has_the_prototype_of_the_header,
+    every_errno_that_the_header_promises_is_explained,
+    every_name_has_a_page_or_a_link,
+    the_overview_lists_every_function_that_is_called_by_its_name,
+    every_page_of_functions_has_an_example,
+    every_example_compiles,
+    every_example_in_C_plus_plus_compiles,
+)
