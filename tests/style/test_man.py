@@ -21,10 +21,15 @@ ESCAPES = {r"\-": "-", r"\e": "\\", r"\&": "", r"\(aq": "'", r"\(dq": '"', r"\(g
 DECLARATION = re.compile(r"ARUN_API\s+([^;]*?\b(arun_\w+)\([^;]*?)(?:\s+ARUN_FORMAT\(.*?\))?;", re.S)
 
 
+def printed(macro):
+    """What a macro of fonts prints: B and I put spaces between their words."""
+    words = shlex.split(macro[2].replace("\\", "\\\\").replace("'", "\\'"))
+    return (" " if len(macro[1]) == 1 else "").join(words)
+
+
 def plain(text):
-    """Lines of a page without fonts and escapes; what macros print is kept."""
-    text = re.sub(r'^\.(?:[BI]|BR|BI|RB|IR|RI|IB) +(.*)$', lambda m: "".join(shlex.split(
-        m[1].replace("\\", "\\\\").replace("'", "\\'"))), text, flags=re.M)
+    """Lines of a page without fonts and escapes."""
+    text = re.sub(r"^\.([BI]|BR|BI|RB|IR|RI|IB) +(.*)$", printed, text, flags=re.M)
     text = re.sub(r"\\f[BIRP]", "", text)
     return re.sub(r"\\(?:\(..|[-e&])", lambda m: ESCAPES.get(m[0], m[0]), text)
 
