@@ -10,7 +10,7 @@ import house
 LAYERS = """
 base list text
 context stack registry
-sched task
+sched task spawn
 poller
 loop
 scope group sync gen pool timer
