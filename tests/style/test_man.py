@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The manual: its pages say what the header says, and their examples compile."""
+import json
 import os
 import re
 import shlex
@@ -11,6 +12,8 @@ import tap
 
 HEADER = (house.SOURCE / "include" / "arun.h").read_text()
 PAGES = sorted(house.SOURCE.glob("man/*.[357]"))
+REPORT = house.SOURCE / "man" / "arun-report.5"
+SCHEMA = house.SOURCE / "tests" / "fixtures" / "arun-report-1.schema.json"
 SECTIONS = {
     "3": ["NAME", "SYNOPSIS", "DESCRIPTION", "RETURN VALUE", "ERRORS", "EXAMPLE", "SEE ALSO"],
     "5": ["NAME", "SYNOPSIS", "DESCRIPTION", "EXAMPLE", "SEE ALSO"],
@@ -118,6 +121,16 @@ def findings_of_examples(language, *options):
     return count, bad
 
 
+def words_of(schema):
+    """The members and the values of enumerations that a JSON schema has."""
+    if isinstance(schema, list):
+        return set().union(*map(words_of, schema))
+    if not isinstance(schema, dict):
+        return set()
+    found = set(schema.get("properties", {})) | set(schema.get("enum", []))
+    return found.union(*map(words_of, schema.values()))
+
+
 def mandoc_finds_nothing():
     done = subprocess.run(
         [house.tool("mandoc"), "-T", "lint", "-W", "warning", *PAGES],
@@ -210,6 +223,25 @@ def every_example_in_C_plus_plus_compiles():
     house.none(bad)
 
 
+def every_word_of_the_schema_of_reports_is_described():
+    words = words_of(json.loads(SCHEMA.read_text()))
+    assert len(words) > 60, f"found only {words}"
+    text = re.sub(r"^\.EX$.*?^\.EE$", "", REPORT.read_text(), flags=re.M | re.S)
+    marked = re.findall(r"^\.(?:[BI]|[BIR]{2}) (.*)$", text, re.M)
+    house.none(sorted(words - set(re.findall(r"\w+", " ".join(marked)))))
+
+
+def the_example_of_a_report_has_what_a_report_must_have():
+    report = json.loads(next(examples(REPORT))[2])
+    schema = json.loads(SCHEMA.read_text())
+    house.none(sorted(set(schema["required"]) - set(report)))
+    house.none(sorted(set(report) - set(schema["properties"])))
+    leak = schema["$defs"]["object"]
+    for given in report["leaks"]:
+        house.none(sorted(set(leak["required"]) - set(given)))
+        house.none(sorted(set(given) - set(leak["properties"])))
+
+
 house.run(
     mandoc_finds_nothing,
     every_page_has_the_sections_of_its_kind,
@@ -221,4 +253,6 @@ house.run(
     every_page_of_functions_has_an_example,
     every_example_compiles,
     every_example_in_C_plus_plus_compiles,
+    every_word_of_the_schema_of_reports_is_described,
+    the_example_of_a_report_has_what_a_report_must_have,
 )
