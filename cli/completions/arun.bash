@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+# Completion of arun for bash; the options are those of `arun --help`, a test compares them.
+
+# Prints what may follow the name of an option that takes a value.
+_arun_values() {
+	case $1 in
+	--leaks) compgen -W 'off warn error' -- "$2" ;;
+	--report) compgen -f -- "$2" ;;
+	esac
+}
+
+# Sets wants to the option whose value comes next ("" for none), plugin to 1 after PLUGIN.
+_arun_walk() {
+	local word dashes=''
+	wants='' plugin=''
+	for word; do
+		if [[ $word == '=' && $wants ]]; then
+			continue
+		elif [[ $wants ]]; then
+			wants=''
+			continue
+		elif [[ $dashes || $word != -?* ]]; then
+			plugin=1
+			return
+		fi
+		case $word in
+		--) dashes=1 ;;
+		--grace | --leaks | --report) wants=$word ;;
+		--*) ;;
+		-*g) wants=--grace ;;
+		esac
+	done
+	[[ $dashes ]] && wants=PLUGIN
+}
+
+_arun() {
+	local cur=${COMP_WORDS[COMP_CWORD]} wants plugin prefix=''
+	COMPREPLY=()
+	_arun_walk "${COMP_WORDS[@]:1:COMP_CWORD-1}"
+	if [[ $plugin ]]; then
+		return # the plugin's own words: names of files
+	fi
+	if [[ $cur == '=' ]]; then
+		cur=''
+	elif [[ ! $wants && $cur == --*=* ]]; then # '=' is not in $COMP_WORDBREAKS
+		wants=${cur%%=*} prefix=$wants= cur=${cur#*=}
+	fi
+	if [[ ! $wants && $cur == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W '-d --debug -t --check -g --grace=
+			--leaks= --report= -h --help -V --version' -- "$cur")
+		[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null
+	elif [[ $wants && $wants != PLUGIN ]]; then
+		mapfile -t COMPREPLY < <(_arun_values "$wants" "$cur")
+		COMPREPLY=("${COMPREPLY[@]/#/$prefix}")
+	else
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -X '!*.so' -- "$cur"; compgen -d -- "$cur")
+	fi
+}
+complete -o default -F _arun arun

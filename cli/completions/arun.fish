@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+# Completion of arun for fish; the options are those of `arun --help`, a test compares them.
+
+# Whether PLUGIN is still to come: options end there.
+function __arun_before_plugin
+	set -l words (commandline -opc)
+	set -e words[1]
+	set -l value 0
+	for word in $words
+		if test $value -eq 1
+			set value 0
+			continue
+		end
+		switch $word
+			case --grace --leaks --report
+				set value 1
+			case '--*'
+			case '-*g'
+				set value 1
+			case '-*'
+			case '*'
+				return 1
+		end
+	end
+	return 0
+end
+
+complete -c arun -n __arun_before_plugin -f -a '(__fish_complete_suffix .so)'
+complete -c arun -n __arun_before_plugin -s d -l debug -d 'check more; stacks and source lines in the reports'
+complete -c arun -n __arun_before_plugin -s t -l check -d 'load PLUGIN, print what it offers, and exit'
+complete -c arun -n __arun_before_plugin -s g -l grace -x -d 'time to end cleanly after a signal (8)'
+complete -c arun -n __arun_before_plugin -l leaks -x -a 'off warn error' -d 'what leaks do at the end (warn); error: exit status 23'
+complete -c arun -n __arun_before_plugin -l report -r -F -d 'write the reports to FILE as JSON, one a line'
+complete -c arun -n __arun_before_plugin -s h -l help -d 'print the options and exit'
+complete -c arun -n __arun_before_plugin -s V -l version -d 'print the version and exit'
