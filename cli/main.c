@@ -4,12 +4,12 @@
  * alone. It decides the exit status.
  */
 #include "ending.h"
+#include "loader.h"
 #include "options.h"
 #include "report_file.h"
 #include "say.h"
 
 #include <arun.h>
-#include <loader.h>
 
 #include <errno.h>
 #include <fcntl.h>
