@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of whole plugins share: building one, and servers that run meanwhile."""
+import contextlib
+import os
+import pathlib
+import shlex
+import signal
+import socket
+import subprocess
+import tempfile
+
+from tap import ARUN, DEADLINE, environment, equal, run, until
+
+SOURCE = pathlib.Path(os.environ["ARUN_SOURCE"])
+BUILD = pathlib.Path(os.environ["ARUN_BUILD"])
+FLAGS = "-shared -fPIC -Wall -Wextra -Wpedantic -Werror".split()
+
+
+def build(folder, source):
+    """Builds a plugin with the public header alone, and returns its path."""
+    plugin = pathlib.Path(folder) / (source.stem + ".so")
+    done = run(*shlex.split(os.environ["CC"]), *FLAGS, "-I" + os.environ["ARUN_INCLUDE"],
+               "-o", plugin, source.name, cwd=source.parent)
+    equal((done.returncode, done.stderr), (0, ""), f"building {source.name}")
+    return plugin
+
+
+def is_there(path):
+    """Whether a server accepts at a Unix socket; a queued connection is enough."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+            return True
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+
+
+class Client:
+    """A line at a time, with a deadline."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(DEADLINE)
+        self.socket.connect(str(path))
+        self.file = self.socket.makefile("rb")
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def line(self):
+        return self.file.readline()
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Server:
+    """A plugin that serves at a Unix socket of its own."""
+
+    def __init__(self, folder, plugin, *options):
+        self.path = pathlib.Path(folder) / (pathlib.Path(plugin).stem + ".sock")
+        self.process = subprocess.Popen(
+            [ARUN, *options, str(plugin), f"unix:{self.path}"], env=environment(),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, errors="replace",
+        )
+        until(lambda: self.process.poll() is not None or is_there(self.path), "the server listens")
+
+    def stop(self, signum=signal.SIGTERM):
+        """Returns its status (negative: by signal), and what it printed on stderr."""
+        self.process.send_signal(signum)
+        _, errors = self.process.communicate(timeout=DEADLINE)
+        return self.process.returncode, errors
+
+
+@contextlib.contextmanager
+def serving(plugin, *options):
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(folder, plugin, *options)
+        try:
+            yield server
+        finally:
+            if server.process.poll() is None:
+                server.process.kill()
+            server.process.communicate()

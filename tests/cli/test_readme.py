@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""README.md: its code compiles and runs, its commands are there, its links lead somewhere."""
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import tempfile
+
+from plugins import BUILD, SOURCE, Client, serving
+from tap import DEADLINE, claim, contains, environment, equal, main, run, until
+
+TEXT = (SOURCE / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.M | re.S)
+FOLDER = tempfile.TemporaryDirectory()
+HERE = pathlib.Path(FOLDER.name)
+
+
+def blocks(language):
+    return [text for kind, text in BLOCKS if kind == language]
+
+
+def block(language, part):
+    found = [text for text in blocks(language) if part in text]
+    equal(len(found), 1, f"{language} blocks with {part!r}")
+    return found[0]
+
+
+def user_environment():
+    """That of a user who has installed what is built here."""
+    return environment(
+        PATH=f"{BUILD}:{os.environ['PATH']}",
+        PKG_CONFIG_PATH=str(BUILD / "meson-uninstalled"),
+        LD_LIBRARY_PATH=str(BUILD),
+    )
+
+
+def shell(command):
+    command = re.sub(r"^cc\b", f"{os.environ['CC']} -Wall -Wextra -Wpedantic -Werror", command)
+    done = subprocess.run(["sh", "-ec", command], cwd=HERE, env=user_environment(), text=True,
+                          capture_output=True, timeout=DEADLINE)
+    equal((done.returncode, done.stderr), (0, ""), command)
+    return done.stdout
+
+
+def unpack():
+    """The code blocks, under the names in their first lines, and the plugins beside them."""
+    for text in blocks("c"):
+        (HERE / re.match(r"/\* (\w+\.c) \*/\n", text)[1]).write_text(text)
+    (HERE / "plugins").symlink_to(SOURCE / "plugins")
+
+
+@claim
+def every_block_is_of_a_kind_that_is_tested():
+    equal({kind for kind, _ in BLOCKS}, {"c", "sh", "console"})
+    equal(len(re.findall(r"^```", TEXT, re.M)), 2 * len(BLOCKS), "fences")
+
+
+@claim
+def the_two_commands_are_there():
+    commands = [line.split()[0] for line in block("sh", "tools/quickstart").splitlines()]
+    equal(commands, ["tools/quickstart", "tools/check"])
+    for command in commands:
+        assert os.access(SOURCE / command, os.X_OK), command
+
+
+@claim
+def the_server_builds_and_serves_as_shown():
+    compile_line, run_line = block("sh", "echo.so").splitlines()
+    shell(compile_line)
+    program, plugin, endpoint = shlex.split(run_line)
+    equal((program, endpoint), ("arun", "127.0.0.1:7777"))
+    with serving(HERE / plugin) as server:
+        client = Client(server.path)
+        client.send(b"hello\n")
+        equal(client.line(), b"hello\n")
+        client.close()
+        equal(server.stop(), (0, ""))
+
+
+def masked(report):
+    report = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", report)
+    report = re.sub(r"\bfd \d+", "fd N", report)
+    return re.sub(r"\d+ (ms|s|min) old", "N s old", report)
+
+
+@claim
+def the_report_is_as_shown():
+    lines = block("console", "./leaky.so").splitlines()
+    equal([lines[0][:4], lines[1:3]], ["$ cc", ["$ arun ./leaky.so", "^C"]])
+    shell(lines[0][2:])
+    process = subprocess.Popen(
+        [BUILD / "arun", "./leaky.so", "127.0.0.1:0"], cwd=HERE, env=user_environment(), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )
+
+    def last_is_open():
+        links = pathlib.Path(f"/proc/{process.pid}/fd")
+        return any(os.readlink(link) == "/etc/passwd" for link in links.iterdir())
+
+    try:
+        until(lambda: process.poll() is not None or last_is_open(), "leaky is set up")
+        process.send_signal(signal.SIGINT)
+        output, report = process.communicate(timeout=DEADLINE)
+    finally:
+        process.kill()
+    equal((process.returncode, output), (-signal.SIGINT, ""))
+    equal(masked(report), masked("\n".join(lines[3:]) + "\n"))
+
+
+@claim
+def a_program_of_ones_own_links_and_runs_as_shown():
+    shell(block("sh", "-o own ").strip())
+    equal(subprocess.run([HERE / "own", "a", "b"], env=user_environment()).returncode, 3)
+
+
+@claim
+def a_plugin_says_what_it_offers():
+    contains(TEXT, "`arun --check ./echo.so`")
+    contains(shell("arun --check ./echo.so"), "serve  server  (echo.c:")
+
+
+@claim
+def the_links_lead_somewhere():
+    links = re.findall(r"\]\(([^)#]+)\)", TEXT)
+    assert len(links) > 10, links
+    missing = [l for l in links if "://" not in l and not (SOURCE / l).exists()]
+    equal(missing, [])
+
+
+unpack()
+main()
