@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+#include "elf_file.h"
+
+#include "error.h"
+#include "file.h"
+#include "machine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#define ELF_SEGMENTS_MOST 4096        /* linkers write a dozen */
+#define ELF_ADDRESS_END (1ULL << 47)  /* of user space, on both machines */
+
+void elf_odd(struct elf_file *file, const char *oddity) {
+	if (!file->oddity) {
+		file->oddity = oddity;
+	}
+}
+
+/* Whether size bytes at offset fit into whole; hostile numbers wrap around. */
+static bool fits(uint64_t offset, uint64_t size, uint64_t whole) {
+	return offset <= whole && size <= whole - offset;
+}
+
+bool elf_read_at(const struct elf_file *file, uint64_t offset, void *buf, uint64_t size) {
+	char *next = buf;
+	if (!fits(offset, size, file->size)) {
+		return false;
+	}
+	while (size > 0) {
+		ssize_t n = pread(file->fd, next, size, (off_t)offset);
+		if (n < 0 && errno == EINTR) {
+			continue;
+		}
+		if (n <= 0) {
+			return false;
+		}
+		next += n;
+		offset += (uint64_t)n;
+		size -= (uint64_t)n;
+	}
+	return true;
+}
+
+const Elf64_Phdr *elf_segment(const struct elf_file *file, uint32_t type) {
+	for (size_t i = 0; i < file->segment_count; i++) {
+		if (file->segments[i].p_type == type) {
+			return &file->segments[i];
+		}
+	}
+	return NULL;
+}
+
+bool elf_holds(const struct elf_file *file, uint64_t address, uint64_t size, uint32_t flags) {
+	for (size_t i = 0; i < file->segment_count; i++) {
+		const Elf64_Phdr *load = &file->segments[i];
+		if (load->p_type == PT_LOAD && (load->p_flags & flags) == flags &&
+			address >= load->p_vaddr &&
+			fits(address - load->p_vaddr, size, load->p_memsz)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Where in the file the size bytes at address are; UINT64_MAX: nowhere. */
+static uint64_t offset_of(const struct elf_file *file, uint64_t address, uint64_t size) {
+	for (size_t i = 0; i < file->segment_count; i++) {
+		const Elf64_Phdr *load = &file->segments[i];
+		if (load->p_type == PT_LOAD && address >= load->p_vaddr &&
+			fits(address - load->p_vaddr, size, load->p_filesz)) {
+			return load->p_offset + (address - load->p_vaddr);
+		}
+	}
+	return UINT64_MAX;
+}
+
+bool elf_read(const struct elf_file *file, uint64_t address, void *buf, uint64_t size) {
+	uint64_t offset = offset_of(file, address, size);
+	return offset != UINT64_MAX && elf_read_at(file, offset, buf, size);
+}
+
+void *elf_copy(const struct elf_file *file, uint64_t address, uint64_t size) {
+	/* What is in the file is no larger than the file: the allocation is bounded. */
+	if (offset_of(file, address, size) == UINT64_MAX) {
+		errno = EFAULT;
+		return NULL;
+	}
+	char *copy = malloc(size + 1);
+	if (!copy) {
+		return NULL;
+	}
+	copy[size] = '\0';
+	if (!elf_read(file, address, copy, size)) {
+		free(copy);
+		errno = EFAULT;
+		return NULL;
+	}
+	return copy;
+}
+
+static uint64_t later(uint64_t end, uint64_t offset, uint64_t size) {
+	uint64_t other = size > UINT64_MAX - offset ? UINT64_MAX : offset + size;
+	return other > end ? other : end;
+}
+
+/* The length that the headers read so far speak of. */
+static uint64_t whole_size(const struct elf_file *file) {
+	const Elf64_Ehdr *header = &file->header;
+	uint64_t end = later(0, header->e_phoff, (uint64_t)header->e_phnum * sizeof(Elf64_Phdr));
+	if (header->e_shoff) {
+		end = later(end, header->e_shoff, (uint64_t)header->e_shnum * header->e_shentsize);
+	}
+	for (size_t i = 0; i < file->segment_count; i++) {
+		if (file->segments[i].p_type == PT_LOAD) {
+			end = later(end, file->segments[i].p_offset, file->segments[i].p_filesz);
+		}
+	}
+	return end;
+}
+
+int elf_cut_short(
+	const struct elf_file *file, uint64_t needed, struct loader_error *error) {
+	if (needed > 1ULL << 40) {
+		return error_set(error, 126, file->path,
+			": is damaged: its headers speak of byte %llu of %llu",
+			(unsigned long long)needed, (unsigned long long)file->size);
+	}
+	return error_set(error, 126, file->path, ": is cut short: %llu bytes of %llu",
+		(unsigned long long)file->size, (unsigned long long)needed);
+}
+
+static int check_type(const struct elf_file *file, struct loader_error *error) {
+	switch (file->header.e_type) {
+	case ET_DYN:
+		return 0;
+	case ET_REL:
+		return error_set(error, 126, file->path,
+			": is an object file, not a shared one: link it with -shared");
+	case ET_EXEC:
+		return error_set(error, 126, file->path, ": is a program, not a plugin");
+	case ET_CORE:
+		return error_set(error, 126, file->path, ": is a core dump, not a plugin");
+	default:
+		return error_set(error, 126, file->path,
+			": is damaged: its ELF header has type %u", file->header.e_type);
+	}
+}
+
+static int read_header(struct elf_file *file, struct loader_error *error) {
+	char start[512];
+	size_t size = file->size < sizeof start ? (size_t)file->size : sizeof start;
+	if (!size) {
+		return error_set(error, 126, file->path, ": is empty");
+	}
+	if (!elf_read_at(file, 0, start, size)) {
+		return error_set(error, 126, file->path, ": cannot be read");
+	}
+	if (size < SELFMAG || memcmp(start, ELFMAG, SELFMAG)) {
+		return file_not_elf(file->path, start, size, error);
+	}
+	/* The first 20 bytes are alike in both classes. */
+	if (size >= 20 && machine_check(file->path, (const unsigned char *)start, error)) {
+		return -1;
+	}
+	if (size < sizeof file->header) {
+		return elf_cut_short(file, sizeof file->header, error);
+	}
+	memcpy(&file->header, start, sizeof file->header);
+	return check_type(file, error);
+}
+
+static int read_segments(struct elf_file *file, struct loader_error *error) {
+	const Elf64_Ehdr *header = &file->header;
+	size_t size = header->e_phnum * sizeof(Elf64_Phdr);
+	if (header->e_phentsize != sizeof(Elf64_Phdr) || !header->e_phnum ||
+		header->e_phnum > ELF_SEGMENTS_MOST) {
+		return error_set(error, 126, file->path,
+			": is damaged: its ELF header has %u program headers of %u bytes",
+			header->e_phnum, header->e_phentsize);
+	}
+	if (!fits(header->e_phoff, size, file->size)) {
+		return elf_cut_short(file, whole_size(file), error);
+	}
+	file->segments = malloc(size);
+	if (!file->segments) {
+		return error_no_memory(error, file->path);
+	}
+	if (!elf_read_at(file, header->e_phoff, file->segments, size)) {
+		return elf_cut_short(file, whole_size(file), error);
+	}
+	file->segment_count = header->e_phnum;
+	return whole_size(file) > file->size ? elf_cut_short(file, whole_size(file), error) : 0;
+}
+
+static bool power_of_two(uint64_t number) {
+	return number && !(number & (number - 1));
+}
+
+/* One PT_LOAD, after one that ended at address end. */
+static void check_load(struct elf_file *file, const Elf64_Phdr *load, uint64_t end) {
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	if (load->p_vaddr < end || !fits(load->p_vaddr, load->p_memsz, ELF_ADDRESS_END)) {
+		elf_odd(file, "its segments overlap or are out of order");
+	}
+	if (load->p_memsz < load->p_filesz) {
+		elf_odd(file, "a segment is larger in the file than in memory");
+	}
+	if (!power_of_two(load->p_align) || load->p_align % page ||
+		(load->p_vaddr - load->p_offset) % page) {
+		elf_odd(file, "a segment is not aligned");
+	}
+	if (load->p_flags & ~(uint32_t)(PF_R | PF_W | PF_X)) {
+		elf_odd(file, "a segment has unknown flags");
+	}
+}
+
+static void check_loads(struct elf_file *file) {
+	uint64_t end = 0;
+	for (size_t i = 0; i < file->segment_count; i++) {
+		const Elf64_Phdr *load = &file->segments[i];
+		if (load->p_type == PT_LOAD) {
+			check_load(file, load, end);
+			end = load->p_vaddr + load->p_memsz;
+		}
+	}
+}
+
+/* Segments that describe a part of what the PT_LOADs load. */
+static void check_parts(struct elf_file *file) {
+	for (size_t i = 0; i < file->segment_count; i++) {
+		const Elf64_Phdr *part = &file->segments[i];
+		/* .tbss takes no address space: only what the file has of PT_TLS is loaded. */
+		uint64_t size = part->p_type == PT_GNU_RELRO ? part->p_memsz : part->p_filesz;
+		if (part->p_type == PT_LOAD || part->p_type == PT_GNU_STACK || !size) {
+			continue;
+		}
+		if (!elf_holds(file, part->p_vaddr, part->p_filesz, 0) ||
+			offset_of(file, part->p_vaddr, part->p_filesz) != part->p_offset) {
+			elf_odd(file, "a program header is outside of the loaded segments");
+		}
+		if (part->p_type == PT_TLS && part->p_align && !power_of_two(part->p_align)) {
+			elf_odd(file, "its thread-local storage is not aligned");
+		}
+	}
+}
+
+int elf_open(const char *path, struct elf_file *file, struct loader_error *error) {
+	*file = (struct elf_file){.path = path};
+	file->fd = file_open(path, &file->size, error);
+	if (file->fd < 0) {
+		return -1;
+	}
+	if (read_header(file, error) || read_segments(file, error)) {
+		elf_finish(file);
+		return -1;
+	}
+	check_loads(file);
+	check_parts(file);
+	return 0;
+}
+
+void elf_finish(struct elf_file *file) {
+	if (!file) {
+		return;
+	}
+	if (file->fd >= 0) {
+		close(file->fd);
+	}
+	free(file->segments);
+	file->fd = -1;
+	file->segments = NULL;
+	file->segment_count = 0;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include "error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/*
+ * The length of the printable character at text; 0 where its first byte must be escaped: ASCII and
+ * C1 controls, and what is not UTF-8 (a terminal may take those bytes for controls too).
+ */
+static size_t printable(const unsigned char *text) {
+	if (text[0] < 0x80) {
+		return text[0] >= 0x20 && text[0] != 0x7f;
+	}
+	size_t length = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
+	if (text[0] < 0xc2 || text[0] > 0xf4 || (text[0] == 0xc2 && text[1] < 0xa0)) {
+		return 0;
+	}
+	for (size_t i = 1; i < length; i++) {
+		if ((text[i] & 0xc0) != 0x80) {
+			return 0;
+		}
+	}
+	return length;
+}
+
+static void escape(const char *from, char *to, size_t size) {
+	const unsigned char *byte = (const unsigned char *)from;
+	size_t used = 0;
+	while (*byte && used + 5 < size) {
+		size_t length = printable(byte);
+		if (length) {
+			memcpy(to + used, byte, length);
+		} else {
+			snprintf(to + used, 5, "\\x%02x", *byte);
+		}
+		used += length ? length : 4;
+		byte += length ? length : 1;
+	}
+	to[used] = '\0';
+}
+
+int error_set(
+	struct loader_error *error, int status, const char *path, const char *rest, ...) {
+	char cause[sizeof error->text];
+	char line[2 * sizeof error->text];
+	const size_t most = sizeof error->text / 2;
+	size_t length = strlen(path);
+	bool cut = length > most;
+	va_list arguments;
+
+	va_start(arguments, rest);
+	vsnprintf(cause, sizeof cause, rest, arguments);
+	va_end(arguments);
+	snprintf(line, sizeof line, "%s%s%s", cut ? "..." : "", cut ? path + length - most : path,
+		cause);
+	escape(line, error->text, sizeof error->text);
+	error->status = status;
+	return -1;
+}
+
+int error_no_memory(struct loader_error *error, const char *path) {
+	return error_set(error, 125, path, ": no memory to look at it");
+}
