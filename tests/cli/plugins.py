@@ -25,23 +25,23 @@ def build(folder, source):
     return plugin
 
 
-def is_there(path):
-    """Whether a server accepts at a Unix socket; a queued connection is enough."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-            return True
-        except (FileNotFoundError, ConnectionRefusedError):
-            return False
+def connect(path):
+    """A connection, or None while nobody listens; an extra one would be seen by the plugin."""
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(DEADLINE)
+    try:
+        client.connect(str(path))
+        return client
+    except (FileNotFoundError, ConnectionRefusedError):
+        client.close()
+        return None
 
 
 class Client:
     """A line at a time, with a deadline."""
 
     def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(DEADLINE)
-        self.socket.connect(str(path))
+        self.socket = until(lambda: connect(path), f"a server listens at {path}")
         self.file = self.socket.makefile("rb")
 
     def send(self, data):
@@ -65,7 +65,15 @@ class Server:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True, errors="replace",
         )
-        until(lambda: self.process.poll() is not None or is_there(self.path), "the server listens")
+
+    def client(self):
+        return Client(self.path)
+
+    def connections(self):
+        """How many are open; the listening socket is none."""
+        folder = f"/proc/{self.process.pid}/fd"
+        links = [os.path.join(folder, name) for name in os.listdir(folder)]
+        return sum(os.readlink(l).startswith("socket:") for l in links if os.path.islink(l)) - 1
 
     def stop(self, signum=signal.SIGTERM):
         """Returns its status (negative: by signal), and what it printed on stderr."""

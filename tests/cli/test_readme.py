@@ -8,8 +8,8 @@ import signal
 import subprocess
 import tempfile
 
-from plugins import BUILD, SOURCE, Client, serving
-from tap import DEADLINE, claim, contains, environment, equal, main, run, until
+from plugins import BUILD, SOURCE, serving
+from tap import DEADLINE, claim, contains, environment, equal, main, until
 
 TEXT = (SOURCE / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.M | re.S)
@@ -72,7 +72,7 @@ def the_server_builds_and_serves_as_shown():
     program, plugin, endpoint = shlex.split(run_line)
     equal((program, endpoint), ("arun", "127.0.0.1:7777"))
     with serving(HERE / plugin) as server:
-        client = Client(server.path)
+        client = server.client()
         client.send(b"hello\n")
         equal(client.line(), b"hello\n")
         client.close()

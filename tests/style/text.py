@@ -38,7 +38,8 @@ def mandoc_finds_nothing_in_the_manual():
     pages = sorted(house.SOURCE.glob("man/*.[1-8]"))
     assert pages, "no manual pages"
     done = subprocess.run(
-        [house.tool("mandoc"), "-T", "lint", "-W", "warning", *pages], capture_output=True, text=True
+        [house.tool("mandoc"), "-T", "lint", "-W", "warning", *pages],
+        capture_output=True, text=True,
     )
     house.none(done.stdout.splitlines())
 
