@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * arun.h - straight-line C for the event loop.
+ *
+ * Read from top to bottom: it is the tutorial. plugins/ has programs to imitate.
+ *
+ * In this file:
+ * - A call whose comment ends in "Suspends." may let other tasks run, and fails with ECANCELED
+ *   in a cancelled task and with ETIMEDOUT past an ARUN_TIMEOUT. No other call does either.
+ * - Failure is -1 or NULL with errno set; arun_why() tells the rest. errno belongs to the task:
+ *   a suspension keeps it. 0 from a read is the end of the stream.
+ * - Times are seconds, as double. Objects are opaque; whatever ends one takes NULL as well.
+ * - One thread runs all tasks of a run; calls are made from that thread.
+ * - Many calls are macros over a function of the same name plus "_at" that takes the place of the
+ *   call, so that the reports can name the line. The plain function exists too, for pointers.
+ * - Suspending outside a task, and using a handle that is gone, print one line and abort.
+ */
+#ifndef ARUN_H
+#define ARUN_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ARUN_API __attribute__((visibility("default")))
+#define ARUN_FORMAT(string, first) __attribute__((format(printf, string, first)))
+#define ARUN_PASTE_(a, b) a##b
+#define ARUN_PASTE(a, b) ARUN_PASTE_(a, b)
+
+/* A place in the source: where an object was made, or where a task waits. */
+struct arun_site {
+	const char *file;
+	const char *function;
+	int line;
+};
+
+/* The place of this line, as a pointer to a constant that lives as long as the plugin. */
+#define ARUN_SITE                                                                        \
+	(__extension__({                                                                 \
+		static const struct arun_site arun_site_ = {                             \
+			__FILE__, __func__, __LINE__};                                   \
+		&arun_site_;                                                             \
+	}))
+
+typedef struct arun_task arun_task;
+typedef struct arun_group arun_group;
+typedef struct arun_conn arun_conn;
+typedef struct arun_server arun_server;
+typedef struct arun_gen arun_gen;
+typedef struct arun_tls arun_tls;
+struct ev_loop;
+struct ucred;
+
+/* Entries: what a plugin offers ----------------------------------------------------------- */
+
+#define ARUN_ABI 1 /* of plugins; the loader refuses another */
+
+enum arun_entry_kind { ARUN_ENTRY_MAIN = 1, ARUN_ENTRY_SERVER = 2 };
+
+/* Made by ARUN_MAIN and ARUN_SERVER; read by the launcher before anything runs. */
+struct arun_entry {
+	uint32_t abi;
+	uint32_t size;
+	int kind;
+	int (*function)(int argc, char **argv);
+	const char *identifier; /* the function's name */
+	const char *file;
+	int line;
+	/* What follows may be set by name in the macros, in this order. */
+	const char *name;     /* picked by PLUGIN:NAME; default: the function's name */
+	const char *about;    /* one line for --check */
+	size_t stack_size;    /* bytes, the guard's 16 KiB among them; 0: 256 KiB */
+	int (*reload)(void);  /* on SIGHUP, in a task of its own; negative: logged, the old state serves on */
+};
+
+#ifdef __cplusplus
+#define ARUN_ENTRY_DECLARE_(fn)                                                          \
+	_Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"")               \
+	extern "C" ARUN_API const struct arun_entry arun_entry_##fn
+#else
+#define ARUN_ENTRY_DECLARE_(fn) extern ARUN_API const struct arun_entry arun_entry_##fn
+#endif
+#define ARUN_ENTRY_(what, fn, ...)                                                       \
+	ARUN_ENTRY_DECLARE_(fn);                                                         \
+	__attribute__((used)) const struct arun_entry arun_entry_##fn = {.abi = ARUN_ABI,\
+		.size = sizeof(struct arun_entry),                                       \
+		.kind = what,                                                            \
+		.function = fn,                                                          \
+		.identifier = #fn,                                                       \
+		.file = __FILE__,                                                        \
+		.line = __LINE__,                                                        \
+		__VA_ARGS__};
+
+/*
+ * Declares a main coroutine: int fn(int argc, char **argv). It may suspend anywhere; its result is
+ * the exit status (above 255: 255), a negative one is 1 with the reason on stderr. argv[0] is
+ * PLUGIN as it was typed. At file scope, without a semicolon.
+ * Members of struct arun_entry may follow: ARUN_MAIN(fn, .name = "copy", .about = "copies").
+ */
+#define ARUN_MAIN(...) ARUN_ENTRY_(ARUN_ENTRY_MAIN, __VA_ARGS__, )
+
+/*
+ * Declares a server generator: the same type of function; it sets up, calls arun_yield() exactly
+ * once, and cleans up. Asked to stop by SIGTERM, it ends with exit status 0.
+ */
+#define ARUN_SERVER(...) ARUN_ENTRY_(ARUN_ENTRY_SERVER, __VA_ARGS__, )
+
+/*
+ * In a server: set-up is over, the loop serves until the run is asked to stop.
+ *
+ * Returns the signal that asked (SIGINT, SIGTERM), 0 for arun_stop(). Asked before it was called,
+ * it returns at once and ends the cancellation, so that the clean-up runs like any other. -1 with
+ * EALREADY: called before (the run's exit status becomes 1); EPERM: not the server entry's own task
+ * (likewise); ECANCELED, ETIMEDOUT: by arun_cancel() or an ARUN_TIMEOUT around it. Suspends.
+ */
+ARUN_API int arun_yield(void);
+ARUN_API int arun_yield_at(const struct arun_site *site);
+#define arun_yield() arun_yield_at(ARUN_SITE)
+
+/*
+ * Asks for an orderly stop, as SIGTERM does. status is the exit status where it would have been 0,
+ * and that of a main that this cancels. The first call counts; the caller goes on.
+ * Does not suspend.
+ */
+ARUN_API void arun_stop(int status);
+ARUN_API void arun_stop_at(const struct arun_site *site, int status);
+#define arun_stop(status) arun_stop_at(ARUN_SITE, status)
+
+/* Whether the run was asked to stop, by a signal or by arun_stop(). Does not suspend. */
+ARUN_API bool arun_stopping(void);
+
+/* Tasks ------------------------------------------------------------------------------------- */
+
+/*
+ * Starts fn(arg) as a task with a stack of its own (64 KiB). It is queued last and first runs when
+ * the caller suspends. arg stays the caller's and must outlive the task.
+ *
+ * Returns the task, to be given to arun_join() or arun_detach() once. NULL with ENOMEM: no memory, or
+ * no mapping left (vm.max_map_count), for its stack; ESHUTDOWN: there is no run in this thread.
+ * Does not suspend.
+ */
+ARUN_API arun_task *arun_spawn(int (*fn)(void *), void *arg);
+ARUN_API arun_task *arun_spawn_at(
+	const struct arun_site *site, const char *name, int (*fn)(void *), void *arg);
+#define arun_spawn(fn, arg) arun_spawn_at(ARUN_SITE, #fn, fn, arg)
+
+typedef struct arun_spawn_options {
+	const char *name;  /* copied, at most 31 bytes; NULL: the function's name */
+	size_t stack_size; /* bytes, the guard's 16 KiB among them; 0: 64 KiB */
+} arun_spawn_options;
+
+/* The same with options; also EINVAL: a stack_size above 1 GiB. Does not suspend. */
+ARUN_API arun_task *arun_spawn_with(
+	int (*fn)(void *), void *arg, const arun_spawn_options *options);
+ARUN_API arun_task *arun_spawn_with_at(const struct arun_site *site, const char *name,
+	int (*fn)(void *), void *arg, const arun_spawn_options *options);
+#define arun_spawn_with(fn, arg, options)                                                \
+	arun_spawn_with_at(ARUN_SITE, #fn, fn, arg, options)
+
+/*
+ * Waits until task has ended, stores what its function returned in *result (where result is not
+ * NULL; -errno in place of -1), and frees it. Several tasks may join one: all get the result. A
+ * join of a task that was cancelled always does its work.
+ *
+ * Returns 0; or -1, and the handle stays valid: ECANCELED, ETIMEDOUT; EDEADLK: task is the caller;
+ * EINVAL: NULL, a detached task, or a task that a group owns. Suspends.
+ */
+ARUN_API int arun_join(arun_task *task, int *result);
+ARUN_API int arun_join_at(const struct arun_site *site, arun_task *task, int *result);
+#define arun_join(task, result) arun_join_at(ARUN_SITE, task, result)
+
+/*
+ * Asks task to stop: from now on its every call that suspends fails with ECANCELED, the one it
+ * waits in included, until it ends. It frees nothing. NULL and ended tasks are ignored. A task
+ * that has not run yet still runs. Does not suspend.
+ */
+ARUN_API void arun_cancel(arun_task *task);
+ARUN_API void arun_cancel_at(const struct arun_site *site, arun_task *task);
+#define arun_cancel(task) arun_cancel_at(ARUN_SITE, task)
+
+/*
+ * Gives the task away: it frees itself, is cancelled when the run stops, and is never a leak. A
+ * failure of it is reported at once. The handle is gone. Does not suspend.
+ */
+ARUN_API void arun_detach(arun_task *task);
+
+/* The running task; NULL outside a task. Does not suspend. */
+ARUN_API arun_task *arun_self(void);
+
+/* Names task (NULL: the caller) for the reports; at most 31 bytes are kept. Does not suspend. */
+ARUN_API void arun_set_name(arun_task *task, const char *format, ...) ARUN_FORMAT(2, 3);
+
+/* Groups ------------------------------------------------------------------------------------ */
+
+struct arun_group {
+	void *private_[24];
+};
+
+/*
+ * Declares arun_group *group, to the end of the enclosing block, however that is left (break,
+ * return, goto): then what still runs in it is cancelled and joined, and errno is kept.
+ * Suspends at the end of the block.
+ */
+#define ARUN_GROUP(group)                                                                \
+	struct arun_group ARUN_PASTE(group, _space_);                                    \
+	arun_group *group __attribute__((cleanup(arun_group_end), unused)) =             \
+		arun_group_begin(&ARUN_PASTE(group, _space_), ARUN_SITE)
+ARUN_API arun_group *arun_group_begin(struct arun_group *space, const struct arun_site *site);
+ARUN_API void arun_group_end(arun_group **group);
+
+/*
+ * Starts fn(arg) as a task of group; it inherits the deadline in force where the group was
+ * declared. Returns 0; -1 with ENOMEM; ECANCELED: the group has been waited for with a failure or
+ * has its winner. Does not suspend.
+ */
+ARUN_API int arun_group_spawn(arun_group *group, int (*fn)(void *), void *arg);
+ARUN_API int arun_group_spawn_at(const struct arun_site *site, arun_group *group,
+	const char *name, int (*fn)(void *), void *arg);
+#define arun_group_spawn(group, fn, arg)                                                 \
+	arun_group_spawn_at(ARUN_SITE, group, #fn, fn, arg)
+
+/*
+ * Waits until all tasks of group have ended; the first that fails cancels the rest.
+ * Returns 0; -1 with the errno of the first failure; ECANCELED, ETIMEDOUT: the caller was
+ * interrupted, the tasks were cancelled. Always after all have ended. Suspends.
+ */
+ARUN_API int arun_group_wait(arun_group *group);
+ARUN_API int arun_group_wait_at(const struct arun_site *site, arun_group *group);
+#define arun_group_wait(group) arun_group_wait_at(ARUN_SITE, group)
+
+/*
+ * Waits until one task of group has succeeded; the rest are cancelled and joined.
+ * Returns what that one returned; -1 with the errno of the last failure where none succeeded, with
+ * EINVAL where the group is empty; ECANCELED, ETIMEDOUT as above. Suspends.
+ */
+ARUN_API int arun_group_first(arun_group *group);
+ARUN_API int arun_group_first_at(const struct arun_site *site, arun_group *group);
+#define arun_group_first(group) arun_group_first_at(ARUN_SITE, group)
+
+/* Time and cancellation ---------------------------------------------------------------------- */
+
+/*
+ * Waits; 0 (or less) lets every other runnable task run once. Returns 0; -1 with ECANCELED,
+ * ETIMEDOUT; EINVAL: not a number. Suspends.
+ */
+ARUN_API int arun_sleep(double seconds);
+ARUN_API int arun_sleep_at(const struct arun_site *site, double seconds);
+#define arun_sleep(seconds) arun_sleep_at(ARUN_SITE, seconds)
+
+/* The loop's monotonic clock, in seconds, as of the loop's last turn. Does not suspend. */
+ARUN_API double arun_now(void);
+
+struct arun_scope {
+	void *private_[10];
+};
+
+/*
+ * A declaration, to the end of the enclosing block: from that many seconds on, the waits in it fail
+ * with ETIMEDOUT. An inner one can only shorten. errno is kept at the end of the block.
+ */
+#define ARUN_TIMEOUT(seconds) ARUN_SCOPE_(arun_timeout_begin, seconds)
+
+/*
+ * A declaration, to the end of the enclosing block: holds off cancels of this task, and the timeouts
+ * declared outside it, for at most that many seconds, counted from the later of this line and the
+ * first thing held off; never beyond the end of a stop's grace time.
+ */
+#define ARUN_SHIELD(seconds) ARUN_SCOPE_(arun_shield_begin, seconds)
+
+#define ARUN_SCOPE_(begin, seconds)                                                      \
+	struct arun_scope ARUN_PASTE(arun_scope_space_, __LINE__);                       \
+	struct arun_scope *ARUN_PASTE(arun_scope_, __LINE__)                             \
+		__attribute__((cleanup(arun_scope_end), unused)) =                       \
+			begin(&ARUN_PASTE(arun_scope_space_, __LINE__), ARUN_SITE, seconds)
+ARUN_API struct arun_scope *arun_timeout_begin(
+	struct arun_scope *space, const struct arun_site *site, double seconds);
+ARUN_API struct arun_scope *arun_shield_begin(
+	struct arun_scope *space, const struct arun_site *site, double seconds);
+ARUN_API void arun_scope_end(struct arun_scope **scope);
+
+/*
+ * The last failure of this task in words: what, on what, why; cancelled by whom and where. Valid
+ * until the task's next failure. "" where nothing failed. Does not suspend.
+ */
+ARUN_API const char *arun_why(void);
+
+/* Streams ------------------------------------------------------------------------------------- */
+
+/*
+ * Endpoints are strings: "tcp:HOST:PORT", "HOST:PORT" (tcp), "tcp:[::1]:80", "unix:/path",
+ * "unix:@abstract", "fd:N" (a descriptor this process was given).
+ *
+ * One task may read and one may write a connection at a time; another one gets EBUSY. A cancelled or
+ * timed-out call damages nothing: what has arrived stays buffered, the connection stays usable.
+ * A connection that is closed while another task waits on it fails that wait with EBADF.
+ */
+
+/*
+ * Connects. The connection is the caller's, to be closed with arun_close() or arun_abort().
+ * NULL with EINVAL: no endpoint; ENOENT: the host has no address; ENOMEM, EMFILE, ENFILE; what
+ * connect(2) says; ECANCELED, ETIMEDOUT. Suspends.
+ */
+ARUN_API arun_conn *arun_connect(const char *endpoint);
+ARUN_API arun_conn *arun_connect_at(const struct arun_site *site, const char *endpoint);
+#define arun_connect(endpoint) arun_connect_at(ARUN_SITE, endpoint)
+
+/*
+ * Reads what is there, at least one byte, at most size. Returns how many; 0 at the end of the stream
+ * (and for size 0); -1 with ECANCELED, ETIMEDOUT, EBUSY, EBADF, or what recv(2) says. Suspends.
+ */
+ARUN_API ssize_t arun_read(arun_conn *conn, void *buf, size_t size);
+ARUN_API ssize_t arun_read_at(
+	const struct arun_site *site, arun_conn *conn, void *buf, size_t size);
+#define arun_read(conn, buf, size) arun_read_at(ARUN_SITE, conn, buf, size)
+
+/*
+ * Reads exactly size bytes. Returns size; 0 where the stream ended before the first; -1 with ENODATA
+ * where it ended before the last (what came is returned by the next arun_read()), ENOMEM, and as
+ * arun_read(): then nothing was taken. Suspends.
+ */
+ARUN_API ssize_t arun_read_exactly(arun_conn *conn, void *buf, size_t size);
+ARUN_API ssize_t arun_read_exactly_at(
+	const struct arun_site *site, arun_conn *conn, void *buf, size_t size);
+#define arun_read_exactly(conn, buf, size) arun_read_exactly_at(ARUN_SITE, conn, buf, size)
+
+/*
+ * Reads up to and including delimiter. Returns how many bytes; 0 at the end of the stream; -1 with
+ * ENOBUFS: no delimiter within size bytes (nothing was taken); ENODATA: the stream ended without
+ * one (what came is returned by the next arun_read()); and as arun_read_exactly(). Suspends.
+ */
+ARUN_API ssize_t arun_read_until(arun_conn *conn, char delimiter, char *buf, size_t size);
+ARUN_API ssize_t arun_read_until_at(const struct arun_site *site, arun_conn *conn,
+	char delimiter, char *buf, size_t size);
+#define arun_read_until(conn, delimiter, buf, size)                                      \
+	arun_read_until_at(ARUN_SITE, conn, delimiter, buf, size)
+
+/*
+ * Writes all of it. Returns 0; -1 with EPIPE, ECONNRESET, ECANCELED, ETIMEDOUT, EBUSY, EBADF, or what
+ * send(2) says: then arun_written() bytes have gone out, and no more will. Suspends.
+ */
+ARUN_API int arun_write(arun_conn *conn, const void *buf, size_t size);
+ARUN_API int arun_write_at(
+	const struct arun_site *site, arun_conn *conn, const void *buf, size_t size);
+#define arun_write(conn, buf, size) arun_write_at(ARUN_SITE, conn, buf, size)
+
+/* The same from count pieces; also EINVAL: count < 0 or above IOV_MAX. Suspends. */
+ARUN_API int arun_writev(arun_conn *conn, const struct iovec *iov, int count);
+ARUN_API int arun_writev_at(const struct arun_site *site, arun_conn *conn,
+	const struct iovec *iov, int count);
+#define arun_writev(conn, iov, count) arun_writev_at(ARUN_SITE, conn, iov, count)
+
+/* How many bytes of the last write or writev were taken. Does not suspend. */
+ARUN_API size_t arun_written(const arun_conn *conn);
+
+/*
+ * Ends the sending side; the other end reads to the end of the stream. Returns 0; -1 with ENOTCONN,
+ * EBADF, or ENOTSOCK where conn is no socket. Does not suspend.
+ */
+ARUN_API int arun_shutdown(arun_conn *conn);
+
+/*
+ * Closes in good order: ends the sending side, reads away what the other end still sends for at most
+ * 1 s (or what is left of a stop's grace time), closes, frees. It always does its work, in a
+ * cancelled task too. NULL is ignored. Returns 0; -1 with the error the connection ended with
+ * (ECONNRESET...). Suspends.
+ */
+ARUN_API int arun_close(arun_conn *conn);
+ARUN_API int arun_close_at(const struct arun_site *site, arun_conn *conn);
+#define arun_close(conn) arun_close_at(ARUN_SITE, conn)
+
+/* Closes at once, by RST where it is TCP, and frees. NULL is ignored. Does not suspend. */
+ARUN_API void arun_abort(arun_conn *conn);
+
+/*
+ * The two addresses as text ("127.0.0.1:53122", "[::1]:80", "unix:/path"), "" where there is none;
+ * the descriptor, which stays the connection's. Valid until it is closed. Do not suspend.
+ */
+ARUN_API const char *arun_peer(const arun_conn *conn);
+ARUN_API const char *arun_local(const arun_conn *conn);
+ARUN_API int arun_fd(const arun_conn *conn);
+
+/*
+ * Who is at the other end of a Unix socket. Returns 0; -1 with what getsockopt(2) says of SO_PEERCRED
+ * (ENOPROTOOPT, ENOTSOCK...), EINVAL: not a Unix socket. Does not suspend.
+ */
+ARUN_API int arun_peer_credentials(const arun_conn *conn, struct ucred *out);
+
+/*
+ * Makes a connection of a descriptor: socket, pipe, terminal, regular file. It is taken: arun_close()
+ * closes it; on failure it stays yours. 0 to 2 and terminals are opened anew where that is possible,
+ * so that other processes do not see O_NONBLOCK; where it is not, O_NONBLOCK is put back at the end.
+ * NULL with EBADF; EINVAL: a listening or datagram socket, a directory; EEXIST: a connection has this
+ * descriptor; ENOMEM. Does not suspend.
+ */
+ARUN_API arun_conn *arun_open_fd(int fd);
+ARUN_API arun_conn *arun_open_fd_at(const struct arun_site *site, int fd);
+#define arun_open_fd(fd) arun_open_fd_at(ARUN_SITE, fd)
+
+/* Servers --------------------------------------------------------------------------------------- */
+
+/* What runs for each connection, in a task of its own. The server closes conn when it returns. */
+typedef int arun_handler(arun_conn *conn, void *arg);
+
+typedef struct arun_listen_options {
+	const char *name;        /* for the reports; copied; NULL: the handler's name */
+	int backlog;             /* 0: SOMAXCONN */
+	int max_connections;     /* no more are accepted; 0: no limit */
+	double idle_timeout;     /* seconds a read or write may wait before it fails with ETIMEDOUT; 0: no limit */
+	size_t stack_size;       /* of the handlers' tasks, bytes; 0: 64 KiB */
+	bool reuse_port;         /* SO_REUSEPORT */
+	arun_tls *tls;           /* must be NULL: EOPNOTSUPP */
+} arun_listen_options;
+
+/*
+ * Listens at endpoint, and runs handler(conn, arg) for each connection; where handler is NULL they are
+ * taken with arun_accept(). A handler that fails is logged and counted, nothing more. Port 0 picks
+ * one: see arun_server_address(). The socket file of a dead server is replaced, and removed at the
+ * end where it is still ours.
+ *
+ * Returns the server, to be closed with arun_server_close(). NULL with EINVAL: no endpoint to listen
+ * at; EADDRINUSE, EACCES, EADDRNOTAVAIL and what else socket(2), bind(2) and listen(2) say; ENOMEM;
+ * EOPNOTSUPP: tls. Does not suspend for a literal address; looking up a host name Suspends.
+ */
+ARUN_API arun_server *arun_listen(const char *endpoint, arun_handler *handler, void *arg);
+ARUN_API arun_server *arun_listen_with(const char *endpoint, arun_handler *handler, void *arg,
+	const arun_listen_options *options);
+ARUN_API arun_server *arun_listen_at(const struct arun_site *site, const char *name,
+	const char *endpoint, arun_handler *handler, void *arg,
+	const arun_listen_options *options);
+#define arun_listen(endpoint, handler, arg)                                              \
+	arun_listen_at(ARUN_SITE, #handler, endpoint, handler, arg, NULL)
+#define arun_listen_with(endpoint, handler, arg, options)                                \
+	arun_listen_at(ARUN_SITE, #handler, endpoint, handler, arg, options)
+
+/*
+ * Waits for the next connection, which is the caller's. NULL with ESHUTDOWN: the run stops or the
+ * server closes; EINVAL: it has a handler; EBUSY: another task accepts; ECANCELED, ETIMEDOUT. Running
+ * out of descriptors or memory is waited out. Suspends.
+ */
+ARUN_API arun_conn *arun_accept(arun_server *server);
+ARUN_API arun_conn *arun_accept_at(const struct arun_site *site, arun_server *server);
+#define arun_accept(server) arun_accept_at(ARUN_SITE, server)
+
+/* Where it listens, as text: "127.0.0.1:43211", "unix:/path". Does not suspend. */
+ARUN_API const char *arun_server_address(const arun_server *server);
+
+/*
+ * Stops accepting, lets the handlers finish, cancels them when three quarters of the grace time are
+ * gone (counted from the stop; from this call where none is under way), closes, frees. It always
+ * does its work, in a cancelled task too. NULL is ignored. Returns 0; -1 with ETIMEDOUT: handlers
+ * ignored that, they run on without the server. Suspends.
+ */
+ARUN_API int arun_server_close(arun_server *server);
+ARUN_API int arun_server_close_at(const struct arun_site *site, arun_server *server);
+#define arun_server_close(server) arun_server_close_at(ARUN_SITE, server)
+
+/* Generators -------------------------------------------------------------------------------------- */
+
+/*
+ * Makes a generator of fn(arg), which hands out items with arun_gen_yield() from a task of its own.
+ * It first runs at the first arun_gen_next(). To be closed with arun_gen_close().
+ * NULL with ENOMEM, ESHUTDOWN. Does not suspend.
+ */
+ARUN_API arun_gen *arun_gen_new(int (*fn)(void *), void *arg);
+ARUN_API arun_gen *arun_gen_new_at(
+	const struct arun_site *site, const char *name, int (*fn)(void *), void *arg);
+#define arun_gen_new(fn, arg) arun_gen_new_at(ARUN_SITE, #fn, fn, arg)
+
+/*
+ * The next item, valid until the next call. NULL with errno 0: the body has returned; the body's
+ * errno: it has failed; ECANCELED, ETIMEDOUT: the wait was cut short, the next call gets that item;
+ * EBUSY: another task waits; EDEADLK: called by the body. Suspends.
+ */
+ARUN_API void *arun_gen_next(arun_gen *gen);
+ARUN_API void *arun_gen_next_at(const struct arun_site *site, arun_gen *gen);
+#define arun_gen_next(gen) arun_gen_next_at(ARUN_SITE, gen)
+
+/*
+ * In a generator's body: hands out item (the body's, until it is resumed) and waits until the next
+ * one is wanted. Returns 0; -1 with ECANCELED: the generator is closed, clean up and return;
+ * ETIMEDOUT: by an ARUN_TIMEOUT of the body; EPERM: not in a generator's body; EINVAL: item is NULL.
+ * Suspends.
+ */
+ARUN_API int arun_gen_yield(void *item);
+ARUN_API int arun_gen_yield_at(const struct arun_site *site, void *item);
+#define arun_gen_yield(item) arun_gen_yield_at(ARUN_SITE, item)
+
+/*
+ * Resumes the body with ECANCELED in arun_gen_yield(), waits for its clean-up, frees. It always does
+ * its work. Returns what the body returned (-1 with its errno; 0 where it never ran, or was closed
+ * with ECANCELED); -1 with EDEADLK: called by the body. NULL is ignored. Suspends.
+ */
+ARUN_API int arun_gen_close(arun_gen *gen);
+ARUN_API int arun_gen_close_at(const struct arun_site *site, arun_gen *gen);
+#define arun_gen_close(gen) arun_gen_close_at(ARUN_SITE, gen)
+
+/* Embedding: programs linked with -larun --------------------------------------------------------- */
+
+enum arun_leaks { ARUN_LEAKS_WARN, ARUN_LEAKS_OFF, ARUN_LEAKS_ERROR };
+
+typedef struct arun_options {
+	size_t struct_size;     /* sizeof(arun_options) */
+	const char *name;       /* of the entry, for the reports; NULL: "main" */
+	size_t stack_size;      /* of the entry, bytes; 0: 256 KiB */
+	int (*reload)(void);    /* on SIGHUP */
+	double grace;           /* seconds from a stop to its end; 0: 8 s */
+	enum arun_leaks leaks;
+	int report_fd;          /* JSON reports, one a line (arun-report(5)); 0: none */
+	const char *suppress;   /* a file of suppressions; NULL: none */
+	bool debug;
+	bool signals;           /* arun handles INT, TERM, HUP and PIPE; false: the host owns them */
+	struct ev_loop *loop;   /* the host's; NULL: its own */
+	int signal;             /* out: the signal to die of, 0: none */
+	void *plugin;           /* dlopen(3)'s handle of what holds the entry, for C++; NULL: none */
+	const char *plugin_path; /* for the reports; NULL: the program */
+} arun_options;
+
+/*
+ * Runs fn(argc, argv) as a main coroutine: makes a loop, runs it until fn has returned, finalizes in
+ * bounded time, reports what was left open on stderr. The handlers of signals are as before
+ * afterwards. options NULL: a zeroed one with signals.
+ *
+ * Returns the exit status: what fn returned (1 where negative), 1, 23 or 124 as arun(1) has it; -1
+ * with EBUSY: inside a run; EINVAL: struct_size, or no such suppress file; ENOMEM, EMFILE: there is
+ * no loop. Does not return where tasks were abandoned: they hold their stacks, so the process ends.
+ */
+ARUN_API int arun_run(
+	int (*fn)(int, char **), int argc, char **argv, arun_options *options);
+
+/* The same for a server generator. */
+ARUN_API int arun_run_forever(
+	int (*fn)(int, char **), int argc, char **argv, arun_options *options);
+
+/* The loop of this run, for libraries that have a libev adapter; NULL outside. Does not suspend. */
+ARUN_API struct ev_loop *arun_loop(void);
+
+/* "0.1.0". Does not suspend. */
+ARUN_API const char *arun_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "context.h"
+
+#include "base.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+/* Of <sanitizer/common_interface_defs.h> and <sanitizer/tsan_interface.h>. */
+static struct {
+	void (*start_switch)(void **fake_stack_save, const void *bottom, size_t size);
+	void (*finish_switch)(void *fake_stack_save, const void **bottom, size_t *size);
+	void (*unpoison)(const volatile void *start, size_t size);
+	void *(*current_fiber)(void);
+	void *(*create_fiber)(unsigned flags);
+	void (*destroy_fiber)(void *fiber);
+	void (*switch_fiber)(void *fiber, unsigned flags);
+} sanitizer;
+
+/* ISO C has no conversion from an object pointer to one to a function; POSIX promises its bits. */
+static void find(const char *name, void *place) {
+	void *symbol = dlsym(RTLD_DEFAULT, name);
+	memcpy(place, &symbol, sizeof symbol);
+}
+
+bool context_hooks_find(void) {
+	find("__sanitizer_start_switch_fiber", &sanitizer.start_switch);
+	find("__sanitizer_finish_switch_fiber", &sanitizer.finish_switch);
+	find("__asan_unpoison_memory_region", &sanitizer.unpoison);
+	find("__tsan_get_current_fiber", &sanitizer.current_fiber);
+	find("__tsan_create_fiber", &sanitizer.create_fiber);
+	find("__tsan_destroy_fiber", &sanitizer.destroy_fiber);
+	find("__tsan_switch_to_fiber", &sanitizer.switch_fiber);
+	return context_hooks_address() || sanitizer.switch_fiber;
+}
+
+bool context_hooks_address(void) {
+	return sanitizer.unpoison != NULL;
+}
+
+void context_hooks_init(struct context_hooks *hooks, const void *bottom, size_t size) {
+	*hooks = (struct context_hooks){.bottom = bottom, .size = size};
+	if (sanitizer.switch_fiber) {
+		hooks->fiber = size ? sanitizer.create_fiber(0) : sanitizer.current_fiber();
+	}
+}
+
+void context_hooks_finish(struct context_hooks *hooks) {
+	if (sanitizer.switch_fiber && hooks->fiber && hooks->size) {
+		sanitizer.destroy_fiber(hooks->fiber);
+		hooks->fiber = NULL;
+	}
+}
+
+/* ThreadSanitizer's switch happens inside; what runs between it and the real one must not be its. */
+__attribute__((no_sanitize("thread"))) long context_switch_hooked(void **save, void *to,
+	long value, struct context_hooks *from, struct context_hooks *to_hooks, bool from_ends) {
+	if (sanitizer.start_switch) {
+		sanitizer.start_switch(
+			from_ends ? NULL : &from->fake_stack, to_hooks->bottom, to_hooks->size);
+	}
+	if (sanitizer.switch_fiber) {
+		sanitizer.switch_fiber(to_hooks->fiber, 0);
+	}
+	long result = context_switch(save, to, value);
+	context_hooks_enter(from);
+	return result;
+}
+
+void context_hooks_enter(struct context_hooks *self) {
+	if (sanitizer.finish_switch) {
+		sanitizer.finish_switch(self->fake_stack, NULL, NULL);
+	}
+}
+
+void context_hooks_clean(const void *bottom, size_t size) {
+	if (sanitizer.unpoison) {
+		sanitizer.unpoison(bottom, size);
+	}
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* The switch for AArch64, AAPCS64: x19 to x30 and the low halves of v8 to v15. See context.h. */
+	.text
+
+/* long context_switch(void **save, void *to, long value) */
+	.p2align 4
+	.globl	context_switch
+	.hidden	context_switch
+	.type	context_switch, %function
+context_switch:
+	.cfi_startproc
+	hint	#34			/* bti c */
+	sub	sp, sp, #160
+	.cfi_def_cfa_offset 160
+	stp	x19, x20, [sp, #0]
+	stp	x21, x22, [sp, #16]
+	stp	x23, x24, [sp, #32]
+	stp	x25, x26, [sp, #48]
+	stp	x27, x28, [sp, #64]
+	stp	x29, x30, [sp, #80]
+	.cfi_offset x29, -80
+	.cfi_offset x30, -72
+	stp	d8, d9, [sp, #96]
+	stp	d10, d11, [sp, #112]
+	stp	d12, d13, [sp, #128]
+	stp	d14, d15, [sp, #144]
+	mov	x9, sp
+	str	x9, [x0]
+	mov	sp, x1
+	ldp	x19, x20, [sp, #0]
+	ldp	x21, x22, [sp, #16]
+	ldp	x23, x24, [sp, #32]
+	ldp	x25, x26, [sp, #48]
+	ldp	x27, x28, [sp, #64]
+	ldp	x29, x30, [sp, #80]
+	ldp	d8, d9, [sp, #96]
+	ldp	d10, d11, [sp, #112]
+	ldp	d12, d13, [sp, #128]
+	ldp	d14, d15, [sp, #144]
+	add	sp, sp, #160
+	.cfi_def_cfa_offset 0
+	.cfi_restore x29
+	.cfi_restore x30
+	mov	x0, x2
+	mov	x16, x30		/* x16: a jump that bti c permits, too */
+	br	x16
+	.cfi_endproc
+	.size	context_switch, . - context_switch
+
+/* Where a new context starts: x19 holds its function, x20 the argument. Nothing called it. */
+	.p2align 4
+	.type	context_start, %function
+context_start:
+	.cfi_startproc
+	.cfi_undefined x30
+	hint	#36			/* bti j */
+	mov	x29, #0
+	mov	x30, #0
+	mov	x0, x20
+	blr	x19
+	brk	#1
+	.cfi_endproc
+	.size	context_start, . - context_start
+
+/* void *context_make(void *top, void (*entry)(void *), void *argument) */
+	.p2align 4
+	.globl	context_make
+	.hidden	context_make
+	.type	context_make, %function
+context_make:
+	.cfi_startproc
+	hint	#34			/* bti c */
+	sub	x0, x0, #160
+	adr	x9, context_start
+	stp	x1, x2, [x0, #0]	/* x19, x20 */
+	stp	xzr, xzr, [x0, #16]
+	stp	xzr, xzr, [x0, #32]
+	stp	xzr, xzr, [x0, #48]
+	stp	xzr, xzr, [x0, #64]
+	stp	xzr, x9, [x0, #80]	/* x29, x30 */
+	stp	xzr, xzr, [x0, #96]
+	stp	xzr, xzr, [x0, #112]
+	stp	xzr, xzr, [x0, #128]
+	stp	xzr, xzr, [x0, #144]
+	ret
+	.cfi_endproc
+	.size	context_make, . - context_make
+
+	.section .note.GNU-stack, "", %progbits

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* The switch for x86-64, System V ABI. See context.h. */
+	.text
+
+/* long context_switch(void **save, void *to, long value) */
+	.p2align 4
+	.globl	context_switch
+	.hidden	context_switch
+	.type	context_switch, @function
+context_switch:
+	.cfi_startproc
+	endbr64
+	pushq	%rbp
+	.cfi_adjust_cfa_offset 8
+	pushq	%rbx
+	.cfi_adjust_cfa_offset 8
+	pushq	%r12
+	.cfi_adjust_cfa_offset 8
+	pushq	%r13
+	.cfi_adjust_cfa_offset 8
+	pushq	%r14
+	.cfi_adjust_cfa_offset 8
+	pushq	%r15
+	.cfi_adjust_cfa_offset 8
+	.cfi_offset %rbp, -16
+	.cfi_offset %rbx, -24
+	.cfi_offset %r12, -32
+	.cfi_offset %r13, -40
+	.cfi_offset %r14, -48
+	.cfi_offset %r15, -56
+	movq	%rsp, (%rdi)
+	movq	%rsi, %rsp
+	popq	%r15
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r15
+	popq	%r14
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r14
+	popq	%r13
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r13
+	popq	%r12
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r12
+	popq	%rbx
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %rbx
+	popq	%rbp
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %rbp
+	movq	%rdx, %rax
+	popq	%rcx
+	.cfi_adjust_cfa_offset -8
+	.cfi_register %rip, %rcx
+	jmp	*%rcx
+	.cfi_endproc
+	.size	context_switch, . - context_switch
+
+/* Where a new context starts: r12 holds its function, r13 the argument. Nothing called it. */
+	.p2align 4
+	.type	context_start, @function
+context_start:
+	.cfi_startproc
+	.cfi_undefined %rip
+	endbr64
+	xorl	%ebp, %ebp
+	movq	%r13, %rdi
+	call	*%r12
+	ud2
+	.cfi_endproc
+	.size	context_start, . - context_start
+
+/* void *context_make(void *top, void (*entry)(void *), void *argument) */
+	.p2align 4
+	.globl	context_make
+	.hidden	context_make
+	.type	context_make, @function
+context_make:
+	.cfi_startproc
+	endbr64
+	leaq	context_start(%rip), %rcx
+	leaq	-72(%rdi), %rax
+	movq	$0, 0(%rax)	/* r15 */
+	movq	$0, 8(%rax)	/* r14 */
+	movq	%rdx, 16(%rax)	/* r13 */
+	movq	%rsi, 24(%rax)	/* r12 */
+	movq	$0, 32(%rax)	/* rbx */
+	movq	$0, 40(%rax)	/* rbp */
+	movq	%rcx, 48(%rax)	/* where it goes on */
+	movq	$0, 56(%rax)	/* keeps the stack 16-byte aligned at the call */
+	ret
+	.cfi_endproc
+	.size	context_make, . - context_make
+
+	.section .note.GNU-stack, "", @progbits

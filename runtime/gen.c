@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+#include "gen.h"
+
+#include <stdlib.h>
+
+struct arun_gen {
+	struct object object;
+	const char *name;
+	int (*fn)(void *);
+	void *arg;
+	struct arun_task *body;     /* NULL: not started, or ended */
+	struct arun_task *consumer; /* waits in arun_gen_next() */
+	struct arun_task *closer;   /* waits in arun_gen_close() */
+	void *item;
+	bool full;      /* item has not been taken */
+	bool suspended; /* the body waits in arun_gen_yield() */
+	bool wanted;    /* the next item is */
+	bool started, ended, closed;
+	unsigned long yielded;
+	int result, error;
+};
+
+/* How reports show it ------------------------------------------------------------------------- */
+
+static const struct arun_gen *gen_of(const struct object *object) {
+	return container_of(object, const struct arun_gen, object);
+}
+
+static const char *gen_name(const struct object *object) {
+	return gen_of(object)->name;
+}
+
+static const char *gen_state(const struct object *object) {
+	const struct arun_gen *gen = gen_of(object);
+	return gen->ended ? "ended" : !gen->started ? "new" : gen->suspended ? "suspended" : "running";
+}
+
+static void gen_line(const struct object *object, struct text *out) {
+	text_add(out, "\"");
+	text_escape(out, gen_of(object)->name);
+	text_add(out, "\" (#%lu)", (unsigned long)object->id);
+}
+
+static void gen_detail(const struct object *object, struct text *out) {
+	text_add(out, "\"yielded\": %lu", gen_of(object)->yielded);
+}
+
+static bool gen_waiting(const struct object *object, struct waiting *out) {
+	const struct arun_task *body = gen_of(object)->body;
+	return body && task_kind.waiting(&body->object, out);
+}
+
+static const struct kind gen_kind = {
+	.index = KIND_GENERATOR,
+	.word = "generator",
+	.title = "generator",
+	.fate = "not closed",
+	.waits = "suspended",
+	.help = "arun_gen_close()",
+	.outcome = "closed",
+	.ageless = true,
+	.name = gen_name,
+	.state = gen_state,
+	.line = gen_line,
+	.detail = gen_detail,
+	.waiting = gen_waiting,
+};
+
+/* Life ------------------------------------------------------------------------------------------ */
+
+arun_gen *(arun_gen_new)(int (*fn)(void *), void *arg) {
+	return arun_gen_new_at(NULL, "?", fn, arg);
+}
+
+arun_gen *arun_gen_new_at(
+	const struct arun_site *site, const char *name, int (*fn)(void *), void *arg) {
+	struct sched *sched = sched_here();
+	struct arun_gen *gen = sched ? calloc(1, sizeof *gen) : NULL;
+	if (!gen) {
+		if (sched) {
+			task_fail(ENOMEM, "gen_new", name);
+		}
+		return NULL;
+	}
+	gen->name = name;
+	gen->fn = fn;
+	gen->arg = arg;
+	gen->object.owner = sched->current ? &sched->current->object : NULL;
+	registry_add(&sched->registry, &gen->object, &gen_kind, site);
+	return gen;
+}
+
+static void gen_wake(struct arun_task *task) {
+	if (task) {
+		task_wake(sched_current, task);
+	}
+}
+
+static void gen_body_ended(struct arun_task *task) {
+	struct arun_gen *gen = task->owner;
+	gen->ended = true;
+	gen->body = NULL;
+	gen->result = task->result;
+	gen->error = task->result == -1 ? task->error : -task->result;
+	gen_wake(gen->consumer);
+	gen_wake(gen->closer);
+	task_free(sched_current, task);
+}
+
+/* Has the body make the next item. Returns 0; -1/ENOMEM. */
+static int gen_resume(struct sched *sched, struct arun_gen *gen) {
+	if (!gen->started) {
+		gen->body = task_create(sched, gen->fn, gen->arg,
+			&(struct task_options){.site = gen->object.site,
+				.name = gen->name,
+				.owner = &gen->object,
+				.ended = gen_body_ended,
+				.context = gen,
+				.part = true});
+		gen->started = gen->body != NULL;
+		return gen->body ? 0 : -1;
+	}
+	gen->wanted = true;
+	if (gen->suspended) {
+		gen_wake(gen->body);
+	}
+	return 0;
+}
+
+/* Waits for an item or the end. Returns 0, or the errno of the call. */
+static int gen_wait(struct sched *sched, struct arun_gen *gen, struct arun_task *self) {
+	int error = 0;
+	gen->consumer = self;
+	self->awaits = &gen->object;
+	while (!gen->full && !gen->ended && !gen->closed && !error) {
+		error = task_suspend(sched, self, INFINITY, true);
+	}
+	gen->consumer = NULL;
+	return gen->closed ? EBADF : gen->full || gen->ended ? 0 : error;
+}
+
+static void *gen_fail(struct arun_task *self, const struct arun_gen *gen, int error) {
+	if (error) {
+		task_fail(error, self->op, gen ? gen->name : "NULL");
+	}
+	errno = error;
+	return NULL;
+}
+
+static void *gen_take(struct arun_gen *gen) {
+	gen->full = false;
+	gen->yielded++;
+	return gen->item;
+}
+
+void *(arun_gen_next)(arun_gen *gen) {
+	return arun_gen_next_at(NULL, gen);
+}
+
+void *arun_gen_next_at(const struct arun_site *site, arun_gen *gen) {
+	struct arun_task *self = task_enter(site, "arun_gen_next");
+	struct sched *sched = sched_current;
+	int error = !gen ? EINVAL
+		: gen->body == self ? EDEADLK
+		: gen->consumer ? EBUSY
+		: gen->closed ? EBADF
+			      : task_interrupted(sched, self);
+	if (!error && !gen->full && !gen->ended && gen_resume(sched, gen) < 0) {
+		error = ENOMEM;
+	}
+	error = error ? error : gen_wait(sched, gen, self);
+	if (error) {
+		return gen_fail(self, gen, error);
+	}
+	return gen->full ? gen_take(gen) : gen_fail(self, gen, gen->result < 0 ? gen->error : 0);
+}
+
+int (arun_gen_yield)(void *item) {
+	return arun_gen_yield_at(NULL, item);
+}
+
+int arun_gen_yield_at(const struct arun_site *site, void *item) {
+	struct arun_task *self = task_enter(site, "arun_gen_yield");
+	struct sched *sched = sched_current;
+	if (self->ended != gen_body_ended || !item) {
+		return task_fail(item ? EPERM : EINVAL, self->op, self->name);
+	}
+	struct arun_gen *gen = self->owner;
+	int error = task_interrupted(sched, self);
+	if (!error && gen->closed) {
+		sched_yield_task(sched, self);
+	} else if (!error) {
+		gen->item = item;
+		gen->full = true;
+		gen->wanted = false;
+		gen->suspended = true;
+		gen_wake(gen->consumer);
+		while (!gen->wanted && !gen->closed && !error) {
+			error = task_suspend(sched, self, INFINITY, true);
+		}
+		gen->suspended = false;
+		/* The body goes on, and its item with it. */
+		gen->full = false;
+	}
+	error = gen->closed ? ECANCELED : error;
+	if (error && gen->closed) {
+		return task_fail_words(error, self->op, gen->name, "the generator is closed");
+	}
+	return error ? task_fail(error, self->op, gen->name) : 0;
+}
+
+/* Tells the body to end. */
+static void gen_end(struct arun_gen *gen) {
+	gen->closed = true;
+	gen_wake(gen->consumer);
+	if (gen->suspended) {
+		gen_wake(gen->body);
+	}
+}
+
+static int gen_destroy(struct arun_gen *gen) {
+	int result = gen->result, error = gen->error;
+	registry_remove(&gen->object);
+	free(gen);
+	if (result == -1 && error == ECANCELED) {
+		return 0;
+	}
+	errno = result < 0 ? error : errno;
+	return result < 0 ? -1 : result;
+}
+
+int (arun_gen_close)(arun_gen *gen) {
+	return arun_gen_close_at(NULL, gen);
+}
+
+int arun_gen_close_at(const struct arun_site *site, arun_gen *gen) {
+	if (!gen) {
+		return 0;
+	}
+	struct arun_task *self = task_enter(site, "arun_gen_close");
+	struct sched *sched = sched_current;
+	if (gen->body == self || gen->closer) {
+		return task_fail(gen->closer ? EBUSY : EDEADLK, self->op, gen->name);
+	}
+	gen_end(gen);
+	gen->closer = self;
+	self->awaits = &gen->object;
+	while (gen->body || gen->consumer) {
+		if (!gen->body) {
+			/* Its consumer has been woken, and must leave before the memory goes. */
+			sched_yield_task(sched, self);
+			continue;
+		}
+		task_suspend(sched, self, INFINITY, false);
+	}
+	return gen_destroy(gen);
+}
+
+void gen_close_all(struct sched *sched, struct arun_task *self, double patience) {
+	struct list *all = &sched->registry.objects[KIND_GENERATOR];
+	while (!list_empty(all)) {
+		struct arun_gen *gen =
+			container_of(list_first(all, struct object, link), struct arun_gen, object);
+		if (gen->closer) {
+			/* A task that ignores its cancel waits here; the clock ends that. */
+			task_suspend(sched, self, sched->registry.now + 0.05, false);
+			continue;
+		}
+		gen_end(gen);
+		gen->closer = self;
+		while (gen->body || gen->consumer) {
+			int late = task_suspend(sched, self, patience, false);
+			if (late && gen->body) {
+				task_cancel(sched, gen->body, "the stop", NULL);
+				patience = INFINITY;
+			}
+		}
+		gen_destroy(gen);
+	}
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * group - tasks that end with the block that started them.
+ *
+ * A group lies on the stack of the task that declared it. Its tasks free themselves when they end;
+ * what they returned is counted here.
+ */
+#include "task.h"
+
+struct group {
+	struct object object;
+	struct arun_task *parent;
+	struct list tasks;     /* arun_task::sibling, newest first */
+	struct scope deadline; /* its tasks inherit it */
+	bool limited;
+	bool closed;    /* no more are started */
+	bool cancelled; /* its tasks have been */
+	bool waiting;   /* parent waits */
+	unsigned running;
+	unsigned ended;
+	int failure; /* the first one's errno */
+	int last;    /* the last one's */
+	bool won;    /* some task has succeeded */
+	int winner;  /* what the first of those returned */
+};
+
+_Static_assert(sizeof(struct group) <= sizeof(struct arun_group), "room for a group");
+
+static struct group *group_of(arun_group *group) {
+	return (struct group *)(void *)group;
+}
+
+/* How reports show it ------------------------------------------------------------------------- */
+
+static const struct group *group_object(const struct object *object) {
+	return container_of(object, const struct group, object);
+}
+
+/* Its tasks are told of; an empty one leaves nothing open. */
+static bool group_leaked(const struct object *object) {
+	return group_object(object)->running > 0;
+}
+
+static const char *group_name(const struct object *object) {
+	return object->site ? object->site->function : "?";
+}
+
+static const char *group_state(const struct object *object) {
+	return group_object(object)->waiting ? "waited for" : "open";
+}
+
+static void group_line(const struct object *object, struct text *out) {
+	const struct group *group = group_object(object);
+	text_add(out, "of task \"");
+	text_escape(out, group->parent->name);
+	text_add(out, "\" (#%lu) with %u task%s", (unsigned long)object->id, group->running,
+		group->running == 1 ? "" : "s");
+}
+
+static void group_detail(const struct object *object, struct text *out) {
+	const struct group *group = group_object(object);
+	text_add(out, "\"running\": %u, \"ended\": %u", group->running, group->ended);
+}
+
+static const struct kind group_kind = {
+	.index = KIND_GROUP,
+	.word = "group",
+	.title = "group",
+	.fate = "not ended",
+	.waits = "waits",
+	.help = "leave its block, or arun_group_wait() for it",
+	.outcome = "cancelled",
+	.leaked = group_leaked,
+	.name = group_name,
+	.state = group_state,
+	.line = group_line,
+	.detail = group_detail,
+};
+
+/* Life ------------------------------------------------------------------------------------------ */
+
+arun_group *arun_group_begin(struct arun_group *space, const struct arun_site *site) {
+	struct sched *sched = sched_current;
+	if (!sched || !sched->current) {
+		task_outside(site, "ARUN_GROUP");
+	}
+	struct group *group = group_of(space);
+	*group = (struct group){.parent = sched->current};
+	double limit = INFINITY;
+	for (const struct scope *scope = sched->current->scopes; scope; scope = scope->outer) {
+		if (!scope->shield && scope->time < limit) {
+			limit = scope->time;
+			group->deadline = *scope;
+			group->limited = true;
+		}
+	}
+	group->deadline.outer = NULL;
+	list_init(&group->tasks);
+	group->object.owner = &sched->current->object;
+	registry_add(&sched->registry, &group->object, &group_kind, site);
+	return space;
+}
+
+static void group_task_ended(struct arun_task *task) {
+	struct sched *sched = sched_current;
+	struct group *group = task->owner;
+	group->running--;
+	group->ended++;
+	if (task->result >= 0) {
+		group->winner = group->won ? group->winner : task->result;
+		group->won = true;
+	} else if (task->failed || !group->cancelled) {
+		int error = task->result == -1 ? task->error : -task->result;
+		group->failure = group->failure ? group->failure : error;
+		group->last = error;
+	}
+	if (group->waiting) {
+		task_wake(sched, group->parent);
+	}
+	task_free(sched, task);
+}
+
+int (arun_group_spawn)(arun_group *space, int (*fn)(void *), void *arg) {
+	return arun_group_spawn_at(NULL, space, "?", fn, arg);
+}
+
+int arun_group_spawn_at(const struct arun_site *site, arun_group *space, const char *name,
+	int (*fn)(void *), void *arg) {
+	struct sched *sched = sched_here();
+	struct group *group = group_of(space);
+	if (!sched) {
+		return -1;
+	}
+	if (group->closed) {
+		return task_fail_words(ECANCELED, "group spawn", name, "the group is closed");
+	}
+	struct arun_task *task = task_create(sched, fn, arg,
+		&(struct task_options){.site = site,
+			.name = name,
+			.owner = &group->object,
+			.ended = group_task_ended,
+			.context = group,
+			.part = true});
+	if (!task) {
+		return task_fail(errno, "group spawn", name);
+	}
+	list_insert(&group->tasks, &task->sibling);
+	if (group->limited) {
+		task->scopes = &group->deadline;
+	}
+	group->running++;
+	return 0;
+}
+
+static void group_cancel(struct sched *sched, struct group *group, const char *why) {
+	group->closed = true;
+	if (group->cancelled) {
+		return;
+	}
+	group->cancelled = true;
+	for (struct list *at = group->tasks.next; at != &group->tasks; at = at->next) {
+		task_cancel(sched, container_of(at, struct arun_task, sibling), why,
+			group->object.site);
+	}
+}
+
+/* Waits for the end of one more task. */
+static int group_next(struct sched *sched, struct group *group, bool interruptible) {
+	group->waiting = true;
+	group->parent->awaits = &group->object;
+	int result = task_suspend(sched, group->parent, INFINITY, interruptible);
+	group->waiting = false;
+	return result;
+}
+
+/* Waits until done(group), then cancels the rest and waits for it. Returns 0, or what cut it short. */
+static int group_until(struct sched *sched, struct group *group, struct arun_task *self,
+	bool (*done)(const struct group *), const char *why) {
+	int error = task_interrupted(sched, self);
+	while (group->running && !error && !done(group)) {
+		error = group_next(sched, group, true);
+	}
+	if (error || done(group)) {
+		group_cancel(sched, group, error ? "the end of its group's wait" : why);
+	}
+	while (group->running) {
+		group_next(sched, group, false);
+	}
+	return error;
+}
+
+static bool group_has_failure(const struct group *group) {
+	return group->failure != 0;
+}
+
+static bool group_has_winner(const struct group *group) {
+	return group->won;
+}
+
+int (arun_group_wait)(arun_group *space) {
+	return arun_group_wait_at(NULL, space);
+}
+
+int arun_group_wait_at(const struct arun_site *site, arun_group *space) {
+	struct arun_task *self = task_enter(site, "arun_group_wait");
+	struct group *group = group_of(space);
+	int error = group_until(
+		sched_current, group, self, group_has_failure, "the failure of another task");
+	error = error ? error : group->failure;
+	return error ? task_fail(error, self->op, NULL) : 0;
+}
+
+int (arun_group_first)(arun_group *space) {
+	return arun_group_first_at(NULL, space);
+}
+
+int arun_group_first_at(const struct arun_site *site, arun_group *space) {
+	struct arun_task *self = task_enter(site, "arun_group_first");
+	struct group *group = group_of(space);
+	int error = group_until(
+		sched_current, group, self, group_has_winner, "the success of another task");
+	if (!error && group->won) {
+		return group->winner;
+	}
+	error = error ? error : group->last ? group->last : EINVAL;
+	return task_fail(error, self->op, NULL);
+}
+
+void arun_group_end(arun_group **space) {
+	struct group *group = *space ? group_of(*space) : NULL;
+	if (!group) {
+		return;
+	}
+	struct sched *sched = sched_current;
+	int saved = errno;
+	if (group->running) {
+		task_enter(group->object.site, "ARUN_GROUP");
+		group_cancel(sched, group, "the end of its group");
+		while (group->running) {
+			group_next(sched, group, false);
+		}
+	}
+	registry_remove(&group->object);
+	errno = saved;
+}

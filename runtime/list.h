@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * list - a circular, intrusive, doubly linked list.
+ *
+ * A signal handler may walk next pointers at any moment: an insertion publishes the one pointer that
+ * makes the element reachable last, a removal unlinks it with one store. Only next is for handlers.
+ */
+#ifndef LIST_H
+#define LIST_H
+
+#include "base.h"
+
+#include <stdbool.h>
+
+struct list {
+	struct list *next, *prev;
+};
+
+static inline void list_init(struct list *list) {
+	list->next = list->prev = list;
+}
+
+static inline bool list_empty(const struct list *list) {
+	return list->next == list;
+}
+
+/* Inserts element after place: place the list itself, and it becomes the first. */
+static inline void list_insert(struct list *place, struct list *element) {
+	element->prev = place;
+	element->next = place->next;
+	place->next->prev = element;
+	publish(&place->next, element);
+}
+
+/* Makes element the last of list. */
+static inline void list_append(struct list *list, struct list *element) {
+	list_insert(list->prev, element);
+}
+
+/* Unlinks element, and leaves it a list of its own: a second removal does nothing. */
+static inline void list_remove(struct list *element) {
+	element->next->prev = element->prev;
+	publish(&element->prev->next, element->next);
+	signal_fence();
+	list_init(element);
+}
+
+#define list_first(list, type, member) container_of((list)->next, type, member)
+#define list_last(list, type, member) container_of((list)->prev, type, member)
+
+/* The body must not remove what comes after element. */
+#define list_each(element, list) for (struct list *element = (list)->next; element != (list); element = element->next)
+
+#endif

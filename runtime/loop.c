@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "loop.h"
+
+#include <ev.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct loop_watchers {
+	ev_io poller;
+	ev_async wakeup;
+};
+
+_Static_assert(sizeof(ev_timer) <= sizeof((struct loop_timer){0}.watcher), "room for an ev_timer");
+
+double loop_clock(void) {
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static void loop_on_poller(struct ev_loop *ev, ev_io *watcher, int events) {
+	(void)ev;
+	(void)events;
+	poller_poll(watcher->data);
+}
+
+static void loop_on_wakeup(struct ev_loop *ev, ev_async *watcher, int events) {
+	(void)ev;
+	(void)events;
+	struct loop *loop = watcher->data;
+	loop->sched.registry.now = loop_clock();
+	loop->woken(loop);
+}
+
+static void loop_on_deadline(struct ev_loop *ev, ev_timer *watcher, int events) {
+	(void)ev;
+	(void)events;
+	task_nudge(sched_current, watcher->data);
+}
+
+/* The timer lies on the stack of the task that waits: nothing to allocate, nothing to lose. */
+static void loop_park_until(struct arun_task *self, double time) {
+	struct loop *loop = loop_here();
+	double after = time - loop_clock();
+	ev_timer timer;
+	ev_timer_init(&timer, loop_on_deadline, after > 0 ? after : 0, 0);
+	timer.data = self;
+	ev_timer_start(loop->ev, &timer);
+	sched_leave(&loop->sched, self);
+	ev_timer_stop(loop->ev, &timer);
+}
+
+/* The runtime's own watchers do not count as something to wait for. */
+static int loop_watch(struct loop *loop) {
+	struct loop_watchers *watchers = loop->watchers = calloc(1, sizeof *watchers);
+	if (!watchers) {
+		return -1;
+	}
+	ev_io_init(&watchers->poller, loop_on_poller, loop->poller.fd, EV_READ);
+	watchers->poller.data = &loop->poller;
+	ev_io_start(loop->ev, &watchers->poller);
+	ev_unref(loop->ev);
+	ev_async_init(&watchers->wakeup, loop_on_wakeup);
+	watchers->wakeup.data = loop;
+	ev_async_start(loop->ev, &watchers->wakeup);
+	ev_unref(loop->ev);
+	return 0;
+}
+
+int loop_init(struct loop *loop, struct ev_loop *host, void *(*plugin_exceptions)(void)) {
+	loop->poller.fd = -1;
+	if (sched_init(&loop->sched, plugin_exceptions) < 0 || poller_init(&loop->poller) < 0) {
+		return -1;
+	}
+	loop->sched.registry.now = loop_clock();
+	loop->sched.park_until = loop_park_until;
+	loop->owned = !host;
+	loop->ev = host ? host : ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+	if (!loop->ev) {
+		errno = errno ? errno : ENOMEM;
+		return -1;
+	}
+	return loop_watch(loop);
+}
+
+void loop_finish(struct loop *loop) {
+	if (loop->watchers) {
+		ev_ref(loop->ev);
+		ev_async_stop(loop->ev, &loop->watchers->wakeup);
+		ev_ref(loop->ev);
+		ev_io_stop(loop->ev, &loop->watchers->poller);
+		free(loop->watchers);
+		loop->watchers = NULL;
+	}
+	if (loop->ev && loop->owned) {
+		ev_loop_destroy(loop->ev);
+	}
+	loop->ev = NULL;
+	poller_finish(&loop->poller);
+	sched_finish(&loop->sched);
+}
+
+void loop_wakeup(struct loop *loop) {
+	ev_async_send(loop->ev, &loop->watchers->wakeup);
+}
+
+static void loop_turn(struct loop *loop, int flags) {
+	ev_run(loop->ev, flags);
+	loop->sched.registry.now = loop_clock();
+}
+
+/* Whether nothing that is under way can make a task runnable; libev is asked only if all else is so. */
+static bool loop_stuck(struct loop *loop) {
+	if (loop->pending || loop->poller.waiting || loop->poller.serving) {
+		return false;
+	}
+	int active = ev_run(loop->ev, EVRUN_NOWAIT);
+	loop->sched.registry.now = loop_clock();
+	return !active && !sched_runnable(&loop->sched) && !loop->quit;
+}
+
+/* Threads that arun did not start might post: look again each second. */
+static void loop_on_second(struct loop_timer *timer) {
+	(void)timer;
+}
+
+static void loop_block(struct loop *loop) {
+	if (!loop_stuck(loop)) {
+		if (!sched_runnable(&loop->sched) && !loop->quit) {
+			loop_turn(loop, EVRUN_ONCE);
+		}
+	} else if (!loop->stuck(loop)) {
+		struct loop_timer second = {.active = false};
+		loop_timer_start(loop, &second, 1, loop_on_second);
+		loop_turn(loop, EVRUN_ONCE);
+		loop_timer_stop(loop, &second);
+	}
+}
+
+void loop_run(struct loop *loop) {
+	while (!loop->quit) {
+		sched_run(&loop->sched);
+		stack_pool_trim(&loop->sched.stacks);
+		if (sched_runnable(&loop->sched)) {
+			loop_turn(loop, EVRUN_NOWAIT);
+		} else if (!loop->quit) {
+			loop_block(loop);
+		}
+	}
+}
+
+static void loop_on_timer(struct ev_loop *ev, ev_timer *watcher, int events) {
+	(void)ev;
+	(void)events;
+	struct loop_timer *timer = watcher->data;
+	struct loop *loop = loop_here();
+	loop->sched.registry.now = loop_clock();
+	timer->active = false;
+	timer->fn(timer);
+}
+
+void loop_timer_start(struct loop *loop, struct loop_timer *timer, double after,
+	void (*fn)(struct loop_timer *timer)) {
+	loop_timer_stop(loop, timer);
+	ev_timer *watcher = (ev_timer *)(void *)timer->watcher;
+	ev_timer_init(watcher, loop_on_timer, after, 0);
+	watcher->data = timer;
+	timer->fn = fn;
+	timer->active = true;
+	ev_timer_start(loop->ev, watcher);
+}
+
+void loop_timer_stop(struct loop *loop, struct loop_timer *timer) {
+	if (timer->active) {
+		timer->active = false;
+		ev_timer_stop(loop->ev, (ev_timer *)(void *)timer->watcher);
+	}
+}
+
+struct ev_loop *arun_loop(void) {
+	return sched_current ? loop_here()->ev : NULL;
+}
+
+double arun_now(void) {
+	return sched_current ? sched_current->registry.now : loop_clock();
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "poller.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum { POLLER_BATCH = 256, POLLER_FIRST = 64 };
+
+int poller_init(struct poller *poller) {
+	*poller = (struct poller){.fd = epoll_create1(EPOLL_CLOEXEC)};
+	return poller->fd < 0 ? -1 : 0;
+}
+
+void poller_finish(struct poller *poller) {
+	if (poller->fd >= 0) {
+		close(poller->fd);
+	}
+	free(poller->watches);
+	*poller = (struct poller){.fd = -1};
+}
+
+static void watch_event(struct watch *watch, uint32_t events) {
+	struct sched *sched = sched_current;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+		watch->hangup = true;
+	}
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+		watch->readable = true;
+		if (watch->ready) {
+			watch->ready(watch);
+			return;
+		}
+		if (watch->reader) {
+			task_wake(sched, watch->reader);
+		}
+	}
+	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
+		watch->writable = true;
+		if (watch->writer) {
+			task_wake(sched, watch->writer);
+		}
+	}
+}
+
+int poller_poll(struct poller *poller) {
+	struct epoll_event events[POLLER_BATCH];
+	int count = epoll_wait(poller->fd, events, POLLER_BATCH, 0);
+	for (int i = 0; i < count; i++) {
+		int fd = (int)(uint32_t)events[i].data.u64;
+		struct watch *watch = fd < poller->room ? poller->watches[fd] : NULL;
+		if (watch && watch->generation == events[i].data.u64 >> 32) {
+			watch_event(watch, events[i].events);
+		}
+	}
+	return count;
+}
+
+static int poller_reserve(struct poller *poller, int fd) {
+	if (fd < poller->room) {
+		return 0;
+	}
+	int room = poller->room ? poller->room : POLLER_FIRST;
+	while (room <= fd) {
+		room *= 2;
+	}
+	struct watch **watches = realloc(poller->watches, (size_t)room * sizeof *watches);
+	if (!watches) {
+		return -1;
+	}
+	memset(watches + poller->room, 0, (size_t)(room - poller->room) * sizeof *watches);
+	poller->watches = watches;
+	poller->room = room;
+	return 0;
+}
+
+int watch_open(struct poller *poller, struct watch *watch, int fd) {
+	if (poller_reserve(poller, fd) < 0) {
+		return -1;
+	}
+	if (poller->watches[fd]) {
+		errno = EEXIST;
+		return -1;
+	}
+	*watch = (struct watch){.fd = fd,
+		.generation = ++poller->generation,
+		.readable = true,
+		.writable = true};
+	poller->watches[fd] = watch;
+	return 0;
+}
+
+void watch_close(struct poller *poller, struct watch *watch) {
+	if (watch->fd < 0) {
+		return;
+	}
+	poller->watches[watch->fd] = NULL;
+	if (watch->ready) {
+		poller->serving--;
+		watch->ready = NULL;
+	}
+	watch->fd = -1;
+	watch->readable = watch->writable = true;
+	if (watch->reader) {
+		task_wake(sched_current, watch->reader);
+	}
+	if (watch->writer) {
+		task_wake(sched_current, watch->writer);
+	}
+}
+
+/* Registers watch for events, in addition to those it has. */
+static int watch_arm(struct poller *poller, struct watch *watch, uint8_t events) {
+	if ((watch->armed & events) == events || watch->always) {
+		return 0;
+	}
+	uint8_t all = watch->armed | events;
+	struct epoll_event event = {
+		.events = EPOLLET | EPOLLRDHUP | (all & POLLER_READ ? EPOLLIN : 0) |
+			(all & POLLER_WRITE ? EPOLLOUT : 0),
+		.data.u64 = (uint64_t)watch->generation << 32 | (uint32_t)watch->fd};
+	int operation = watch->armed ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	int result = epoll_ctl(poller->fd, operation, watch->fd, &event);
+	if (result < 0 && errno == EEXIST) {
+		/* A former owner of the number and the file was registered, and a dup(2) kept it. */
+		result = epoll_ctl(poller->fd, EPOLL_CTL_MOD, watch->fd, &event);
+	}
+	if (result == 0) {
+		watch->armed = all;
+		return 0;
+	}
+	if (errno == EPERM) {
+		watch->always = true;
+		return 0;
+	}
+	return -1;
+}
+
+int watch_serve(struct poller *poller, struct watch *watch) {
+	poller->serving++;
+	return watch_arm(poller, watch, POLLER_READ);
+}
+
+int watch_wait(struct poller *poller, struct watch *watch, enum poller_events event,
+	struct arun_task *self, double deadline, bool interruptible) {
+	struct arun_task **place = event == POLLER_READ ? &watch->reader : &watch->writer;
+	if (*place) {
+		return EBUSY;
+	}
+	if (watch_arm(poller, watch, event) < 0 || watch->always) {
+		return 0;
+	}
+	*place = self;
+	poller->waiting++;
+	int result = task_suspend(sched_current, self, deadline, interruptible);
+	poller->waiting--;
+	*place = NULL;
+	return result;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * registry - the list of everything open.
+ *
+ * Whatever a plugin can leave open embeds a struct object and is listed from its making to its end.
+ * A kind describes its objects to the reports, so that a new kind needs no change there. Reports are
+ * also made in signal handlers and of a process that hangs: lists publish one pointer last, and what
+ * a kind describes with must be async-signal-safe: no malloc, no stdio, no locks.
+ */
+#ifndef REGISTRY_H
+#define REGISTRY_H
+
+#include "list.h"
+#include "text.h"
+
+#include <arun.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* In the order in which reports list them. */
+enum kind_index {
+	KIND_TASK,
+	KIND_SERVER,
+	KIND_CONNECTION,
+	KIND_GENERATOR,
+	KIND_GROUP,
+	KIND_FAILED,
+	KIND_COUNT
+};
+
+struct object;
+
+/* Where an object waits, or is suspended. */
+struct waiting {
+	const struct arun_site *site; /* NULL: unknown */
+	const char *op;               /* "arun_read" */
+	double since, until;          /* until 0: no time */
+};
+
+/* How a kind of object appears in reports. Members that may be NULL are said to be. */
+struct kind {
+	enum kind_index index;
+	const char *word;    /* "task", in counts, JSON and suppressions */
+	const char *title;   /* the same in a line of text; with an s, the plural */
+	const char *fate;    /* "not closed", "still running" */
+	const char *waits;   /* "waits", "suspended" */
+	const char *help;    /* "arun_close()" */
+	const char *outcome; /* what arun does of it at the end: "closed", "cancelled" */
+	bool ageless;        /* its line leaves the age out */
+
+	/* Without it, every object of the kind that is still open is a leak. */
+	bool (*leaked)(const struct object *object);
+	const char *(*name)(const struct object *object);
+	const char *(*state)(const struct object *object);
+	/* What names one object in a line: "janitor" (#3), 127.0.0.1:53122 (fd 8). */
+	void (*line)(const struct object *object, struct text *out);
+	/* The members of "detail" in JSON, without braces: "accepted": 16, "open": 2. May be NULL. */
+	void (*detail)(const struct object *object, struct text *out);
+	/* Its descriptor, or -1. May be NULL. */
+	int (*fd)(const struct object *object);
+	/* Whether it waits, and where. May be NULL. */
+	bool (*waiting)(const struct object *object, struct waiting *out);
+};
+
+struct object {
+	struct list link; /* registry::objects[kind] */
+	const struct kind *kind;
+	const struct arun_site *site; /* of its making; NULL: unknown */
+	const struct object *owner;   /* NULL: the run */
+	uint64_t id;                  /* from 1; never used twice in a run */
+	double born;                  /* registry::now */
+	bool part;                    /* is told of with its owner: a handler's task, a generator's */
+	bool background;              /* may live to the end: never a leak */
+};
+
+struct registry {
+	struct list objects[KIND_COUNT]; /* newest first */
+	uint64_t last_id;
+	double now; /* the loop's clock, set at its every turn */
+};
+
+void registry_init(struct registry *registry);
+
+static inline void registry_add(struct registry *registry, struct object *object,
+	const struct kind *kind, const struct arun_site *site) {
+	object->kind = kind;
+	object->site = site;
+	object->id = ++registry->last_id;
+	object->born = registry->now;
+	list_insert(&registry->objects[kind->index], &object->link);
+}
+
+static inline void registry_remove(struct object *object) {
+	list_remove(&object->link);
+}
+
+#define registry_each(object, registry, index)                                           \
+	for (struct object *object = list_first(&(registry)->objects[index], struct object, link); \
+		&object->link != &(registry)->objects[index];                            \
+		object = list_first(&object->link, struct object, link))
+
+/* Appends "srv.c:34", or "?" where the site is unknown. */
+void registry_site(struct text *out, const struct arun_site *site);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+#include "sched.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* So many suspending calls of a cancelled task are one too many. */
+enum { SCHED_PATIENCE = 1000, SCHED_FIRST_RING = 64 };
+
+__thread struct sched *sched_current;
+
+/* Of times, which are never NaN: without libm. */
+static double min(double a, double b) {
+	return a < b ? a : b;
+}
+
+static double max(double a, double b) {
+	return a > b ? a : b;
+}
+
+int sched_init(struct sched *sched, void *(*plugin_exceptions)(void)) {
+	*sched = (struct sched){.stop_at = INFINITY, .clock_end = INFINITY};
+	registry_init(&sched->registry);
+	sched->sanitized = context_hooks_find();
+	sched->exceptions = plugin_exceptions ? plugin_exceptions() : NULL;
+	sched->hooked = sched->sanitized || sched->exceptions;
+	stack_pool_init(&sched->stacks, context_hooks_address());
+	return sched_reserve(sched, SCHED_FIRST_RING - 1);
+}
+
+void sched_finish(struct sched *sched) {
+	sched_bury(sched);
+	stack_pool_finish(&sched->stacks);
+	free(sched->ring);
+	sched->ring = NULL;
+}
+
+int sched_reserve(struct sched *sched, unsigned count) {
+	if (sched->ring && count <= sched->mask) {
+		return 0;
+	}
+	unsigned size = sched->ring ? (sched->mask + 1) * 2 : SCHED_FIRST_RING;
+	struct arun_task **ring = malloc(size * sizeof *ring);
+	if (!ring) {
+		errno = ENOMEM;
+		return -1;
+	}
+	unsigned used = sched->tail - sched->head;
+	for (unsigned i = 0; i < used; i++) {
+		ring[i] = sched->ring[(sched->head + i) & sched->mask];
+	}
+	free(sched->ring);
+	sched->ring = ring;
+	sched->head = 0;
+	sched->tail = used;
+	sched->mask = size - 1;
+	return 0;
+}
+
+/* The next task to run; NULL: the loop's turn. */
+static inline struct arun_task *sched_take(struct sched *sched) {
+	if (sched->head == sched->tail || --sched->budget < 0) {
+		return NULL;
+	}
+	struct arun_task *next = sched->ring[sched->head++ & sched->mask];
+	/* A stale slot does no harm: it is not read from. */
+	__builtin_prefetch(sched->ring[sched->head & sched->mask]);
+	return next;
+}
+
+/* Where a switch is more than registers. next NULL: the loop; self NULL: from the loop. */
+__attribute__((noinline)) static long sched_switch_hooked(
+	struct sched *sched, struct arun_task *self, struct arun_task *next) {
+	void **from = self ? self->exceptions : sched->loop_exceptions;
+	void **to = next ? next->exceptions : sched->loop_exceptions;
+	void **save = self ? &self->sp : &sched->loop_sp;
+	void *sp = next ? next->sp : sched->loop_sp;
+	if (sched->exceptions) {
+		memcpy(from, sched->exceptions, sizeof self->exceptions);
+		memcpy(sched->exceptions, to, sizeof self->exceptions);
+	}
+	if (!sched->sanitized) {
+		return context_switch(save, sp, 0);
+	}
+	return context_switch_hooked(save, sp, 0, self ? &self->hooks : &sched->loop_hooks,
+		next ? &next->hooks : &sched->loop_hooks, self && self->state == TASK_ENDED);
+}
+
+static inline void sched_resume(struct sched *sched, struct arun_task *next) {
+	sched->current = next;
+	next->state = TASK_RUNNING;
+	next->runs++;
+	sched->fuel = SCHED_BUDGET;
+	errno = next->saved_errno;
+}
+
+long sched_leave(struct sched *sched, struct arun_task *self) {
+	struct arun_task *next = sched_take(sched);
+	self->saved_errno = errno;
+	if (next == self) {
+		sched_resume(sched, self);
+		return 0;
+	}
+	void *sp = sched->loop_sp;
+	if (next) {
+		sched_resume(sched, next);
+		sp = next->sp;
+	} else {
+		sched->current = NULL;
+		errno = sched->loop_errno;
+	}
+	if (unlikely(sched->hooked)) {
+		return sched_switch_hooked(sched, self, next);
+	}
+	return context_switch(&self->sp, sp, 0);
+}
+
+long sched_yield_task(struct sched *sched, struct arun_task *self) {
+	sched_push(sched, self);
+	return sched_leave(sched, self);
+}
+
+void sched_run(struct sched *sched) {
+	sched->budget = SCHED_BUDGET;
+	struct arun_task *next = sched_take(sched);
+	if (!next) {
+		return;
+	}
+	sched->loop_errno = errno;
+	sched_resume(sched, next);
+	if (unlikely(sched->hooked)) {
+		if (sched->sanitized && !sched->loop_hooks.size) {
+			context_hooks_init(&sched->loop_hooks, NULL, 0);
+		}
+		sched_switch_hooked(sched, NULL, next);
+	} else {
+		context_switch(&sched->loop_sp, next->sp, 0);
+	}
+	sched_bury(sched);
+}
+
+void sched_bury(struct sched *sched) {
+	struct arun_task *corpse = sched->corpse;
+	if (corpse) {
+		sched->corpse = NULL;
+		context_hooks_finish(&corpse->hooks);
+		stack_release(&sched->stacks, corpse->stack, corpse->stack_size);
+	}
+}
+
+/* Waits ------------------------------------------------------------------------------------- */
+
+int task_suspend(
+	struct sched *sched, struct arun_task *self, double deadline, bool interruptible) {
+	self->woken = false;
+	self->interruptible = interruptible;
+	self->since = sched->registry.now;
+	for (;;) {
+		int pending = interruptible ? task_pending(sched, self) : 0;
+		if (unlikely(pending)) {
+			return pending;
+		}
+		double until = deadline;
+		if (interruptible && self->scopes) {
+			until = min(until, task_limit(sched, self));
+		}
+		self->until = isinf(until) ? 0 : until;
+		self->state = TASK_WAITING;
+		if (isinf(until)) {
+			sched_leave(sched, self);
+		} else {
+			sched->park_until(self, until);
+		}
+		if (self->woken) {
+			return 0;
+		}
+		if (sched->registry.now >= deadline) {
+			return ETIME;
+		}
+	}
+}
+
+int task_interrupted(struct sched *sched, struct arun_task *self) {
+	int pending = task_pending(sched, self);
+	if (likely(!pending)) {
+		return 0;
+	}
+	if (pending == ECANCELED && ++self->ignored == SCHED_PATIENCE) {
+		sched->ignores(self);
+	}
+	sched_yield_task(sched, self);
+	return pending;
+}
+
+/*
+ * When shield ends: its seconds count from its declaration, or from the first thing outside that it
+ * holds off, if that is later.
+ */
+static double shield_end(
+	const struct sched *sched, const struct arun_task *task, const struct scope *shield) {
+	double first = task->cancelled ? task->cancelled_at : INFINITY;
+	for (const struct scope *scope = shield->outer; scope; scope = scope->outer) {
+		if (!scope->shield) {
+			first = min(first, scope->time);
+		}
+	}
+	return min(max(first, shield->time) + shield->seconds, sched->clock_end);
+}
+
+const struct scope *task_late_scope(const struct sched *sched, const struct arun_task *task) {
+	double now = sched->registry.now;
+	for (const struct scope *scope = task->scopes; scope; scope = scope->outer) {
+		if (scope->shield ? now < shield_end(sched, task, scope) : now >= scope->time) {
+			return scope->shield ? NULL : scope;
+		}
+	}
+	return NULL;
+}
+
+static bool task_shielded(const struct sched *sched, const struct arun_task *task) {
+	double now = sched->registry.now;
+	for (const struct scope *scope = task->scopes; scope; scope = scope->outer) {
+		if (scope->shield && now < shield_end(sched, task, scope)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+int task_pending_slow(const struct sched *sched, const struct arun_task *task) {
+	if (task->cancelled && !task_shielded(sched, task)) {
+		return ECANCELED;
+	}
+	return task_late_scope(sched, task) ? ETIMEDOUT : 0;
+}
+
+double task_limit(const struct sched *sched, const struct arun_task *task) {
+	double limit = INFINITY, now = sched->registry.now;
+	for (const struct scope *scope = task->scopes; scope; scope = scope->outer) {
+		if (!scope->shield) {
+			limit = min(limit, scope->time);
+			continue;
+		}
+		double end = shield_end(sched, task, scope);
+		if (now < end) {
+			return min(limit, end);
+		}
+	}
+	return limit;
+}

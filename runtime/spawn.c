@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* spawn - the public calls on tasks: spawn, join, cancel, detach, name. */
+#include "task.h"
+
+#include <stdio.h>
+
+arun_task *(arun_spawn)(int (*fn)(void *), void *arg) {
+	return arun_spawn_at(NULL, "?", fn, arg);
+}
+
+arun_task *arun_spawn_at(
+	const struct arun_site *site, const char *name, int (*fn)(void *), void *arg) {
+	struct sched *sched = sched_here();
+	if (!sched) {
+		return NULL;
+	}
+	struct arun_task *task =
+		task_create(sched, fn, arg, &(struct task_options){.site = site, .name = name});
+	if (!task) {
+		task_fail(errno, "spawn", name);
+	}
+	return task;
+}
+
+arun_task *(arun_spawn_with)(int (*fn)(void *), void *arg, const arun_spawn_options *options) {
+	return arun_spawn_with_at(NULL, "?", fn, arg, options);
+}
+
+arun_task *arun_spawn_with_at(const struct arun_site *site, const char *name,
+	int (*fn)(void *), void *arg, const arun_spawn_options *options) {
+	struct sched *sched = sched_here();
+	if (!sched || !options) {
+		return sched ? arun_spawn_at(site, name, fn, arg) : NULL;
+	}
+	struct arun_task *task = task_create(sched, fn, arg,
+		&(struct task_options){
+			.site = site, .name = name, .stack_size = options->stack_size});
+	if (!task) {
+		task_fail(errno, "spawn", options->name ? options->name : name);
+	} else if (options->name) {
+		task_name(task, options->name);
+	}
+	return task;
+}
+
+/* Whether task waits for self by a chain of joins: then neither can wait for the other's end. */
+static bool join_cycle(const struct arun_task *self, const struct arun_task *task) {
+	for (const struct arun_task *at = task; at; at = at->joins) {
+		if (at == self) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Waits for the end of task. Returns 0, or why it gave up. */
+static int join_wait(struct sched *sched, struct arun_task *self, struct arun_task *task) {
+	struct task_joiner joiner = {.task = self};
+	int interrupted = 0;
+	list_append(&task->joiners, &joiner.link);
+	task->joining++;
+	self->awaits = &task->object;
+	while (task->state != TASK_ENDED) {
+		bool must = task->cancelled && !join_cycle(self, task);
+		if (interrupted && !must) {
+			break;
+		}
+		/* Set after the look for a cycle: it is not one by itself. */
+		self->joins = task;
+		interrupted = task_suspend(sched, self, INFINITY, !must);
+		self->joins = NULL;
+	}
+	list_remove(&joiner.link);
+	task->joining--;
+	return task->state == TASK_ENDED ? 0 : interrupted;
+}
+
+int (arun_join)(arun_task *task, int *result) {
+	return arun_join_at(NULL, task, result);
+}
+
+int arun_join_at(const struct arun_site *site, arun_task *task, int *result) {
+	struct arun_task *self = task_enter(site, "arun_join");
+	struct sched *sched = sched_current;
+	if (!task || task->detached || task->owned) {
+		return task_fail_words(EINVAL, "join", task ? task->name : "NULL",
+			"not a task that can be joined");
+	}
+	if (!task->object.id) {
+		task_misuse(site, "arun_join() of a task that was joined before");
+	}
+	if (task == self) {
+		return task_fail(EDEADLK, "join", "the caller itself");
+	}
+	if (task->state != TASK_ENDED) {
+		int error = task->cancelled ? 0 : task_interrupted(sched, self);
+		error = error ? error : join_wait(sched, self, task);
+		if (error) {
+			return task_fail(error, "join", task->name);
+		}
+	}
+	if (result) {
+		*result = task->result == -1 ? -task->error : task->result;
+	}
+	if (!task->joining) {
+		task_free(sched, task);
+	}
+	return 0;
+}
+
+void (arun_cancel)(arun_task *task) {
+	arun_cancel_at(NULL, task);
+}
+
+void arun_cancel_at(const struct arun_site *site, arun_task *task) {
+	struct sched *sched = sched_current;
+	if (!sched || !task) {
+		return;
+	}
+	if (!task->object.id) {
+		task_misuse(site, "arun_cancel() of a task that is gone");
+	}
+	char by[TASK_NAME];
+	struct text out;
+	text_fixed(&out, by, sizeof by);
+	text_add(&out, "%s", sched->current ? sched->current->name : "the loop");
+	task_cancel(sched, task, by, site);
+}
+
+void arun_detach(arun_task *task) {
+	struct sched *sched = sched_current;
+	if (!sched || !task || task->owned || task->detached) {
+		return;
+	}
+	if (!task->object.id) {
+		task_misuse(NULL, "arun_detach() of a task that is gone");
+	}
+	task->detached = true;
+	task->object.background = true;
+	if (task->state == TASK_ENDED) {
+		if (task->failed) {
+			sched->failed(task);
+		}
+		task_free(sched, task);
+	}
+}
+
+arun_task *arun_self(void) {
+	return sched_current ? sched_current->current : NULL;
+}
+
+void arun_set_name(arun_task *task, const char *format, ...) {
+	task = task ? task : arun_self();
+	if (!task) {
+		return;
+	}
+	char name[TASK_NAME];
+	va_list list;
+	va_start(list, format);
+	vsnprintf(name, sizeof name, format, list);
+	va_end(list);
+	task_name(task, name);
+}

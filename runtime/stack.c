@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "stack.h"
+
+#include "base.h"
+#include "context.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#if defined __has_include
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
+#endif
+#ifndef VALGRIND_STACK_REGISTER
+#define VALGRIND_STACK_REGISTER(start, end) ((void)(start), (void)(end))
+#endif
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102 /* since Linux 6.13 */
+#endif
+
+enum {
+	STACK_SLAB = 4 * 1024 * 1024,
+	STACK_SMALLEST = 32 * 1024,
+	STACK_LARGEST_CLASS = STACK_SMALLEST << (STACK_CLASSES - 1),
+	STACK_WARM = 2048, /* so many of a class keep their pages */
+	STACK_TRIM = 512,  /* so many at once are made cold, not one by one */
+};
+static const size_t STACK_LIMIT = (size_t)1 << 30;
+
+void stack_pool_init(struct stack_pool *pool, bool address) {
+	*pool = (struct stack_pool){.address = address, .mprotects = address};
+}
+
+static size_t stack_class_size(int index) {
+	return (size_t)STACK_SMALLEST << index;
+}
+
+static struct stack_class *stack_class_of(struct stack_pool *pool, size_t size) {
+	return size > STACK_LARGEST_CLASS
+		? NULL
+		: &pool->classes[__builtin_ctzl(size) - __builtin_ctzl(STACK_SMALLEST)];
+}
+
+size_t stack_round(const struct stack_pool *pool, size_t size) {
+	if (size > STACK_LIMIT) {
+		return 0;
+	}
+	size = size ? size : STACK_SIZE;
+	size_t rounded = STACK_SMALLEST;
+	while (rounded < size) {
+		rounded *= 2;
+	}
+	return pool->address ? rounded * 4 : rounded;
+}
+
+/* MAP_STACK keeps huge pages out. */
+static char *stack_map(size_t size) {
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static int stack_guard(struct stack_pool *pool, char *stack, size_t size) {
+	(void)VALGRIND_STACK_REGISTER(stack, stack + size);
+	if (!pool->mprotects && madvise(stack, STACK_GUARD, MADV_GUARD_INSTALL) == 0) {
+		return 0;
+	}
+	/* An older kernel, or memory that mlockall(2) has locked. */
+	pool->mprotects = true;
+	return mprotect(stack, STACK_GUARD, PROT_NONE);
+}
+
+/* Makes room for every stack there is, so that taking one back cannot fail. */
+static int stack_class_reserve(struct stack_class *class, size_t room) {
+	if (room <= class->room) {
+		return 0;
+	}
+	room = room < 64 ? 64 : room * 2;
+	char **free = realloc(class->free, room * sizeof *free);
+	if (!free) {
+		return -1;
+	}
+	class->free = free;
+	class->room = room;
+	return 0;
+}
+
+static char *stack_fresh(struct stack_pool *pool, struct stack_class *class, size_t size) {
+	if (stack_class_reserve(class, class->made + 1) < 0) {
+		return NULL;
+	}
+	if (!class->unused) {
+		class->fresh = stack_map(STACK_SLAB);
+		if (!class->fresh) {
+			return NULL;
+		}
+		class->unused = STACK_SLAB / size;
+	}
+	char *stack = class->fresh;
+	if (stack_guard(pool, stack, size) < 0) {
+		return NULL;
+	}
+	class->fresh += size;
+	class->unused--;
+	class->made++;
+	return stack;
+}
+
+static char *stack_single(struct stack_pool *pool, size_t size) {
+	char *stack = stack_map(size);
+	if (stack && stack_guard(pool, stack, size) < 0) {
+		munmap(stack, size);
+		stack = NULL;
+	}
+	return stack;
+}
+
+char *stack_acquire(struct stack_pool *pool, size_t size) {
+	struct stack_class *class = stack_class_of(pool, size);
+	if (likely(class && class->count)) {
+		char *stack = class->free[--class->count];
+		if (unlikely(class->cold > class->count)) {
+			class->cold = class->count;
+		}
+		return stack;
+	}
+	char *stack = class ? stack_fresh(pool, class, size) : stack_single(pool, size);
+	if (!stack) {
+		errno = ENOMEM;
+	}
+	return stack;
+}
+
+void stack_release(struct stack_pool *pool, char *stack, size_t size) {
+	if (unlikely(pool->address)) {
+		context_hooks_clean(stack + STACK_GUARD, size - STACK_GUARD);
+	}
+	struct stack_class *class = stack_class_of(pool, size);
+	if (likely(class)) {
+		class->free[class->count++] = stack;
+	} else {
+		munmap(stack, size);
+	}
+}
+
+void stack_pool_trim(struct stack_pool *pool) {
+	for (int i = 0; i < STACK_CLASSES; i++) {
+		struct stack_class *class = &pool->classes[i];
+		if (class->count < class->cold + STACK_WARM + STACK_TRIM) {
+			continue;
+		}
+		size_t size = stack_class_size(i);
+		while (class->cold + STACK_WARM < class->count) {
+			char *stack = class->free[class->cold++];
+			madvise(stack + STACK_GUARD, size - STACK_GUARD, MADV_DONTNEED);
+		}
+	}
+}
+
+/* Each stack by itself: slabs are not listed, and the kernel merges and splits as needed. */
+void stack_pool_finish(struct stack_pool *pool) {
+	for (int i = 0; i < STACK_CLASSES; i++) {
+		struct stack_class *class = &pool->classes[i];
+		for (size_t k = 0; k < class->count; k++) {
+			munmap(class->free[k], stack_class_size(i));
+		}
+		if (class->unused) {
+			munmap(class->fresh, class->unused * stack_class_size(i));
+		}
+		free(class->free);
+	}
+	stack_pool_init(pool, pool->address);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stack - the memory that tasks run on, and its pool.
+ *
+ * Design notes. Stacks of up to 1 MiB are cut from slabs of 4 MiB that stay mapped. The lowest 16 KiB
+ * of a stack are its guard: MADV_GUARD_INSTALL (Linux 6.13) costs no mapping of its own; where it is
+ * refused, mprotect(2) does it at two mappings a stack (vm.max_map_count: some 32,000 stacks). Guards
+ * are installed at a stack's first use. Freed stacks are used again last in, first out, so that they
+ * are warm; those beyond a mark give their pages back when stack_pool_trim() is called.
+ */
+#ifndef STACK_H
+#define STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+	STACK_GUARD = 16 * 1024,
+	STACK_SIZE = 64 * 1024,
+	STACK_CLASSES = 6, /* 32 KiB to 1 MiB */
+};
+
+struct stack_class {
+	char **free; /* the warm ones at the end */
+	size_t count, room;
+	size_t cold;   /* so many at the beginning of free have given their pages back */
+	char *fresh;   /* never used, of the newest slab */
+	size_t unused; /* how many of them */
+	size_t made;
+};
+
+struct stack_pool {
+	struct stack_class classes[STACK_CLASSES];
+	bool mprotects; /* guards are mprotect(2)'s */
+	bool address;   /* AddressSanitizer: stacks are larger, and its frames poison them */
+};
+
+void stack_pool_init(struct stack_pool *pool, bool address);
+
+/* Unmaps the slabs; no stack may be in use. */
+void stack_pool_finish(struct stack_pool *pool);
+
+/* What a wish for size bytes gives: 0 is the default, a power of two otherwise; 0: above 1 GiB. */
+size_t stack_round(const struct stack_pool *pool, size_t size);
+
+/*
+ * Gives a stack of size (from stack_round()) bytes, guard included: its lowest address, or NULL with
+ * errno ENOMEM.
+ */
+char *stack_acquire(struct stack_pool *pool, size_t size);
+
+/* Takes it back. The caller may still run on it, until the next stack_acquire() or trim. */
+void stack_release(struct stack_pool *pool, char *stack, size_t size);
+
+/* Gives the pages of long unused stacks back to the system. */
+void stack_pool_trim(struct stack_pool *pool);
+
+#endif

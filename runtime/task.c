@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+#include "task.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TASK_WHY = 256, TASK_COLOURS = 16, TASK_LINE = 64 };
+
+bool task_forked;
+
+/* How reports show it ----------------------------------------------------------------------- */
+
+static const struct arun_task *task_of(const struct object *object) {
+	return container_of(object, const struct arun_task, object);
+}
+
+static const char *task_kind_name(const struct object *object) {
+	return task_of(object)->name;
+}
+
+/* "arun_read" is the state "read". */
+static const char *task_verb(const char *op) {
+	return op && strncmp(op, "arun_", 5) == 0 ? op + 5 : op;
+}
+
+static const char *task_kind_state(const struct object *object) {
+	const struct arun_task *task = task_of(object);
+	static const char *const words[] = {"ready", "running", "waiting", "ended"};
+	return task->state == TASK_WAITING && task->op ? task_verb(task->op)
+						       : words[task->state];
+}
+
+static void task_kind_line(const struct object *object, struct text *out) {
+	text_add(out, "\"");
+	text_escape(out, task_of(object)->name);
+	text_add(out, "\" (#%lu)", (unsigned long)object->id);
+}
+
+static void task_kind_detail(const struct object *object, struct text *out) {
+	const struct arun_task *task = task_of(object);
+	text_add(out, "\"switches\": %lu, \"stack_size\": %zu, \"cancelled\": %s", task->runs,
+		task->stack_size, task->cancelled ? "true" : "false");
+	if (task->ignored) {
+		text_add(out, ", \"ignored\": %u", task->ignored);
+	}
+}
+
+static bool task_kind_waiting(const struct object *object, struct waiting *out) {
+	const struct arun_task *task = task_of(object);
+	*out = (struct waiting){task->at, task->op, task->since, task->until};
+	return task->state == TASK_WAITING && task->op;
+}
+
+const struct kind task_kind = {
+	.index = KIND_TASK,
+	.word = "task",
+	.title = "task",
+	.fate = "still running",
+	.waits = "waits",
+	.help = "arun_cancel() and arun_join() it, or spawn it in a group",
+	.outcome = "cancelled",
+	.name = task_kind_name,
+	.state = task_kind_state,
+	.line = task_kind_line,
+	.detail = task_kind_detail,
+	.waiting = task_kind_waiting,
+};
+
+static const char *task_failed_state(const struct object *object) {
+	(void)object;
+	return "failed";
+}
+
+static void task_failed_line(const struct object *object, struct text *out) {
+	const struct arun_task *task = task_of(object);
+	task_kind_line(object, out);
+	text_add(out, ": ");
+	text_escape(out, task->why && task->why_error == task->error ? task->why
+								     : strerror(task->error));
+}
+
+static void task_failed_detail(const struct object *object, struct text *out) {
+	const struct arun_task *task = task_of(object);
+	text_add(out, "\"result\": %d, \"errno\": %d, \"why\": ", task->result, task->error);
+	text_json(out, task->why ? task->why : "");
+}
+
+const struct kind task_failed_kind = {
+	.index = KIND_FAILED,
+	.word = "failed",
+	.title = "failed task",
+	.fate = "and nobody joined it",
+	.help = "arun_join() it and look at its result",
+	.outcome = "closed",
+	.ageless = true,
+	.name = task_kind_name,
+	.state = task_failed_state,
+	.line = task_failed_line,
+	.detail = task_failed_detail,
+};
+
+/* Misuse -------------------------------------------------------------------------------------- */
+
+_Noreturn void task_misuse(const struct arun_site *site, const char *format, ...) {
+	char line[512];
+	struct text out;
+	text_fixed(&out, line, sizeof line - 1);
+	registry_site(&out, site);
+	text_add(&out, ": misuse: ");
+	va_list list;
+	va_start(list, format);
+	text_add_list(&out, format, list);
+	va_end(list);
+	line[out.length++] = '\n';
+	text_write(&out, STDERR_FILENO);
+	abort();
+}
+
+_Noreturn void task_outside(const struct arun_site *site, const char *op) {
+	if (task_forked) {
+		task_misuse(site, "%s() in a forked child, which is no run: use arun_exec() or exec",
+			op);
+	}
+	if (sched_current) {
+		task_misuse(site, "%s() in a callback of the loop: only a task can suspend", op);
+	}
+	task_misuse(site, "%s() outside a task: there is no run in this thread", op);
+}
+
+/* Failures ------------------------------------------------------------------------------------ */
+
+/* The running task's buffer, or the loop's; NULL: no memory. */
+static char *task_why_buffer(struct sched *sched) {
+	struct arun_task *self = sched->current;
+	if (!self) {
+		return sched->why;
+	}
+	if (!self->why) {
+		self->why = malloc(TASK_WHY);
+	}
+	return self->why;
+}
+
+static void task_why_interrupted(struct text *out, struct sched *sched, int error) {
+	const struct arun_task *self = sched->current;
+	if (error == ECANCELED && self->cancelled) {
+		text_add(out, "cancelled by ");
+		text_escape(out, self->cancelled_by);
+		if (self->cancel_site) {
+			text_add(out, " (");
+			registry_site(out, self->cancel_site);
+			text_add(out, ")");
+		}
+		return;
+	}
+	const struct scope *late = error == ETIMEDOUT ? task_late_scope(sched, self) : NULL;
+	text_escape(out, strerror(error));
+	if (late) {
+		text_add(out, ": ARUN_TIMEOUT of ");
+		text_seconds(out, late->seconds);
+		text_add(out, " at ");
+		registry_site(out, late->site);
+	}
+}
+
+int task_fail_words(int error, const char *op, const char *on, const char *words) {
+	struct sched *sched = sched_current;
+	char *why = sched ? task_why_buffer(sched) : NULL;
+	if (why) {
+		struct text out;
+		text_fixed(&out, why, TASK_WHY);
+		text_add(&out, "%s", task_verb(op));
+		if (on && *on) {
+			text_add(&out, " ");
+			text_escape(&out, on);
+		}
+		text_add(&out, ": ");
+		if (words) {
+			text_escape(&out, words);
+		} else if (sched->current) {
+			task_why_interrupted(&out, sched, error);
+		} else {
+			text_escape(&out, strerror(error));
+		}
+		*(sched->current ? &sched->current->why_error : &sched->why_error) = error;
+	}
+	errno = error;
+	return -1;
+}
+
+int task_fail(int error, const char *op, const char *on) {
+	return task_fail_words(error, op, on, NULL);
+}
+
+const char *arun_why(void) {
+	struct sched *sched = sched_current;
+	if (!sched) {
+		return "";
+	}
+	const char *why = sched->current ? sched->current->why : sched->why;
+	return why ? why : "";
+}
+
+/* Life ------------------------------------------------------------------------------------------ */
+
+static bool task_has_failed(const struct arun_task *task) {
+	bool obeyed = task->cancelled && task->result == -1 && task->error == ECANCELED;
+	return task->result < 0 && !obeyed;
+}
+
+static void task_wake_joiners(struct sched *sched, struct arun_task *task) {
+	for (struct list *at = task->joiners.next; at != &task->joiners; at = at->next) {
+		task_wake(sched, container_of(at, struct task_joiner, link)->task);
+	}
+}
+
+/* Nobody waits for it: what is to become of it. */
+static void task_orphaned(struct sched *sched, struct arun_task *task) {
+	if (task->failed) {
+		task->object.kind = &task_failed_kind;
+		list_insert(&sched->registry.objects[KIND_FAILED], &task->object.link);
+		sched->failed(task);
+	}
+	if (task->detached) {
+		task_free(sched, task);
+	}
+}
+
+static void task_end(struct sched *sched, struct arun_task *self) {
+	self->error = self->result < 0 ? errno : 0;
+	self->failed = task_has_failed(self);
+	self->state = TASK_ENDED;
+	self->since = sched->registry.now;
+	sched->tasks--;
+	registry_remove(&self->object);
+	if (self->owned) {
+		self->ended(self);
+	} else if (self->joining) {
+		task_wake_joiners(sched, self);
+	} else {
+		task_orphaned(sched, self);
+	}
+}
+
+static void task_main(void *argument) {
+	struct arun_task *self = argument;
+	struct sched *sched = sched_current;
+	if (unlikely(sched->sanitized)) {
+		context_hooks_enter(&self->hooks);
+	}
+	errno = 0;
+	self->result = self->fn(self->arg);
+	if (unlikely(sched_current != sched)) {
+		task_outside(self->object.site, "return from the task");
+	}
+	task_end(sched, self);
+	sched_leave(sched, self);
+	abort();
+}
+
+struct arun_task *task_create(struct sched *sched, int (*fn)(void *), void *arg,
+	const struct task_options *options) {
+	size_t size = stack_round(&sched->stacks, options->stack_size);
+	if (!size) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if (sched_reserve(sched, sched->tasks + 1) < 0) {
+		return NULL;
+	}
+	char *stack = stack_acquire(&sched->stacks, size);
+	if (!stack) {
+		return NULL;
+	}
+	/* Tops that are all alike modulo their size would share one set of the cache. */
+	size_t colour = ((size_t)stack / STACK_SIZE * 7 % TASK_COLOURS) * TASK_LINE;
+	size_t top = (size_t)stack + size - colour - sizeof(struct arun_task);
+	struct arun_task *task = (struct arun_task *)(top & ~(size_t)(TASK_LINE - 1));
+	memset(task, 0, sizeof *task);
+	task->stack = stack;
+	task->stack_size = size;
+	task->fn = fn;
+	task->arg = arg;
+	task->name = options->name ? options->name : "?";
+	task->owned = options->ended != NULL;
+	task->ended = options->ended;
+	task->owner = options->context;
+	task->object.owner = options->owner;
+	task->object.part = options->part;
+	list_init(&task->joiners);
+	list_init(&task->sibling);
+	task->sp = context_make(task, task_main, task);
+	if (unlikely(sched->sanitized)) {
+		context_hooks_init(&task->hooks, stack, size);
+	}
+	registry_add(&sched->registry, &task->object, &task_kind, options->site);
+	sched->tasks++;
+	sched_push(sched, task);
+	return task;
+}
+
+void task_free(struct sched *sched, struct arun_task *task) {
+	if (!task) {
+		return;
+	}
+	registry_remove(&task->object);
+	list_remove(&task->sibling);
+	task->object.id = 0;
+	free(task->why);
+	task->why = NULL;
+	sched_bury(sched);
+	sched->corpse = task;
+	if (task != sched->current) {
+		sched_bury(sched);
+	}
+}
+
+void task_name(struct arun_task *task, const char *name) {
+	size_t length = strnlen(name, TASK_NAME - 1);
+	memmove(task->name_copy, name, length);
+	task->name_copy[length] = '\0';
+	task->name = task->name_copy;
+}
+
+void task_cancel(struct sched *sched, struct arun_task *task, const char *by,
+	const struct arun_site *site) {
+	if (task->cancelled || task->state == TASK_ENDED) {
+		return;
+	}
+	task->cancelled = true;
+	task->cancelled_at = sched->registry.now;
+	task->cancel_site = site;
+	struct text out;
+	text_fixed(&out, task->cancelled_by, sizeof task->cancelled_by);
+	text_add(&out, "%s", by);
+	if (task->interruptible) {
+		task_nudge(sched, task);
+	}
+}
+
+void task_uncancel(struct arun_task *task) {
+	task->cancelled = false;
+	task->ignored = 0;
+}

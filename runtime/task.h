@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * task - the life of a task: made, cancelled, ended, joined, freed; and what its last failure was.
+ */
+#ifndef TASK_H
+#define TASK_H
+
+#include "sched.h"
+
+extern const struct kind task_kind;
+extern const struct kind task_failed_kind;
+
+/* One that waits in arun_join(); lies on the joiner's stack. */
+struct task_joiner {
+	struct list link; /* arun_task::joiners */
+	struct arun_task *task;
+};
+
+/* Set in a forked child: it is no run. */
+extern bool task_forked __attribute__((visibility("hidden")));
+
+/* The run of this thread, for the plain calls; NULL with errno ESHUTDOWN where there is none. */
+static inline struct sched *sched_here(void) {
+	if (unlikely(!sched_current)) {
+		errno = ESHUTDOWN;
+	}
+	return sched_current;
+}
+
+/* Prints one line about a call that cannot be answered by an errno, and aborts. */
+_Noreturn void task_misuse(const struct arun_site *site, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+_Noreturn void task_outside(const struct arun_site *site, const char *op);
+
+/* For the start of each suspending call: the running task, whose place it notes. */
+static inline struct arun_task *task_enter(const struct arun_site *site, const char *op) {
+	struct sched *sched = sched_current;
+	struct arun_task *self = sched ? sched->current : NULL;
+	if (unlikely(!self)) {
+		task_outside(site, op);
+	}
+	self->at = site;
+	self->op = op;
+	self->awaits = NULL;
+	return self;
+}
+
+struct task_options {
+	const struct arun_site *site;
+	const char *name;  /* lives as long as the task; NULL: "?" */
+	size_t stack_size; /* as in arun.h */
+	const struct object *owner;
+	void (*ended)(struct arun_task *task); /* makes the task owned: in its context, must not suspend */
+	void *context;                         /* arun_task::owner */
+	bool part;                             /* object::part */
+};
+
+/* Makes a task and queues it. NULL with errno ENOMEM, EINVAL. */
+struct arun_task *task_create(struct sched *sched, int (*fn)(void *), void *arg,
+	const struct task_options *options);
+
+/* Frees an ended task; the running one as soon as its stack is out of use. NULL is ignored. */
+void task_free(struct sched *sched, struct arun_task *task);
+
+/* Names a task with a copy of name. */
+void task_name(struct arun_task *task, const char *name);
+
+/* Cancels task; by, site: by whom and where, for arun_why(). */
+void task_cancel(struct sched *sched, struct arun_task *task, const char *by,
+	const struct arun_site *site);
+
+/* Takes a cancel back. */
+void task_uncancel(struct arun_task *task);
+
+/*
+ * Records the running task's failure for arun_why(): "OP ON: what error says"; op with or without
+ * "arun_", on may be NULL. Sets errno and returns -1.
+ */
+int task_fail(int error, const char *op, const char *on);
+
+/* The same, with words of its own in place of strerror(3)'s. */
+int task_fail_words(int error, const char *op, const char *on, const char *words);
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+#include "text.h"
+
+#include "base.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { TEXT_FIRST = 16 * 1024 };
+
+void text_fixed(struct text *text, char *buffer, size_t size) {
+	*text = (struct text){.data = buffer, .size = size};
+	buffer[0] = '\0';
+}
+
+void text_init(struct text *text) {
+	static char none[1];
+	*text = (struct text){.data = none, .size = 1, .grows = true};
+}
+
+void text_finish(struct text *text) {
+	if (text->grows && text->size > 1) {
+		munmap(text->data, text->size);
+	}
+	text_init(text);
+}
+
+/* Pages, as malloc may hold its lock under the handler that writes this. */
+static void text_grow(struct text *text, size_t need) {
+	size_t size = text->size < TEXT_FIRST ? TEXT_FIRST : text->size * 2;
+	while (size < need) {
+		size *= 2;
+	}
+	char *data = text->size <= 1 ? mmap(NULL, size, PROT_READ | PROT_WRITE,
+					       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+				     : mremap(text->data, text->size, size, MREMAP_MAYMOVE);
+	if (data != MAP_FAILED) {
+		text->data = data;
+		text->size = size;
+	}
+}
+
+static void text_bytes(struct text *text, const char *bytes, size_t count) {
+	if (text->length + count >= text->size && text->grows) {
+		text_grow(text, text->length + count + 1);
+	}
+	size_t room = text->size - text->length - 1;
+	if (count > room) {
+		count = room;
+	}
+	memcpy(text->data + text->length, bytes, count);
+	text->length += count;
+	if (text->size > 1) {
+		text->data[text->length] = '\0';
+	}
+}
+
+static void text_number(struct text *text, uint64_t value, unsigned base) {
+	char digits[24];
+	size_t at = sizeof digits;
+	do {
+		digits[--at] = "0123456789abcdef"[value % base];
+		value /= base;
+	} while (value);
+	text_bytes(text, digits + at, sizeof digits - at);
+}
+
+static void text_signed(struct text *text, int64_t value) {
+	if (value < 0) {
+		text_bytes(text, "-", 1);
+	}
+	text_number(text, value < 0 ? -(uint64_t)value : (uint64_t)value, 10);
+}
+
+static void text_string(struct text *text, const char *string) {
+	string = string ? string : "?";
+	text_bytes(text, string, strlen(string));
+}
+
+/* One conversion; returns what follows it. */
+static const char *text_convert(struct text *text, const char *format, va_list *list) {
+	bool wide = *format == 'l' || *format == 'z';
+	format += wide;
+	switch (*format) {
+	case 's':
+		text_string(text, va_arg(*list, const char *));
+		break;
+	case 'c': {
+		char byte = (char)va_arg(*list, int);
+		text_bytes(text, &byte, 1);
+		break;
+	}
+	case 'd':
+		text_signed(text, wide ? va_arg(*list, long) : va_arg(*list, int));
+		break;
+	case 'u':
+	case 'x': {
+		uint64_t value =
+			wide ? va_arg(*list, unsigned long) : va_arg(*list, unsigned);
+		text_number(text, value, *format == 'x' ? 16 : 10);
+		break;
+	}
+	default:
+		text_bytes(text, format, 1);
+	}
+	return format + 1;
+}
+
+void text_add_list(struct text *text, const char *format, va_list arguments) {
+	va_list list;
+	va_copy(list, arguments);
+	while (*format) {
+		size_t plain = strcspn(format, "%");
+		text_bytes(text, format, plain);
+		format += plain;
+		if (*format) {
+			format = text_convert(text, format + 1, &list);
+		}
+	}
+	va_end(list);
+}
+
+void text_add(struct text *text, const char *format, ...) {
+	va_list list;
+	va_start(list, format);
+	text_add_list(text, format, list);
+	va_end(list);
+}
+
+/* How many bytes at byte are one well-formed UTF-8 character (RFC 3629) that is not a control one. */
+static size_t text_printable(const unsigned char *byte) {
+	if (*byte < 0x80) {
+		return *byte >= 0x20 && *byte != 0x7f;
+	}
+	size_t count = *byte >= 0xf0 ? 4 : *byte >= 0xe0 ? 3 : 2;
+	if (*byte < 0xc2 || *byte > 0xf4) {
+		return 0;
+	}
+	for (size_t i = 1; i < count; i++) {
+		if ((byte[i] & 0xc0) != 0x80) {
+			return 0;
+		}
+	}
+	bool c1 = *byte == 0xc2 && byte[1] < 0xa0;
+	bool overlong = (*byte == 0xe0 && byte[1] < 0xa0) || (*byte == 0xf0 && byte[1] < 0x90);
+	bool outside = (*byte == 0xed && byte[1] > 0x9f) || (*byte == 0xf4 && byte[1] > 0x8f);
+	/* U+202A..E and U+2066..9 turn the direction of the line: a name must not forge one. */
+	bool turns = *byte == 0xe2 && ((byte[1] == 0x80 && byte[2] >= 0xaa && byte[2] <= 0xae) ||
+					      (byte[1] == 0x81 && byte[2] >= 0xa6 && byte[2] <= 0xa9));
+	return c1 || overlong || outside || turns ? 0 : count;
+}
+
+void text_escape(struct text *text, const char *string) {
+	const unsigned char *byte = (const unsigned char *)(string ? string : "?");
+	while (*byte) {
+		size_t count = text_printable(byte);
+		if (count) {
+			text_bytes(text, (const char *)byte, count);
+		} else {
+			text_add(text, "\\x%c%c", "0123456789abcdef"[*byte >> 4],
+				"0123456789abcdef"[*byte & 15]);
+		}
+		byte += count ? count : 1;
+	}
+}
+
+void text_json(struct text *text, const char *string) {
+	if (!string) {
+		text_bytes(text, "null", 4);
+		return;
+	}
+	text_bytes(text, "\"", 1);
+	const unsigned char *byte = (const unsigned char *)string;
+	while (*byte) {
+		size_t count = text_printable(byte);
+		if (*byte == '"' || *byte == '\\') {
+			text_add(text, "\\%c", *byte);
+			count = 1;
+		} else if (count) {
+			text_bytes(text, (const char *)byte, count);
+		} else {
+			/* An invalid byte becomes the character of its number: nothing is lost. */
+			text_add(text, "\\u00%c%c", "0123456789abcdef"[*byte >> 4],
+				"0123456789abcdef"[*byte & 15]);
+		}
+		byte += count ? count : 1;
+	}
+	text_bytes(text, "\"", 1);
+}
+
+void text_seconds(struct text *text, double seconds) {
+	if (!(seconds > 0)) {
+		seconds = 0;
+	}
+	unsigned long tenths = seconds < 1e15 ? (unsigned long)(seconds * 10 + 0.5) : 0;
+	if (seconds < 1) {
+		text_add(text, "%u ms", (unsigned)(seconds * 1000));
+	} else if (tenths < 100 && tenths % 10) {
+		text_add(text, "%lu.%lu s", tenths / 10, tenths % 10);
+	} else if (seconds < 600) {
+		text_add(text, "%lu s", (tenths + 5) / 10);
+	} else if (seconds < 7200) {
+		text_add(text, "%lu min", tenths / 600);
+	} else if (seconds < 172800) {
+		text_add(text, "%lu h", tenths / 36000);
+	} else {
+		text_add(text, "%lu days", tenths / 864000);
+	}
+}
+
+void text_milliseconds(struct text *text, double seconds) {
+	bool sane = seconds > 0 && seconds < 1e15;
+	text_number(text, sane ? (uint64_t)(seconds * 1000 + 0.5) : 0, 10);
+}
+
+void text_cut(struct text *text, size_t count) {
+	text->length -= count < text->length ? count : text->length;
+	if (text->size > 1) {
+		text->data[text->length] = '\0';
+	}
+}
+
+int text_write(const struct text *text, int fd) {
+	size_t done = 0;
+	while (done < text->length) {
+		ssize_t n = write(fd, text->data + done, text->length - done);
+		if (n >= 0) {
+			done += (size_t)n;
+		} else if (errno == EAGAIN) {
+			struct pollfd wait = {.fd = fd, .events = POLLOUT};
+			poll(&wait, 1, -1);
+		} else if (errno != EINTR) {
+			return -1;
+		}
+	}
+	return 0;
+}
