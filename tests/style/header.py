@@ -94,10 +94,22 @@ def the_library_exports_these_names_and_no_others():
     house.none(f"{n}: exported" for n in sorted(exported) if not n.startswith(("arun_", "__")))
 
 
+def arun_starts_with_libc_and_libev_alone():
+    listing = subprocess.run(
+        [house.tool("readelf"), "-d", os.environ["ARUN"]], capture_output=True, text=True, check=True
+    )
+    needed = re.findall(r"\(NEEDED\).*\[(.*?)\.so", listing.stdout)
+    # Older versions of glibc have these in files of their own.
+    libc = {"libc", "libpthread", "libdl", "ld-linux-x86-64", "ld-linux-aarch64"}
+    assert "libev" in needed, needed
+    house.none(f"arun needs {name}" for name in needed if name not in libc | {"libev"})
+
+
 house.run(
     it_compiles_alone_as_C11_without_a_warning,
     it_compiles_alone_as_C_plus_plus_20_without_a_warning,
     every_name_is_in_a_manual_page,
     every_name_is_used_in_a_test_of_the_interface,
     the_library_exports_these_names_and_no_others,
+    arun_starts_with_libc_and_libev_alone,
 )

@@ -13,7 +13,7 @@ context stack registry
 sched task spawn
 poller
 loop
-scope group sync gen pool timer
+handler scope group sync gen pool timer
 endpoint resolve
 stream udp process signals tls
 server
@@ -23,6 +23,14 @@ run
 ORDER = [name for line in LAYERS for name in line.split()]
 SYSTEM = {"ev.h": "loop", "sys/epoll.h": "poller"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([\w/.-]+)[">]', re.M)
+
+
+def CONTRIBUTING_has_the_same_table():
+    text = (house.SOURCE / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\| ([a-z ]+) \|", text, re.M)
+    wanted = [line for line in LAYERS if line]
+    house.none(f"{a!r} there, {b!r} here" for a, b in zip(rows, wanted) if a != b)
+    assert len(rows) == len(wanted), rows
 
 
 def includes(folder):
@@ -84,6 +92,7 @@ def everything_else_sees_the_public_header_alone():
 
 
 house.run(
+    CONTRIBUTING_has_the_same_table,
     every_file_of_the_runtime_has_a_layer,
     the_runtime_includes_downward,
     libev_and_epoll_are_known_to_one_file_each,
