@@ -17,7 +17,7 @@ handler scope group sync gen pool timer
 endpoint resolve
 stream udp process signals tls
 server
-snapshot report
+rawfd snapshot snapshot_text snapshot_json report
 run
 """.split("\n")
 ORDER = [name for line in LAYERS for name in line.split()]

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+#include "rawfd.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { RAWFD_PAGE = 4096, RAWFD_BITS = 64 };
+
+const struct kind rawfd_kind = {
+	.index = KIND_COUNT,
+	.word = "fd",
+	.title = "fd",
+	.fate = "not closed (run with --debug for the line)",
+	.waits = "waits",
+	.help = "close()",
+	.ageless = true,
+};
+
+/* The set
+ * --------------------------------------------------------------------------------------
+ */
+
+static bool set_has(const struct rawfd_set *set, int fd) {
+	size_t word = (size_t)fd / RAWFD_BITS;
+	return word < set->count && set->words[word] >> fd % RAWFD_BITS & 1;
+}
+
+/* Has room for that word. Without memory the set stays as it is. */
+static bool set_grow(struct rawfd_set *set, size_t word) {
+	if (word < set->count) {
+		return true;
+	}
+	size_t old = set->count * sizeof *set->words;
+	size_t size = (word + 1) * sizeof *set->words;
+	size = (size + RAWFD_PAGE - 1) / RAWFD_PAGE * RAWFD_PAGE;
+	void *words = old ? mremap(set->words, old, size, MREMAP_MAYMOVE)
+			  : mmap(NULL, size, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (words == MAP_FAILED) {
+		return false;
+	}
+	set->words = words;
+	set->count = size / sizeof *set->words;
+	return true;
+}
+
+static void set_add(struct rawfd_set *set, int fd) {
+	if (fd >= 0 && set_grow(set, (size_t)fd / RAWFD_BITS)) {
+		set->words[fd / RAWFD_BITS] |= UINT64_C(1) << fd % RAWFD_BITS;
+	}
+}
+
+static void set_drop(struct rawfd_set *set, int fd) {
+	if (fd >= 0 && set_has(set, fd)) {
+		set->words[fd / RAWFD_BITS] &= ~(UINT64_C(1) << fd % RAWFD_BITS);
+	}
+}
+
+static void set_finish(struct rawfd_set *set) {
+	if (set->words) {
+		munmap(set->words, set->count * sizeof *set->words);
+	}
+	*set = (struct rawfd_set){0};
+}
+
+static void set_of_registry(struct rawfd_set *set, const struct registry *registry) {
+	for (int i = 0; i < KIND_COUNT; i++) {
+		registry_each(object, registry, i) {
+			if (object->kind->fd) {
+				set_add(set, object->kind->fd(object));
+			}
+		}
+	}
+}
+
+/* What is open
+ * ----------------------------------------------------------------------------------- */
+
+/* linux_dirent64, which no header of the C library has under this name. */
+struct rawfd_entry {
+	uint64_t inode;
+	int64_t offset;
+	unsigned short length;
+	unsigned char type;
+	char name[];
+};
+
+static int entry_fd(const struct rawfd_entry *entry) {
+	int fd = 0;
+	for (const char *digit = entry->name; *digit; digit++) {
+		if (*digit < '0' || *digit > '9') {
+			return -1;
+		}
+		fd = fd * 10 + (*digit - '0');
+	}
+	return fd;
+}
+
+/* readdir(3) would call malloc. */
+static void rawfd_list(int folder, void (*found)(void *context, int fd), void *context) {
+	_Alignas(struct rawfd_entry) char buffer[4096];
+	lseek(folder, 0, SEEK_SET);
+	long size;
+	while ((size = syscall(SYS_getdents64, folder, buffer, sizeof buffer)) > 0) {
+		for (long at = 0; at < size;) {
+			const void *place = buffer + at;
+			const struct rawfd_entry *entry = place;
+			int fd = entry_fd(entry);
+			if (fd >= 0) {
+				found(context, fd);
+			}
+			at += entry->length;
+		}
+	}
+}
+
+static void rawfd_remember(void *context, int fd) {
+	set_add(context, fd);
+}
+
+int rawfd_baseline(struct rawfd *rawfd) {
+	*rawfd = (struct rawfd){0};
+	rawfd->folder = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (rawfd->folder < 0) {
+		return -1;
+	}
+	rawfd_list(rawfd->folder, rawfd_remember, &rawfd->known);
+	return 0;
+}
+
+void rawfd_finish(struct rawfd *rawfd) {
+	if (rawfd->folder > 0) {
+		close(rawfd->folder);
+	}
+	rawfd->folder = -1;
+	set_finish(&rawfd->known);
+}
+
+void rawfd_own(struct rawfd *rawfd, int fd) {
+	set_add(&rawfd->known, fd);
+}
+
+void rawfd_disown(struct rawfd *rawfd, int fd) {
+	set_drop(&rawfd->known, fd);
+}
+
+struct rawfd_search {
+	const struct rawfd *rawfd;
+	struct rawfd_set listed;
+	void (*found)(void *context, int fd);
+	void *context;
+};
+
+static void rawfd_filter(void *context, int fd) {
+	struct rawfd_search *search = context;
+	if (!set_has(&search->rawfd->known, fd) && !set_has(&search->listed, fd)) {
+		search->found(search->context, fd);
+	}
+}
+
+void rawfd_each(const struct rawfd *rawfd, const struct registry *registry,
+	void (*found)(void *context, int fd), void *context) {
+	if (rawfd->folder < 0 || !rawfd->known.words) {
+		return;
+	}
+	struct rawfd_search search = {rawfd, {0}, found, context};
+	set_of_registry(&search.listed, registry);
+	rawfd_list(rawfd->folder, rawfd_filter, &search);
+	set_finish(&search.listed);
+}
+
+/* What it is
+ * ---------------------------------------------------------------------------------------
+ */
+
+static void add_ipv4(struct text *out, const unsigned char *byte) {
+	text_add(out, "%d.%d.%d.%d", byte[0], byte[1], byte[2], byte[3]);
+}
+
+static unsigned ipv6_group(const unsigned char *byte, int group) {
+	return (unsigned)byte[2 * group] << 8 | byte[2 * group + 1];
+}
+
+/* The first longest run of zero groups, two at least, is left out (RFC 5952). */
+static int ipv6_zeros(const unsigned char *byte, int *length) {
+	int best = -1;
+	*length = 1;
+	for (int at = 0, run = 0; at < 8; at++) {
+		run = ipv6_group(byte, at) ? 0 : run + 1;
+		if (run > *length) {
+			*length = run;
+			best = at + 1 - run;
+		}
+	}
+	return best;
+}
+
+/* inet_ntop(3) uses stdio. */
+static void add_ipv6(struct text *out, const unsigned char *byte) {
+	int length, zeros = ipv6_zeros(byte, &length);
+	text_add(out, "[");
+	if (memcmp(byte, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0) {
+		text_add(out, "::ffff:");
+		add_ipv4(out, byte + 12);
+	} else {
+		for (int at = 0; at < 8; at++) {
+			if (at == zeros) {
+				text_add(out, at + length == 8 ? "::" : ":");
+				at += length - 1;
+			} else {
+				text_add(out, at ? ":%x" : "%x", ipv6_group(byte, at));
+			}
+		}
+	}
+	text_add(out, "]");
+}
+
+union rawfd_address {
+	struct sockaddr_storage storage;
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_un un;
+};
+
+static void add_unix(
+	struct text *out, const union rawfd_address *address, socklen_t size) {
+	size_t length = size - offsetof(struct sockaddr_un, sun_path);
+	const char *path = address->un.sun_path;
+	text_add(out, "unix ");
+	if (*path) {
+		length = strnlen(path, length);
+	} else {
+		text_add(out, "@");
+		path++;
+		length--;
+	}
+	for (size_t i = 0; i < length; i++) {
+		/* An abstract name may hold zero bytes. */
+		text_add(out, "%c", path[i] ? path[i] : '@');
+	}
+}
+
+static void add_address(struct text *out, const char *type,
+	const union rawfd_address *address, socklen_t size) {
+	const void *place;
+	switch (address->any.sa_family) {
+	case AF_INET:
+		text_add(out, "%s ", type);
+		place = &address->in.sin_addr;
+		add_ipv4(out, place);
+		text_add(out, ":%d", ntohs(address->in.sin_port));
+		break;
+	case AF_INET6:
+		text_add(out, "%s ", type);
+		place = &address->in6.sin6_addr;
+		add_ipv6(out, place);
+		text_add(out, ":%d", ntohs(address->in6.sin6_port));
+		break;
+	default:
+		add_unix(out, address, size);
+	}
+}
+
+static bool is_named(const union rawfd_address *address, socklen_t size) {
+	int family = address->any.sa_family;
+	return family == AF_INET || family == AF_INET6 ||
+	       (family == AF_UNIX && size > offsetof(struct sockaddr_un, sun_path));
+}
+
+static const char *socket_type(int fd) {
+	int domain = 0, type = 0;
+	socklen_t size = sizeof domain;
+	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+	size = sizeof type;
+	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size);
+	if (domain == AF_UNIX) {
+		return "unix";
+	}
+	if (domain == AF_INET || domain == AF_INET6) {
+		return type == SOCK_STREAM ? "tcp" : type == SOCK_DGRAM ? "udp" : "raw";
+	}
+	return domain == AF_NETLINK ? "netlink" : "socket";
+}
+
+/* The other end's address where it is connected, else its own. */
+static const char *name_socket(int fd, struct text *out) {
+	const char *type = socket_type(fd);
+	union rawfd_address address = {0};
+	socklen_t size = sizeof address;
+	bool connected = getpeername(fd, &address.any, &size) == 0;
+	if (!connected || !is_named(&address, size)) {
+		size = sizeof address;
+		address = (union rawfd_address){0};
+		if (getsockname(fd, &address.any, &size) < 0) {
+			size = 0;
+		}
+	}
+	if (is_named(&address, size)) {
+		add_address(out, type, &address, size);
+	} else {
+		bool pair = connected && strcmp(type, "unix") == 0;
+		text_add(out, "%s", pair ? "socketpair" : type);
+	}
+	return type;
+}
+
+/* "anon_inode:[eventfd]" and "anon_inode:inotify" are an eventfd and an inotify. */
+static const char *name_anonymous(char *link, struct text *out) {
+	static const char *const types[] = {"eventfd", "eventpoll", "timerfd", "signalfd",
+		"pidfd", "inotify", "fanotify", "io_uring", "userfaultfd"};
+	char *name = strchr(link, ':') + 1;
+	name += *name == '[';
+	name[strcspn(name, "]")] = '\0';
+	text_add(out, "%s", name);
+	for (size_t i = 0; i < count_of(types); i++) {
+		if (strcmp(name, types[i]) == 0) {
+			return types[i];
+		}
+	}
+	return "anonymous";
+}
+
+static const char *file_type(int fd) {
+	struct stat status;
+	if (fstat(fd, &status) < 0) {
+		return "?";
+	}
+	switch (status.st_mode & S_IFMT) {
+	case S_IFREG:
+		return "file";
+	case S_IFDIR:
+		return "folder";
+	case S_IFIFO:
+		return "pipe";
+	case S_IFSOCK:
+		return "socket";
+	default:
+		return "device";
+	}
+}
+
+const char *rawfd_name(const struct rawfd *rawfd, int fd, struct text *out) {
+	char number[16], link[1024];
+	struct text digits;
+	text_fixed(&digits, number, sizeof number);
+	text_add(&digits, "%d", fd);
+	ssize_t length = readlinkat(rawfd->folder, number, link, sizeof link - 1);
+	link[length < 0 ? 0 : length] = '\0';
+	if (strncmp(link, "socket:", 7) == 0) {
+		return name_socket(fd, out);
+	}
+	if (strncmp(link, "anon_inode:", 11) == 0) {
+		return name_anonymous(link, out);
+	}
+	bool pipe = strncmp(link, "pipe:", 5) == 0;
+	text_add(out, "%s", pipe ? "pipe" : *link ? link : "?");
+	return file_type(fd);
+}
+
+static const char *access_name(int flags) {
+	static const char *const names[] = {
+		"O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE"};
+	return flags & O_PATH ? "O_PATH" : names[flags & O_ACCMODE];
+}
+
+void rawfd_detail(int fd, const char *type, struct text *out) {
+	text_add(out, "\"type\": ");
+	text_json(out, type);
+	int flags = fcntl(fd, F_GETFL);
+	if (flags >= 0) {
+		text_add(out, ", \"flags\": \"%s%s%s\"", access_name(flags),
+			flags & O_APPEND ? "|O_APPEND" : "",
+			flags & O_NONBLOCK ? "|O_NONBLOCK" : "");
+	}
+	off_t at = strcmp(type, "file") == 0 ? lseek(fd, 0, SEEK_CUR) : -1;
+	if (at >= 0) {
+		text_add(out, ", \"pos\": %ld", (long)at);
+	}
+}

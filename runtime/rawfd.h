@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rawfd - the descriptors that were opened past the runtime.
+ *
+ * Those that are open now, were not at the baseline, and belong to no object of the
+ * registry. All of it works in a signal handler: no malloc, no stdio, no locks.
+ */
+#ifndef RAWFD_H
+#define RAWFD_H
+
+#include "registry.h"
+
+/* A set of descriptors, in pages of its own. */
+struct rawfd_set {
+	uint64_t *words;
+	size_t count; /* of words */
+};
+
+struct rawfd {
+	int folder; /* /proc/self/fd, held open: reports are made when there are none left
+		       too */
+	struct rawfd_set known; /* open at the baseline, or arun's own */
+};
+
+extern const struct kind rawfd_kind;
+
+/*
+ * Remembers what is open now. Returns 0; -1 with what open(2) says of /proc/self/fd: then
+ * no raw descriptor is ever found.
+ */
+int rawfd_baseline(struct rawfd *rawfd);
+void rawfd_finish(struct rawfd *rawfd);
+
+/* A descriptor that is arun's own but no object's, from its making to its end. */
+void rawfd_own(struct rawfd *rawfd, int fd);
+void rawfd_disown(struct rawfd *rawfd, int fd);
+
+/* Calls found(context, fd) for each raw descriptor, lowest first. */
+void rawfd_each(const struct rawfd *rawfd, const struct registry *registry,
+	void (*found)(void *context, int fd), void *context);
+
+/*
+ * Appends what fd is, not escaped: "/var/log/srv.log", "tcp 127.0.0.1:80", "unix /path",
+ * "socketpair", "pipe", "eventfd". Returns its type in a word: "file", "tcp", "pipe"...
+ */
+const char *rawfd_name(const struct rawfd *rawfd, int fd, struct text *out);
+
+/* Appends the members of "detail" in JSON, without braces. */
+void rawfd_detail(int fd, const char *type, struct text *out);
+
+#endif

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+#include "report.h"
+
+#include "loop.h"
+#include "snapshot_json.h"
+#include "snapshot_text.h"
+
+#include <link.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { NAMED = 8, LINES = 20 };
+
+/* The plugin
+ * -------------------------------------------------------------------------------------
+ */
+
+struct build_id_search {
+	struct report *report;
+	struct stat file;
+};
+
+static bool is_plugin(const struct build_id_search *search, const char *path) {
+	struct stat file;
+	if (!search->report->plugin_path) {
+		return !*path;
+	}
+	return *path && stat(path, &file) == 0 && file.st_dev == search->file.st_dev &&
+	       file.st_ino == search->file.st_ino;
+}
+
+/* Whether the segment's bytes are in memory. */
+static bool is_loaded(const struct dl_phdr_info *info, const ElfW(Phdr) * segment) {
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *load = &info->dlpi_phdr[i];
+		if (load->p_type == PT_LOAD && load->p_flags & PF_R &&
+			segment->p_vaddr >= load->p_vaddr &&
+			segment->p_filesz <= load->p_filesz &&
+			segment->p_vaddr - load->p_vaddr <=
+				load->p_filesz - segment->p_filesz) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static size_t note_round(size_t size) {
+	return (size + 3) & ~(size_t)3;
+}
+
+static void build_id_set(
+	struct report *report, const unsigned char *bytes, size_t count) {
+	struct text text;
+	text_fixed(&text, report->build_id, sizeof report->build_id);
+	for (size_t i = 0; i < count; i++) {
+		text_add(&text, "%x%x", bytes[i] >> 4, bytes[i] & 15);
+	}
+}
+
+static void build_id_read(struct report *report, const char *notes, size_t size) {
+	while (size >= sizeof(ElfW(Nhdr))) {
+		ElfW(Nhdr) note;
+		memcpy(&note, notes, sizeof note);
+		size_t name = note_round(note.n_namesz),
+		       value = note_round(note.n_descsz);
+		size_t whole = sizeof note + name + value;
+		if (whole > size) {
+			return;
+		}
+		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
+			memcmp(notes + sizeof note, "GNU", 4) == 0) {
+			const void *bytes = notes + sizeof note + name;
+			build_id_set(report, bytes, note.n_descsz);
+			return;
+		}
+		notes += whole;
+		size -= whole;
+	}
+}
+
+static int build_id_search(struct dl_phdr_info *info, size_t size, void *context) {
+	(void)size;
+	struct build_id_search *search = context;
+	if (!is_plugin(search, info->dlpi_name)) {
+		return 0;
+	}
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+		if (segment->p_type == PT_NOTE && is_loaded(info, segment)) {
+			size_t address = info->dlpi_addr + segment->p_vaddr;
+			build_id_read(
+				search->report, (const char *)address, segment->p_filesz);
+		}
+	}
+	return 1;
+}
+
+void report_init(struct report *report) {
+	const char *path =
+		report->plugin_path ? report->plugin_path : program_invocation_name;
+	const char *slash = strrchr(path, '/');
+	report->plugin = slash ? slash + 1 : path;
+	report->build_id[0] = '\0';
+	struct build_id_search search = {.report = report};
+	if (!report->plugin_path || stat(report->plugin_path, &search.file) == 0) {
+		dl_iterate_phdr(build_id_search, &search);
+	}
+}
+
+/* JSON
+ * --------------------------------------------------------------------------------------------
+ */
+
+/* The date of a day counted from 1970-01-01; gmtime(3) takes a lock. Years begin in March
+ * here. */
+static void add_date(struct text *out, long days) {
+	days += 719468; /* from 0000-03-01 */
+	long era = days / 146097, day = days % 146097;
+	long year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+	day -= 365 * year + year / 4 - year / 100;
+	long month = (5 * day + 2) / 153;
+	day -= (153 * month + 2) / 5 - 1;
+	month += month < 10 ? 3 : -9;
+	year += era * 400 + (month <= 2);
+	text_add(out, "%ld-%s%ld-%s%ld", year, month < 10 ? "0" : "", month,
+		day < 10 ? "0" : "", day);
+}
+
+static void add_digits(struct text *out, long value, long scale) {
+	for (; scale; scale /= 10) {
+		text_add(out, "%ld", value / scale % 10);
+	}
+}
+
+/* RFC 3339, UTC, with microseconds. */
+static void add_time(struct text *out, const struct timespec *time) {
+	long second = time->tv_sec % 86400;
+	add_date(out, time->tv_sec / 86400);
+	text_add(out, "T");
+	add_digits(out, second / 3600, 10);
+	text_add(out, ":");
+	add_digits(out, second / 60 % 60, 10);
+	text_add(out, ":");
+	add_digits(out, second % 60, 10);
+	text_add(out, ".");
+	add_digits(out, time->tv_nsec / 1000, 100000);
+	text_add(out, "Z");
+}
+
+static void add_plugin(struct text *out, const struct report *report) {
+	text_add(out, ", \"plugin\": {\"path\": ");
+	text_json(
+		out, report->plugin_path ? report->plugin_path : program_invocation_name);
+	text_add(out, ", \"entry\": ");
+	text_json(out, report->entry ? report->entry : "main");
+	text_add(out, ", \"mode\": \"%s\"", report->server ? "server" : "run");
+	if (*report->build_id) {
+		text_add(out, ", \"build_id\": \"%s\"", report->build_id);
+	}
+	text_add(out, "}");
+}
+
+static void add_signal(struct text *out, int number) {
+	static const char *const names[] = {[SIGHUP] = "HUP",
+		[SIGINT] = "INT",
+		[SIGQUIT] = "QUIT",
+		[SIGTERM] = "TERM"};
+	if (number > 0 && number < (int)count_of(names) && names[number]) {
+		text_add(out, ", \"signal\": \"SIG%s\"", names[number]);
+	} else if (number) {
+		text_add(out, ", \"signal\": \"%d\"", number);
+	}
+}
+
+static void add_end(struct text *out, const struct report_end *end) {
+	if (!end->reason) {
+		return;
+	}
+	text_add(out, ", \"end\": {\"reason\": \"%s\"", end->reason);
+	add_signal(out, end->signal);
+	if (end->shutdown >= 0) {
+		text_add(out, ", \"shutdown_ms\": ");
+		text_milliseconds(out, end->shutdown);
+	}
+	text_add(out, ", \"status\": %d}", end->status);
+}
+
+/* One line of the file: a report of that kind, its objects in the array called name. */
+static void report_json(const struct report *report, const char *kind,
+	const struct report_end *end, const struct snapshot *snapshot, const char *name) {
+	if (report->fd <= 0) {
+		return;
+	}
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	struct text out;
+	text_init(&out);
+	text_add(&out, "{\"schema\": \"arun-report/1\", \"kind\": \"%s\", \"time\": \"",
+		kind);
+	add_time(&out, &now);
+	text_add(&out, "\", \"arun\": \"%s\", \"pid\": %d, \"uptime_ms\": ", ARUN_VERSION,
+		(int)getpid());
+	text_milliseconds(&out, loop_clock() - report->started);
+	add_plugin(&out, report);
+	add_end(&out, end);
+	text_add(&out, ", ");
+	snapshot_json(snapshot, name, &out);
+	text_add(&out, "}\n");
+	text_write(&out, report->fd);
+	text_finish(&out);
+}
+
+/* Text
+ * --------------------------------------------------------------------------------------------
+ */
+
+static void say(struct text *out) {
+	text_write(out, STDERR_FILENO);
+	text_finish(out);
+}
+
+/* The beginner's trap: arun_listen() in a main that then returns. */
+static void add_hint(
+	struct text *out, const struct report *report, const struct snapshot *leaks) {
+	if (!report->server && leaks->counts[KIND_SERVER]) {
+		text_add(out, "arun: ");
+		text_escape(out, report->plugin);
+		text_add(out, ": main has returned, so its server ends: declare it with "
+			      "ARUN_SERVER and wait in arun_yield()\n");
+	}
+}
+
+void report_leaks(const struct report *report, const struct snapshot *leaks) {
+	if (!leaks->total || report->leaks == ARUN_LEAKS_OFF) {
+		return;
+	}
+	struct text out;
+	text_init(&out);
+	snapshot_text(leaks, report->plugin, &out);
+	add_hint(&out, report, leaks);
+	say(&out);
+	report_json(report, "leaks", &report->end, leaks, "leaks");
+}
+
+static void add_object(struct text *out, const struct object *object) {
+	text_add(out, "%s ", object->kind->title);
+	object->kind->line(object, out);
+}
+
+/* main "copy", task "janitor" (#3). */
+static void add_task(struct text *out, const struct report *report,
+	const struct arun_task *entry, const struct arun_task *task) {
+	if (task == entry) {
+		text_add(out, report->server ? "entry \"" : "main \"");
+		text_escape(out, task->name);
+		text_add(out, "\"");
+	} else {
+		add_object(out, &task->object);
+	}
+}
+
+static void add_place(
+	struct text *out, const struct report *report, const struct arun_site *site) {
+	if (site) {
+		registry_site(out, site);
+	} else {
+		text_escape(out, report->plugin);
+	}
+}
+
+void report_failed(const struct report *report, const struct arun_task *task) {
+	struct text out;
+	text_init(&out);
+	add_place(&out, report, task->object.site);
+	text_add(&out, ": failed: task \"");
+	text_escape(&out, task->name);
+	text_add(&out, "\" (#%lu): ", (unsigned long)task->object.id);
+	bool known = task->why && task->why_error == task->error;
+	text_escape(&out, known ? task->why : strerror(task->error));
+	text_add(&out, "\n");
+	say(&out);
+}
+
+/* A generator's task that waits for its next call is not what anything waits for. */
+static bool is_idle(const struct arun_task *task) {
+	const struct object *owner = task->object.owner;
+	return task->object.part && owner && owner->kind->index == KIND_GENERATOR &&
+	       task->state == TASK_WAITING && !task->cancelled;
+}
+
+static const struct arun_task *task_of(const struct object *object) {
+	return container_of(object, const struct arun_task, object);
+}
+
+typedef void add_task_fn(struct text *out, const struct report *report,
+	const struct arun_task *entry, const struct arun_task *task);
+
+/*
+ * Walks the tasks that something waits for, the entry first. Returns how many of them
+ * there are beyond the first most ones, which add() was called for.
+ */
+static unsigned add_tasks(struct text *out, const struct report *report,
+	const struct registry *registry, const struct arun_task *entry, add_task_fn *add,
+	unsigned most) {
+	unsigned count = 0;
+	if (entry) {
+		add(out, report, entry, entry);
+		count++;
+	}
+	registry_each(object, registry, KIND_TASK) {
+		const struct arun_task *task = task_of(object);
+		if (task != entry && !is_idle(task) && count++ < most) {
+			add(out, report, entry, task);
+		}
+	}
+	return count > most ? count - most : 0;
+}
+
+/* Deadlock
+ * ------------------------------------------------------------------------------------------
+ */
+
+static void add_deadlocked(struct text *out, const struct report *report,
+	const struct arun_task *entry, const struct arun_task *task) {
+	add_place(out, report, task->at);
+	text_add(out, ": deadlock: ");
+	add_task(out, report, entry, task);
+	text_add(out, " waits here");
+	if (task->op && (task != entry || !task->awaits)) {
+		text_add(out, " in %s", task->op);
+	}
+	if (task->awaits) {
+		text_add(out, " for ");
+		add_object(out, task->awaits);
+	}
+	text_add(out, task == entry ? " and nothing can wake it\n" : "\n");
+}
+
+void report_deadlock(const struct report *report, const struct registry *registry,
+	const struct arun_task *entry) {
+	struct text out;
+	text_init(&out);
+	unsigned rest = add_tasks(&out, report, registry, entry, add_deadlocked, LINES);
+	if (rest) {
+		text_add(&out, "arun: ");
+		text_escape(&out, report->plugin);
+		text_add(&out, ": and %u more task%s\n", rest, rest == 1 ? "" : "s");
+	}
+	say(&out);
+	struct snapshot objects;
+	snapshot_take(&objects, SNAPSHOT_ALL, registry, NULL);
+	struct report_end end = {.reason = "deadlock", .status = 1, .shutdown = -1};
+	report_json(report, "deadlock", &end, &objects, "objects");
+	snapshot_finish(&objects);
+}
+
+/* The end of a stop
+ * ----------------------------------------------------------------------------------- */
+
+static void add_running(struct text *out, const struct arun_task *task) {
+	text_add(out, " running since its %s", task->at ? "last wait at " : "start");
+	if (task->at) {
+		registry_site(out, task->at);
+	} else if (task->object.site) {
+		text_add(out, " (made at ");
+		registry_site(out, task->object.site);
+		text_add(out, ")");
+	}
+}
+
+/* ", " after the one before; verb: " waits", or "". */
+static void add_listed(struct text *out, const struct report *report,
+	const struct arun_task *entry, const struct arun_task *task, const char *verb) {
+	add_task(out, report, entry, task);
+	if (task->state == TASK_RUNNING) {
+		add_running(out, task);
+	} else if (task->at) {
+		text_add(out, "%s at ", verb);
+		registry_site(out, task->at);
+	}
+	text_add(out, ", ");
+}
+
+static void add_abandoned(struct text *out, const struct report *report,
+	const struct arun_task *entry, const struct arun_task *task) {
+	add_listed(out, report, entry, task, "");
+}
+
+static void add_awaited(struct text *out, const struct report *report,
+	const struct arun_task *entry, const struct arun_task *task) {
+	add_listed(out, report, entry, task, " waits");
+}
+
+/* The end of the list: ", " becomes " and N more". */
+static void add_more(struct text *out, unsigned rest) {
+	text_cut(out, 2);
+	if (rest) {
+		text_add(out, " and %u more", rest);
+	}
+}
+
+void report_abandoned(const struct report *report, const struct registry *registry,
+	const struct arun_task *entry, double grace) {
+	struct text out;
+	text_init(&out);
+	text_add(&out, "arun: grace of ");
+	text_seconds(&out, grace);
+	text_add(&out, " is over; abandoned: ");
+	add_more(&out, add_tasks(&out, report, registry, entry, add_abandoned, LINES));
+	text_add(&out, "\n");
+	say(&out);
+}
+
+void report_slow_stop(const struct report *report, const struct registry *registry,
+	const struct arun_task *entry, double left) {
+	struct text out;
+	text_init(&out);
+	text_add(&out, "arun: stopping; ");
+	text_seconds(&out, left);
+	text_add(&out, " left for: ");
+	add_more(&out, add_tasks(&out, report, registry, entry, add_awaited, NAMED));
+	text_add(&out, " (again Ctrl-C: force)\n");
+	say(&out);
+}

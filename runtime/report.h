@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * report - what arun says on stderr and in the file of --report.
+ *
+ * Each report is one text in one write(2), in the form that arun-report(5) has. All but
+ * report_init() and report_failed() may be called in a signal handler; the walks need up
+ * to 16 KiB of its stack.
+ */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include "snapshot.h"
+#include "task.h"
+
+/* How the run ended; for the JSON. */
+struct report_end {
+	const char *reason; /* "return", "signal", "error", "timeout"...; NULL: not yet */
+	int signal;         /* that stopped it; 0: none */
+	int status;         /* the exit status */
+	double shutdown; /* seconds from the stop to the end; negative: there was no stop
+			  */
+};
+
+struct report {
+	const char *plugin_path; /* NULL: the program */
+	const char *entry;
+	bool server; /* the entry is */
+	int fd;      /* of the JSON; 0: none */
+	enum arun_leaks leaks;
+	double started; /* loop_clock() */
+	struct report_end end;
+
+	/* Filled in by report_init(). */
+	const char *plugin;        /* the name of the file */
+	char build_id[2 * 32 + 1]; /* in hexadecimal; "": none */
+};
+
+/* To be called with the members above set. Only this part is not async-signal-safe. */
+void report_init(struct report *report);
+
+/*
+ * What was left open: nothing where nothing was, or with ARUN_LEAKS_OFF. report->end and
+ * the outcomes (snapshot_outcomes()) should be known by now.
+ */
+void report_leaks(const struct report *report, const struct snapshot *leaks);
+
+/* Nothing can happen any more: where each task waits. entry: the entry's task; NULL: it
+ * has ended. */
+void report_deadlock(const struct report *report, const struct registry *registry,
+	const struct arun_task *entry);
+
+/* A task has failed, and nobody waits for it. */
+void report_failed(const struct report *report, const struct arun_task *task);
+
+/* The grace time of that many seconds is over: which tasks are left. */
+void report_abandoned(const struct report *report, const struct registry *registry,
+	const struct arun_task *entry, double grace);
+
+/* The stop takes long: which tasks it waits for, and how many seconds are left. */
+void report_slow_stop(const struct report *report, const struct registry *registry,
+	const struct arun_task *entry, double left);
+
+#endif

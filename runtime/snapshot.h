@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * snapshot - what is open at one moment, folded into groups and copied.
+ *
+ * Objects of one kind, one site and one owner are one group: their number, and copies of
+ * the oldest of them. So a report can be written after the objects are gone. Works in a
+ * signal handler, in bounded memory, in time proportional to the number of objects; what
+ * does not fit is counted.
+ */
+#ifndef SNAPSHOT_H
+#define SNAPSHOT_H
+
+#include "rawfd.h"
+
+enum {
+	SNAPSHOT_GROUPS = 1024,
+	SNAPSHOT_ITEMS = 17, /* of a group */
+	SNAPSHOT_KINDS = KIND_COUNT + 1
+};
+
+enum snapshot_what {
+	SNAPSHOT_LEAKS, /* what nobody closed */
+	SNAPSHOT_ALL /* all that is listed, also parts and what lives in the background */
+};
+
+/* A copy of an object. */
+struct snapshot_item {
+	uint64_t id; /* of a raw descriptor: its number */
+	int fd;      /* -1: none */
+	double age;  /* negative: unknown */
+	const char *name, *state;
+	const char *line, *detail; /* as the kind writes them; detail "": none */
+	bool waits;
+	struct waiting waiting;
+	const char *outcome; /* NULL: not known */
+};
+
+struct snapshot_group {
+	const struct kind *kind;
+	const struct arun_site *site;
+	uint64_t owner; /* its id; 0: the run */
+	const struct kind *owner_kind;
+	const char *owner_name;
+	uint64_t count;                             /* of objects */
+	bool alike;                                 /* all have the same name */
+	unsigned kept;                              /* so many are in items, from 1 */
+	struct snapshot_item items[SNAPSHOT_ITEMS]; /* the oldest first */
+};
+
+struct snapshot_memory;
+
+struct snapshot {
+	double now;
+	uint64_t total, counts[SNAPSHOT_KINDS];   /* of objects, by kind_index; raw
+						     descriptors last */
+	const struct kind *kinds[SNAPSHOT_KINDS]; /* of those that are counted */
+	uint64_t unlisted;                        /* so many of total are in no group */
+	unsigned groups;
+	const struct snapshot_group *const *group; /* in the order of reports */
+	struct snapshot_memory *memory;            /* NULL: there was none */
+};
+
+/* Takes a snapshot of registry, and of the raw descriptors; rawfd may be NULL. To be
+ * finished. */
+void snapshot_take(struct snapshot *snapshot, enum snapshot_what what,
+	const struct registry *registry, const struct rawfd *rawfd);
+
+/*
+ * After the sweep: what became of the objects. One that is still listed was abandoned;
+ * the others ended as their kind says.
+ */
+void snapshot_outcomes(struct snapshot *snapshot, const struct registry *registry);
+
+void snapshot_finish(struct snapshot *snapshot);
+
+#endif

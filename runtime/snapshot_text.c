@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "snapshot_text.h"
+
+#include <string.h>
+
+enum { NAMED = 8 }; /* objects in the line of a group */
+
+static const char *plural(uint64_t count) {
+	return count == 1 ? "" : "s";
+}
+
+static void add_place(
+	struct text *out, const struct arun_site *site, const char *plugin) {
+	if (site) {
+		registry_site(out, site);
+	} else {
+		text_escape(out, plugin);
+	}
+}
+
+static void add_owner(struct text *out, const struct snapshot_group *group) {
+	if (group->owner) {
+		text_add(out, " of %s \"", group->owner_kind->title);
+		text_escape(out, group->owner_name);
+		text_add(out, "\"");
+	}
+}
+
+static void add_one(struct text *out, const struct snapshot_group *group) {
+	const struct snapshot_item *item = &group->items[0];
+	text_add(out, "%s", group->kind->title);
+	add_owner(out, group);
+	text_add(out, " %s %s", item->line, group->kind->fate);
+	if (!group->kind->ageless && item->age >= 0) {
+		text_add(out, ", ");
+		text_seconds(out, item->age);
+		text_add(out, " old");
+	}
+	if (item->waits && item->waiting.site) {
+		text_add(out, "; %s at ", group->kind->waits);
+		registry_site(out, item->waiting.site);
+	}
+}
+
+static unsigned named(const struct snapshot_group *group) {
+	return group->kept < NAMED ? group->kept : NAMED;
+}
+
+/* Where the lines of the group all begin with "NAME" in quotes, how long that is; else 0.
+ */
+static size_t common_name(const struct snapshot_group *group) {
+	char name[256];
+	struct text text;
+	text_fixed(&text, name, sizeof name);
+	text_add(&text, "\"");
+	text_escape(&text, group->items[0].name);
+	text_add(&text, "\" ");
+	for (unsigned i = 0; i < named(group); i++) {
+		if (strncmp(group->items[i].line, name, text.length) != 0) {
+			return 0;
+		}
+	}
+	return group->alike ? text.length : 0;
+}
+
+/* What the name leaves of a line, "(#3)" without its parentheses. */
+static void add_rest(struct text *out, const char *rest) {
+	size_t length = strlen(rest);
+	bool wrapped =
+		length > 2 && *rest == '(' && strchr(rest, ')') == rest + length - 1;
+	text_add(out, "%s", rest + wrapped);
+	text_cut(out, wrapped);
+}
+
+static void add_many(struct text *out, const struct snapshot_group *group) {
+	const struct kind *kind = group->kind;
+	size_t skip = common_name(group);
+	text_add(out, "%lu %ss", (unsigned long)group->count, kind->title);
+	if (skip) {
+		text_add(out, " \"");
+		text_escape(out, group->items[0].name);
+		text_add(out, "\"");
+	}
+	add_owner(out, group);
+	text_add(out, " %s", kind->fate);
+	for (unsigned i = 0; i < named(group); i++) {
+		text_add(out, i ? ", " : ": ");
+		if (skip) {
+			add_rest(out, group->items[i].line + skip);
+		} else {
+			text_add(out, "%s", group->items[i].line);
+		}
+	}
+	if (group->count > named(group)) {
+		text_add(out, " and %lu more",
+			(unsigned long)(group->count - named(group)));
+	}
+}
+
+static void add_group(
+	struct text *out, const struct snapshot_group *group, const char *plugin) {
+	add_place(out, group->site, plugin);
+	text_add(out, ": leak: ");
+	if (group->count == 1) {
+		add_one(out, group);
+	} else {
+		add_many(out, group);
+	}
+	text_add(out, "\n");
+}
+
+static void add_counts(const struct snapshot *snapshot, struct text *out) {
+	text_add(out, "%lu leak%s: ", (unsigned long)snapshot->total,
+		plural(snapshot->total));
+	const char *comma = "";
+	for (int i = 0; i < SNAPSHOT_KINDS; i++) {
+		uint64_t count = snapshot->counts[i];
+		if (count) {
+			text_add(out, "%s%lu %s%s", comma, (unsigned long)count,
+				snapshot->kinds[i]->title, plural(count));
+			comma = ", ";
+		}
+	}
+	text_add(out, "\n");
+}
+
+static void add_summary_name(struct text *out, const char *plugin) {
+	text_add(out, "arun: ");
+	text_escape(out, plugin);
+	text_add(out, ": ");
+}
+
+void snapshot_text(
+	const struct snapshot *snapshot, const char *plugin, struct text *out) {
+	uint64_t rest = snapshot->total;
+	for (unsigned i = 0; i < snapshot->groups && i < SNAPSHOT_LINES; i++) {
+		add_group(out, snapshot->group[i], plugin);
+		rest -= snapshot->group[i]->count;
+	}
+	if (rest) {
+		add_summary_name(out, plugin);
+		text_add(out, "and %lu more leak%s\n", (unsigned long)rest, plural(rest));
+	}
+	if (snapshot->total) {
+		add_summary_name(out, plugin);
+		add_counts(snapshot, out);
+	}
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* snapshot_text - a snapshot of leaks as lines that editors jump to; async-signal-safe.
+ */
+#ifndef SNAPSHOT_TEXT_H
+#define SNAPSHOT_TEXT_H
+
+#include "snapshot.h"
+
+enum { SNAPSHOT_LINES = 20 };
+
+/*
+ * Appends a line a group, SNAPSHOT_LINES at most, and the count; nothing where there is
+ * no leak. plugin, the name of its file, stands for the sites that are not known.
+ */
+void snapshot_text(const struct snapshot *snapshot, const char *plugin, struct text *out);
+
+#endif
