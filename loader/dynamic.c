@@ -32,21 +32,24 @@ static int read_tags(
 	struct elf_file *file, struct dynamic *dynamic, struct loader_error *error) {
 	const Elf64_Phdr *segment = elf_segment(file, PT_DYNAMIC);
 	if (!segment || segment->p_filesz < sizeof(Elf64_Dyn)) {
-		return error_set(
-			error, 126, file->path, ": is no shared object: it has no dynamic section");
+		return error_set(error, 126, file->path,
+			": is no shared object: it has no dynamic section");
 	}
 	if (segment->p_filesz % sizeof(Elf64_Dyn)) {
 		elf_odd(file, "its dynamic section has a strange size");
 	}
 	/* By address, as the dynamic linker does. */
 	dynamic->tags = elf_copy(file, segment->p_vaddr, segment->p_filesz);
+	if (!dynamic->tags && errno == ENOMEM) {
+		return error_no_memory(error, file->path);
+	}
 	if (!dynamic->tags) {
-		return errno == ENOMEM ? error_no_memory(error, file->path)
-				       : error_set(error, 126, file->path,
-						 ": is damaged: its dynamic section is not in it");
+		return error_set(error, 126, file->path,
+			": is damaged: its dynamic section is not in it");
 	}
 	size_t most = segment->p_filesz / sizeof(Elf64_Dyn);
-	while (dynamic->tag_count < most && dynamic->tags[dynamic->tag_count].d_tag != DT_NULL) {
+	while (dynamic->tag_count < most &&
+		dynamic->tags[dynamic->tag_count].d_tag != DT_NULL) {
 		dynamic->tag_count++;
 	}
 	if (dynamic->tag_count == most) {
@@ -58,8 +61,9 @@ static int read_tags(
 static int refuse_program(const struct elf_file *file, const struct dynamic *dynamic,
 	struct loader_error *error) {
 	uint64_t debug;
-	/* Linkers before 2.26 do not mark PIEs; DT_DEBUG is written into programs alone. */
-	bool old = elf_segment(file, PT_INTERP) && dynamic_find(dynamic, DT_DEBUG, &debug);
+	/* Older linkers do not mark PIEs, but only programs have DT_DEBUG. */
+	bool old =
+		elf_segment(file, PT_INTERP) && dynamic_find(dynamic, DT_DEBUG, &debug);
 	if (old || dynamic_get(dynamic, DT_FLAGS_1) & DF_1_PIE) {
 		return error_set(error, 126, file->path, ": is a program, not a plugin");
 	}
@@ -74,8 +78,8 @@ static int read_strings(
 		return error_no_memory(error, file->path);
 	}
 	if (!dynamic->strings || !size) {
-		return error_set(
-			error, 126, file->path, ": is damaged: its string table is not in it");
+		return error_set(error, 126, file->path,
+			": is damaged: its string table is not in it");
 	}
 	if (dynamic->strings[0] || dynamic->strings[size - 1]) {
 		elf_odd(file, "its string table has no end");
@@ -84,16 +88,17 @@ static int read_strings(
 	return 0;
 }
 
-/* The entries of .dynsym by the section headers, which may be stripped or wrong; 0: unknown. */
-static size_t count_by_sections(const struct elf_file *file, const struct dynamic *dynamic) {
+/* The symbols by the section headers, which may be stripped or wrong; 0: unknown. */
+static size_t count_by_sections(
+	const struct elf_file *file, const struct dynamic *dynamic) {
 	const Elf64_Ehdr *header = &file->header;
 	if (header->e_shentsize != sizeof(Elf64_Shdr)) {
 		return 0;
 	}
 	for (size_t i = 0; i < header->e_shnum; i++) {
 		Elf64_Shdr section;
-		if (!elf_read_at(
-			    file, header->e_shoff + i * sizeof section, &section, sizeof section)) {
+		if (!elf_read_at(file, header->e_shoff + i * sizeof section, &section,
+			    sizeof section)) {
 			return 0;
 		}
 		if (section.sh_type == SHT_DYNSYM &&
@@ -104,7 +109,7 @@ static size_t count_by_sections(const struct elf_file *file, const struct dynami
 	return 0;
 }
 
-/* The hash table of a file that exports nothing does not tell; the order of the tables does. */
+/* The hash table of a file that exports nothing does not tell; the tables' order does. */
 static size_t count_by_order(const struct dynamic *dynamic) {
 	uint64_t symbols = dynamic_get(dynamic, DT_SYMTAB);
 	uint64_t strings = dynamic_get(dynamic, DT_STRTAB);
@@ -113,8 +118,8 @@ static size_t count_by_order(const struct dynamic *dynamic) {
 
 static int read_symbols(
 	struct elf_file *file, struct dynamic *dynamic, struct loader_error *error) {
-	size_t counts[] = {hash_symbol_count(file, dynamic), count_by_sections(file, dynamic),
-		count_by_order(dynamic)};
+	size_t counts[] = {hash_symbol_count(file, dynamic),
+		count_by_sections(file, dynamic), count_by_order(dynamic)};
 	uint64_t address = dynamic_get(dynamic, DT_SYMTAB);
 	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
 		if (counts[i] <= dynamic->symbol_count ||
@@ -125,7 +130,8 @@ static int read_symbols(
 		if (i == 2 && dynamic->symbols && counts[0]) {
 			break;
 		}
-		Elf64_Sym *symbols = elf_copy(file, address, counts[i] * sizeof(Elf64_Sym));
+		Elf64_Sym *symbols =
+			elf_copy(file, address, counts[i] * sizeof(Elf64_Sym));
 		if (symbols) {
 			free(dynamic->symbols);
 			dynamic->symbols = symbols;
@@ -144,7 +150,8 @@ int dynamic_read(
 	struct elf_file *file, struct dynamic *dynamic, struct loader_error *error) {
 	*dynamic = (struct dynamic){0};
 	if (read_tags(file, dynamic, error) || refuse_program(file, dynamic, error) ||
-		read_strings(file, dynamic, error) || read_symbols(file, dynamic, error)) {
+		read_strings(file, dynamic, error) ||
+		read_symbols(file, dynamic, error)) {
 		dynamic_finish(dynamic);
 		return -1;
 	}
@@ -165,9 +172,9 @@ static bool exported(const Elf64_Sym *symbol) {
 	unsigned char binding = ELF64_ST_BIND(symbol->st_info);
 	unsigned char visibility = ELF64_ST_VISIBILITY(symbol->st_other);
 	return symbol->st_shndx != SHN_UNDEF &&
-		(binding == STB_GLOBAL || binding == STB_WEAK) &&
-		(visibility == STV_DEFAULT || visibility == STV_PROTECTED) &&
-		ELF64_ST_TYPE(symbol->st_info) == STT_OBJECT;
+	       (binding == STB_GLOBAL || binding == STB_WEAK) &&
+	       (visibility == STV_DEFAULT || visibility == STV_PROTECTED) &&
+	       ELF64_ST_TYPE(symbol->st_info) == STT_OBJECT;
 }
 
 const char *dynamic_next_export(

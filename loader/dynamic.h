@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dynamic - the tables that the dynamic linker works from: dynamic section, strings, symbols.
+ * dynamic - the tables that the dynamic linker works from: dynamic section, strings,
+ * symbols.
  *
- * What contradicts a linker's habits is an oddity of the file, not yet an error: unusual tools
- * write unusual files that work. What can be neither read nor bounded is an error.
+ * What contradicts a linker's habits is an oddity of the file, not yet an error: unusual
+ * tools write unusual files that work. What can be neither read nor bounded is an error.
  */
 #ifndef LOADER_DYNAMIC_H
 #define LOADER_DYNAMIC_H
@@ -20,8 +21,8 @@ struct dynamic {
 };
 
 /*
- * Reads the tables of file. Returns 0, and *dynamic is to be finished with dynamic_finish(); -1
- * with *error.
+ * Reads the tables of file.
+ * Returns 0, and *dynamic is to be finished with dynamic_finish(); -1 with *error.
  */
 int dynamic_read(
 	struct elf_file *file, struct dynamic *dynamic, struct loader_error *error);
@@ -37,8 +38,8 @@ uint64_t dynamic_get(const struct dynamic *dynamic, int64_t number);
 const char *dynamic_string(const struct dynamic *dynamic, uint64_t offset);
 
 /*
- * The name of the next exported object whose name starts with prefix, from symbol *index on, which
- * is set behind it. NULL: there is none.
+ * The name of the next exported object whose name starts with prefix, from symbol *index
+ * on, which is set behind it. NULL: there is none.
  */
 const char *dynamic_next_export(
 	const struct dynamic *dynamic, const char *prefix, size_t *index);

@@ -11,8 +11,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#define ELF_SEGMENTS_MOST 4096        /* linkers write a dozen */
-#define ELF_ADDRESS_END (1ULL << 47)  /* of user space, on both machines */
+#define ELF_SEGMENTS_MOST 4096         /* linkers write a dozen */
+#define ELF_ADDRESS_END   (1ULL << 47) /* of user space, on both machines */
 
 void elf_odd(struct elf_file *file, const char *oddity) {
 	if (!file->oddity) {
@@ -54,7 +54,8 @@ const Elf64_Phdr *elf_segment(const struct elf_file *file, uint32_t type) {
 	return NULL;
 }
 
-bool elf_holds(const struct elf_file *file, uint64_t address, uint64_t size, uint32_t flags) {
+bool elf_holds(
+	const struct elf_file *file, uint64_t address, uint64_t size, uint32_t flags) {
 	for (size_t i = 0; i < file->segment_count; i++) {
 		const Elf64_Phdr *load = &file->segments[i];
 		if (load->p_type == PT_LOAD && (load->p_flags & flags) == flags &&
@@ -110,13 +111,16 @@ static uint64_t later(uint64_t end, uint64_t offset, uint64_t size) {
 /* The length that the headers read so far speak of. */
 static uint64_t whole_size(const struct elf_file *file) {
 	const Elf64_Ehdr *header = &file->header;
-	uint64_t end = later(0, header->e_phoff, (uint64_t)header->e_phnum * sizeof(Elf64_Phdr));
+	uint64_t end =
+		later(0, header->e_phoff, (uint64_t)header->e_phnum * sizeof(Elf64_Phdr));
 	if (header->e_shoff) {
-		end = later(end, header->e_shoff, (uint64_t)header->e_shnum * header->e_shentsize);
+		end = later(end, header->e_shoff,
+			(uint64_t)header->e_shnum * header->e_shentsize);
 	}
 	for (size_t i = 0; i < file->segment_count; i++) {
 		if (file->segments[i].p_type == PT_LOAD) {
-			end = later(end, file->segments[i].p_offset, file->segments[i].p_filesz);
+			end = later(end, file->segments[i].p_offset,
+				file->segments[i].p_filesz);
 		}
 	}
 	return end;
@@ -143,7 +147,8 @@ static int check_type(const struct elf_file *file, struct loader_error *error) {
 	case ET_EXEC:
 		return error_set(error, 126, file->path, ": is a program, not a plugin");
 	case ET_CORE:
-		return error_set(error, 126, file->path, ": is a core dump, not a plugin");
+		return error_set(
+			error, 126, file->path, ": is a core dump, not a plugin");
 	default:
 		return error_set(error, 126, file->path,
 			": is damaged: its ELF header has type %u", file->header.e_type);
@@ -163,7 +168,8 @@ static int read_header(struct elf_file *file, struct loader_error *error) {
 		return file_not_elf(file->path, start, size, error);
 	}
 	/* The first 20 bytes are alike in both classes. */
-	if (size >= 20 && machine_check(file->path, (const unsigned char *)start, error)) {
+	if (size >= 20 &&
+		machine_check(file->path, (const unsigned char *)start, error)) {
 		return -1;
 	}
 	if (size < sizeof file->header) {
@@ -193,7 +199,9 @@ static int read_segments(struct elf_file *file, struct loader_error *error) {
 		return elf_cut_short(file, whole_size(file), error);
 	}
 	file->segment_count = header->e_phnum;
-	return whole_size(file) > file->size ? elf_cut_short(file, whole_size(file), error) : 0;
+	return whole_size(file) > file->size
+		       ? elf_cut_short(file, whole_size(file), error)
+		       : 0;
 }
 
 static bool power_of_two(uint64_t number) {
@@ -229,20 +237,41 @@ static void check_loads(struct elf_file *file) {
 	}
 }
 
+/* Whole pages are made read-only: it may end behind its PT_LOAD, in the same page. */
+static bool relro_is_sound(const struct elf_file *file, const Elf64_Phdr *relro) {
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	for (size_t i = 0; i < file->segment_count; i++) {
+		const Elf64_Phdr *load = &file->segments[i];
+		uint64_t end = (load->p_vaddr + load->p_memsz + page - 1) & ~(page - 1);
+		if (load->p_type == PT_LOAD && load->p_flags & PF_W &&
+			relro->p_vaddr >= load->p_vaddr && relro->p_vaddr <= end &&
+			fits(relro->p_vaddr, relro->p_memsz, end)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Segments that describe a part of what the PT_LOADs load. */
 static void check_parts(struct elf_file *file) {
 	for (size_t i = 0; i < file->segment_count; i++) {
 		const Elf64_Phdr *part = &file->segments[i];
-		/* .tbss takes no address space: only what the file has of PT_TLS is loaded. */
-		uint64_t size = part->p_type == PT_GNU_RELRO ? part->p_memsz : part->p_filesz;
-		if (part->p_type == PT_LOAD || part->p_type == PT_GNU_STACK || !size) {
+		if (part->p_type == PT_GNU_RELRO && !relro_is_sound(file, part)) {
+			elf_odd(file, "its read-only part is outside of its data");
+		}
+		/* .tbss is not loaded: what the file has of PT_TLS is. */
+		if (part->p_type == PT_LOAD || part->p_type == PT_GNU_STACK ||
+			!part->p_filesz) {
 			continue;
 		}
 		if (!elf_holds(file, part->p_vaddr, part->p_filesz, 0) ||
-			offset_of(file, part->p_vaddr, part->p_filesz) != part->p_offset) {
-			elf_odd(file, "a program header is outside of the loaded segments");
+			offset_of(file, part->p_vaddr, part->p_filesz) !=
+				part->p_offset) {
+			elf_odd(file,
+				"a program header is outside of the loaded segments");
 		}
-		if (part->p_type == PT_TLS && part->p_align && !power_of_two(part->p_align)) {
+		if (part->p_type == PT_TLS && part->p_align &&
+			!power_of_two(part->p_align)) {
 			elf_odd(file, "its thread-local storage is not aligned");
 		}
 	}

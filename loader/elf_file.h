@@ -2,9 +2,10 @@
 /*
  * elf_file - what a file is, told from its bytes.
  *
- * The dynamic linker maps a file and believes it: a file cut short kills the process inside
- * dlopen(3). So the header and the program headers are judged here first. Everything is read with
- * pread(2) into memory: a file that shrinks meanwhile is an error, not a SIGBUS.
+ * The dynamic linker maps a file and believes it: a file cut short kills the process
+ * inside dlopen(3). So the header and the program headers are judged here first.
+ * Everything is read with pread(2) into memory: a file that shrinks meanwhile is an
+ * error, not a SIGBUS.
  */
 #ifndef LOADER_ELF_FILE_H
 #define LOADER_ELF_FILE_H
@@ -15,18 +16,18 @@
 #include <stdint.h>
 
 struct elf_file {
-	const char *path;     /* the caller's */
+	const char *path; /* the caller's */
 	int fd;
 	uint64_t size;
 	Elf64_Ehdr header;
 	Elf64_Phdr *segments; /* all program headers */
 	size_t segment_count;
-	const char *oddity;   /* the first thing found that no linker writes; NULL: none */
+	const char *oddity; /* the first thing found that no linker writes; NULL: none */
 };
 
 /*
- * Opens path, and judges kind, header and program headers. It never blocks (FIFOs, devices).
- * Returns 0, and *file is to be finished with elf_finish(); -1 with *error.
+ * Opens path, and judges kind, header and program headers. It never blocks (FIFOs,
+ * devices). Returns 0, and *file is to be finished with elf_finish(); -1 with *error.
  */
 int elf_open(const char *path, struct elf_file *file, struct loader_error *error);
 void elf_finish(struct elf_file *file);
@@ -37,25 +38,26 @@ void elf_odd(struct elf_file *file, const char *oddity);
 /* The first program header of that type; NULL: there is none. */
 const Elf64_Phdr *elf_segment(const struct elf_file *file, uint32_t type);
 
-/* Whether one PT_LOAD with all of flags (PF_R, PF_W, PF_X) holds the size bytes at address. */
-bool elf_holds(const struct elf_file *file, uint64_t address, uint64_t size, uint32_t flags);
+/* Whether one PT_LOAD with all of flags (PF_...) holds the size bytes at address. */
+bool elf_holds(
+	const struct elf_file *file, uint64_t address, uint64_t size, uint32_t flags);
 
 /*
- * Reads the size bytes that are loaded at address. False where they are not, or not all, in the
- * file's part of one PT_LOAD.
+ * Reads the size bytes that are loaded at address. False where they are not, or not all,
+ * in the file's part of one PT_LOAD.
  */
 bool elf_read(const struct elf_file *file, uint64_t address, void *buf, uint64_t size);
 
 /*
- * The same into memory that the caller frees, followed by a NUL. NULL with errno ENOMEM; EFAULT:
- * not in the file.
+ * The same into memory that the caller frees, followed by a NUL. NULL with errno ENOMEM;
+ * EFAULT: not in the file.
  */
 void *elf_copy(const struct elf_file *file, uint64_t address, uint64_t size);
 
 /* Reads the size bytes at offset of the file. False where it is shorter. */
 bool elf_read_at(const struct elf_file *file, uint64_t offset, void *buf, uint64_t size);
 
-/* "cut short: N bytes of M", where M is what the headers at hand say at least. Returns -1. */
+/* "cut short: N bytes of M", M being what the headers need at least. Returns -1. */
 int elf_cut_short(
 	const struct elf_file *file, uint64_t needed, struct loader_error *error);
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ABI_MOST 1000 /* there will not be more: a larger one is damage */
+
 static const char prefix[] = "arun_entry_";
 static const size_t size_least = offsetof(struct arun_entry, name);
 
@@ -25,8 +27,10 @@ static int find_region(struct dl_phdr_info *object, size_t size, void *arg) {
 	for (size_t i = 0; i < object->dlpi_phnum; i++) {
 		const ElfW(Phdr) *load = &object->dlpi_phdr[i];
 		uintptr_t start = object->dlpi_addr + load->p_vaddr;
-		if (load->p_type == PT_LOAD && (load->p_flags & region->flags) == region->flags &&
-			region->address >= start && region->address - start < load->p_memsz &&
+		if (load->p_type == PT_LOAD &&
+			(load->p_flags & region->flags) == region->flags &&
+			region->address >= start &&
+			region->address - start < load->p_memsz &&
 			region->size <= load->p_memsz - (region->address - start)) {
 			region->room = load->p_memsz - (region->address - start);
 			return 1;
@@ -44,8 +48,8 @@ static bool loaded(uintptr_t address, size_t size, uint32_t flags) {
 /* Whether it is NULL or a string in a loaded object: a broken one points anywhere. */
 static bool is_string(const char *text) {
 	struct region region = {.address = (uintptr_t)text, .size = 1, .flags = PF_R};
-	return !text ||
-		(dl_iterate_phdr(find_region, &region) == 1 && memchr(text, '\0', region.room));
+	return !text || (dl_iterate_phdr(find_region, &region) == 1 &&
+				memchr(text, '\0', region.room));
 }
 
 static bool is_function(uintptr_t address) {
@@ -54,10 +58,10 @@ static bool is_function(uintptr_t address) {
 
 static bool is_sound(const struct arun_entry *entry) {
 	return (entry->kind == ARUN_ENTRY_MAIN || entry->kind == ARUN_ENTRY_SERVER) &&
-		is_function((uintptr_t)entry->function) && entry->identifier && entry->file &&
-		is_string(entry->identifier) && is_string(entry->file) &&
-		is_string(entry->name) && is_string(entry->about) &&
-		(!entry->reload || is_function((uintptr_t)entry->reload));
+	       is_function((uintptr_t)entry->function) && entry->identifier &&
+	       entry->file && is_string(entry->identifier) && is_string(entry->file) &&
+	       is_string(entry->name) && is_string(entry->about) &&
+	       (!entry->reload || is_function((uintptr_t)entry->reload));
 }
 
 /* Copies what the descriptor has into *entry, which is zeroed. */
@@ -66,12 +70,14 @@ static int read_entry(const char *path, void *handle, const char *symbol,
 	struct loader_error *error) {
 	const char *name = symbol + strlen(prefix);
 	const struct arun_entry *there = dlsym(handle, symbol);
-	if (!loaded((uintptr_t)there, size_least, PF_R) || (uintptr_t)there % _Alignof(int)) {
+	if (!loaded((uintptr_t)there, size_least, PF_R) ||
+		(uintptr_t)there % _Alignof(int) || !there->abi ||
+		there->abi > ABI_MOST) {
 		return error_set(error, 126, path, ": is damaged: it has no %s", symbol);
 	}
 	if (there->abi != ARUN_ABI) {
-		return error_set(error, 126, path, ": was built for arun ABI %u, this is %u",
-			there->abi, ARUN_ABI);
+		return error_set(error, 126, path,
+			": was built for arun ABI %u, this is %u", there->abi, ARUN_ABI);
 	}
 	if (there->size < size_least || !loaded((uintptr_t)there, there->size, PF_R)) {
 		return error_set(error, 126, path,
@@ -122,7 +128,8 @@ int entries_read(const char *path, const struct dynamic *dynamic,
 	struct arun_entry *copies = (struct arun_entry *)(void *)(entries + count);
 	for (size_t i = 0; i < count; i++) {
 		const char *symbol = dynamic_next_export(dynamic, prefix, &index);
-		if (read_entry(path, plugin->handle, symbol, &copies[i], &entries[i], error)) {
+		if (read_entry(path, plugin->handle, symbol, &copies[i], &entries[i],
+			    error)) {
 			free(entries);
 			return -1;
 		}

@@ -6,8 +6,9 @@
 #include <string.h>
 
 /*
- * The length of the printable character at text; 0 where its first byte must be escaped: ASCII and
- * C1 controls, and what is not UTF-8 (a terminal may take those bytes for controls too).
+ * The length of the printable character at text; 0 where its first byte must be escaped:
+ * ASCII and C1 controls, and what is not UTF-8 (a terminal may take those bytes for
+ * controls too).
  */
 static size_t printable(const unsigned char *text) {
 	if (text[0] < 0x80) {
@@ -53,8 +54,8 @@ int error_set(
 	va_start(arguments, rest);
 	vsnprintf(cause, sizeof cause, rest, arguments);
 	va_end(arguments);
-	snprintf(line, sizeof line, "%s%s%s", cut ? "..." : "", cut ? path + length - most : path,
-		cause);
+	snprintf(line, sizeof line, "%s%s%s", cut ? "..." : "",
+		cut ? path + length - most : path, cause);
 	escape(line, error->text, sizeof error->text);
 	error->status = status;
 	return -1;

@@ -6,12 +6,12 @@
 #include "loader.h"
 
 /*
- * Sets *error to status and to the text path followed by rest, which so begins with ": " or " ".
- * Control characters and what is not UTF-8 are escaped; of a very long path the end is kept.
- * Returns -1, for the caller to return.
+ * Sets *error to status and to the text path followed by rest, which so begins with ": "
+ * or " ". Control characters and what is not UTF-8 are escaped; of a very long path the
+ * end is kept. Returns -1, for the caller to return.
  */
-int error_set(struct loader_error *error, int status, const char *path, const char *rest, ...)
-	ARUN_FORMAT(4, 5);
+int error_set(struct loader_error *error, int status, const char *path, const char *rest,
+	...) ARUN_FORMAT(4, 5);
 
 /* The same for want of memory (125). */
 int error_no_memory(struct loader_error *error, const char *path);

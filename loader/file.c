@@ -38,10 +38,10 @@ static int cannot_open(const char *path, struct loader_error *error) {
 }
 
 static int not_regular(const char *path, mode_t mode, struct loader_error *error) {
-	const char *kind = S_ISDIR(mode) ? "folder"
-		: S_ISFIFO(mode)         ? "FIFO"
-		: S_ISSOCK(mode)         ? "socket"
-					 : "device";
+	const char *kind = S_ISDIR(mode)    ? "folder"
+			   : S_ISFIFO(mode) ? "FIFO"
+			   : S_ISSOCK(mode) ? "socket"
+					    : "device";
 	return error_set(error, 126, path, ": is a %s", kind);
 }
 
@@ -84,16 +84,18 @@ int file_not_elf(
 	const char *path, const char *start, size_t size, struct loader_error *error) {
 	const char *typed = strncmp(path, "./", 2) ? path : path + 2;
 	const char *suffix = strrchr(typed, '.');
-	const char *compiler = suffix && !strchr(suffix, '/') ? compiler_of(suffix) : NULL;
+	const char *compiler =
+		suffix && !strchr(suffix, '/') ? compiler_of(suffix) : NULL;
 	if (compiler && !memchr(start, '\0', size)) {
 		return error_set(error, 126, path,
 			": is %s source, not a plugin; build it with: "
 			"%s -shared -fPIC -o %.*s.so %s $(pkg-config --cflags arun)",
-			strcmp(compiler, "cc") ? "C++" : "C", compiler, (int)(suffix - typed),
-			typed, typed);
+			strcmp(compiler, "cc") ? "C++" : "C", compiler,
+			(int)(suffix - typed), typed, typed);
 	}
 	if (size >= 8 && !memcmp(start, "!<arch>\n", 8)) {
-		return error_set(error, 126, path, ": is a static library, not a shared one");
+		return error_set(
+			error, 126, path, ": is a static library, not a shared one");
 	}
 	return error_set(error, 126, path, ": is not an ELF file");
 }

@@ -7,9 +7,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static bool exists(const char *path) {
+/* Whether path is there and no folder. */
+static bool is_file(const char *path) {
 	struct stat st;
-	return *path && !stat(path, &st);
+	return *path && !stat(path, &st) && !S_ISDIR(st.st_mode);
 }
 
 static bool ends_in_so(const char *name) {
@@ -20,14 +21,13 @@ static bool ends_in_so(const char *name) {
 /* FOLDER/NAME.so if that is a file. NULL: it is not; *no_memory. */
 static char *in_folder(
 	const char *folder, size_t length, const char *name, bool *no_memory) {
-	struct stat st;
 	char *path;
 	if (asprintf(&path, "%.*s/%s%s", (int)length, folder, name,
 		    ends_in_so(name) ? "" : ".so") < 0) {
 		*no_memory = true;
 		return NULL;
 	}
-	if (!stat(path, &st) && !S_ISDIR(st.st_mode)) {
+	if (is_file(path)) {
 		return path;
 	}
 	free(path);
@@ -48,7 +48,8 @@ static char *search(const char *name, const char *search_path, const char *libra
 		folder += length + (folder[length] == ':');
 	}
 	if (!found && !*no_memory && library_folder) {
-		found = in_folder(library_folder, strlen(library_folder), name, no_memory);
+		found = in_folder(
+			library_folder, strlen(library_folder), name, no_memory);
 	}
 	return found;
 }
@@ -60,12 +61,14 @@ static int not_found(const char *plugin, const char *entry, const char *library_
 	if (asprintf(&here, "./%s%s", plugin, ends_in_so(plugin) ? "" : ".so") < 0) {
 		return error_no_memory(error, plugin);
 	}
-	if (*plugin && (exists(here) || exists(plugin))) {
-		error_set(error, 127, plugin, ": not in ARUN_PATH; for the file here say %s%s%s",
-			exists(here) ? here : "./", exists(here) ? "" : plugin, entry);
+	if (is_file(here) || is_file(plugin)) {
+		error_set(error, 127, plugin,
+			": not in ARUN_PATH; for the file here say %s%s%s",
+			is_file(here) ? here : "./", is_file(here) ? "" : plugin, entry);
 	} else {
 		error_set(error, 127, plugin, ": no such plugin in ARUN_PATH%s%s",
-			library_folder ? " or " : "", library_folder ? library_folder : "");
+			library_folder ? " or " : "",
+			library_folder ? library_folder : "");
 	}
 	free(here);
 	return -1;
@@ -77,7 +80,7 @@ static int find(const char *word, const char *plugin, const char *entry,
 	bool no_memory = false;
 	bool is_path = strchr(word, '/');
 	/* A whole word that names a file is no PLUGIN:ENTRY. */
-	name->path = is_path ? (exists(word) ? strdup(word) : NULL)
+	name->path = is_path ? (is_file(word) ? strdup(word) : NULL)
 			     : search(word, search_path, library_folder, &no_memory);
 	if (name->path || no_memory) {
 		return no_memory ? error_no_memory(error, word) : 0;
@@ -100,8 +103,8 @@ int loader_find(const char *word, const char *search_path, const char *library_f
 	if (!plugin) {
 		return error_no_memory(error, word);
 	}
-	int result = find(word, plugin, colon ? colon : "", search_path, library_folder, name,
-		error);
+	int result = find(word, plugin, colon ? colon : "", search_path, library_folder,
+		name, error);
 	free(plugin);
 	if (result) {
 		loader_name_finish(name);

@@ -3,15 +3,17 @@
 
 #include <stdlib.h>
 
-#define HASH_CHAIN_MOST (1U << 20) /* words walked in one chain: linkers keep chains short */
+#define HASH_CHAIN_MOST                                                                  \
+	(1U << 20) /* words walked in one chain: linkers keep chains short */
 
 static const char broken[] = "its hash table is not in order";
 
-/* Whether every chain stays inside and ends: together they hold each symbol at most once. */
+/* Whether every chain stays inside and ends: together they hold a symbol at most once. */
 static bool chains_end(const uint32_t *table, uint32_t buckets, uint32_t chains) {
 	size_t steps = 0;
 	for (uint32_t i = 0; i < buckets; i++) {
-		for (uint32_t symbol = table[i]; symbol; symbol = table[buckets + symbol]) {
+		for (uint32_t symbol = table[i]; symbol;
+			symbol = table[buckets + symbol]) {
 			if (symbol >= chains || ++steps > chains) {
 				return false;
 			}
@@ -52,7 +54,8 @@ struct gnu_hash {
 static size_t chain_end(const struct elf_file *file, uint64_t chains, size_t symbol) {
 	for (size_t i = 0; i < HASH_CHAIN_MOST; i++) {
 		uint32_t word;
-		if (!elf_read(file, chains + (symbol + i) * sizeof word, &word, sizeof word)) {
+		if (!elf_read(file, chains + (symbol + i) * sizeof word, &word,
+			    sizeof word)) {
 			return 0;
 		}
 		if (word & 1) {
@@ -62,7 +65,7 @@ static size_t chain_end(const struct elf_file *file, uint64_t chains, size_t sym
 	return 0;
 }
 
-/* The largest symbol in the buckets, 0 where they are empty; UINT32_MAX: they are broken. */
+/* The largest symbol in the buckets; 0: they are empty, UINT32_MAX: they are broken. */
 static uint32_t largest_bucket(
 	const struct elf_file *file, const struct gnu_hash *hash, uint64_t address) {
 	uint32_t *buckets = elf_copy(file, address, hash->bucket_count * sizeof *buckets);
@@ -94,8 +97,9 @@ static size_t count_gnu(struct elf_file *file, uint64_t address) {
 	if (!last) {
 		return 0;
 	}
-	size_t count =
-		last == UINT32_MAX ? 0 : chain_end(file, chains, (size_t)last - hash.first);
+	size_t count = last == UINT32_MAX
+			       ? 0
+			       : chain_end(file, chains, (size_t)last - hash.first);
 	if (!count) {
 		elf_odd(file, broken);
 		return 0;

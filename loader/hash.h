@@ -6,8 +6,8 @@
 #include "dynamic.h"
 
 /*
- * How many dynamic symbols the hash tables speak of, and whether a look-up in them would stay inside;
- * what would not is noted as an oddity. 0: unknown.
+ * How many dynamic symbols the hash tables speak of, and whether a look-up in them would
+ * stay inside; what would not is noted as an oddity. 0: unknown.
  */
 size_t hash_symbol_count(struct elf_file *file, const struct dynamic *dynamic);
 

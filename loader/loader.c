@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Design notes: dlopen(3) comes last. Until then the file is data: elf_file judges what it is, dynamic
- * and tables whether the dynamic linker could follow it. What no linker writes may still work, so
- * it is tried in a child instead of refused.
+ * Design notes: dlopen(3) comes last. Until then the file is data: elf_file judges what
+ * it is, dynamic and tables whether the dynamic linker could follow it. What no linker
+ * writes may still work, so it is tried in a child instead of refused.
  */
 #include "loader.h"
 
@@ -49,8 +49,10 @@ static int explain(
 
 	if (end && strncmp(said, path, length)) {
 		snprintf(library, sizeof library, "%.*s", (int)(end - said), said);
-		return error_set(error, 126, path, " needs %s%s, which is not found", library,
-			needs(&opening->dynamic, library) ? "" : " (through another library)");
+		return error_set(error, 126, path, " needs %s%s, which is not found",
+			library,
+			needs(&opening->dynamic, library) ? ""
+							  : " (through another library)");
 	}
 	if (!strncmp(said, path, length) && !strncmp(said + length, ": ", 2)) {
 		said += length + 2;

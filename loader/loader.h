@@ -2,8 +2,9 @@
 /*
  * loader - from the word PLUGIN[:ENTRY] to a checked entry.
  *
- * Nothing here prints or exits: what went wrong is one line of text, with the exit status that
- * arun(1) gives it. The text names the file and the cause; the caller puts "arun: " before it.
+ * Nothing here prints or exits: what went wrong is one line of text, with the exit status
+ * that arun(1) gives it. The text names the file and the cause; the caller puts "arun: "
+ * before it.
  */
 #ifndef LOADER_H
 #define LOADER_H
@@ -25,17 +26,18 @@ struct loader_name {
 };
 
 /*
- * Finds PLUGIN[:ENTRY]. A PLUGIN with a '/' is a path; otherwise NAME.so (or NAME, where it ends in
- * ".so") is looked for in the folders of search_path (separated by ':', NULL: none; empty and
- * relative parts are skipped), then in library_folder. The last ':' after the last '/' separates,
- * unless a file of the full name exists.
+ * Finds PLUGIN[:ENTRY]. A PLUGIN with a '/' is a path; otherwise NAME.so (or NAME, if it
+ * ends in ".so") is looked for in the folders of search_path (separated by ':', NULL:
+ * none; empty and relative parts are skipped), then in library_folder (NULL: none). The
+ * last ':' after the last '/' separates, unless a file of the full name exists.
+ *
  * Returns 0, and *name is to be finished with loader_name_finish(); -1 with *error.
  */
 int loader_find(const char *word, const char *search_path, const char *library_folder,
 	struct loader_name *name, struct loader_error *error);
 void loader_name_finish(struct loader_name *name);
 
-/* An opened plugin: never closed again, as sites and strings of the reports live in it. */
+/* An opened plugin: never closed again, as the reports' sites and strings live in it. */
 struct loader_plugin {
 	void *handle;                      /* dlopen(3)'s */
 	const struct arun_entry **entries; /* in the order of their lines in the source */
@@ -43,18 +45,22 @@ struct loader_plugin {
 };
 
 /*
- * Looks at the file, and opens it where it is sound. trial: opens it first in a forked child, so that
- * a file that crashes the dynamic linker is an error too; done anyway where the file's tables are not
- * as a linker writes them. Every entry has been checked: ABI, size, kind, function.
+ * Looks at the file, and opens it where it is sound. trial: opens it first in a forked
+ * child, so that a file that crashes the dynamic linker is an error too; done anyway
+ * where the file's tables are not as a linker writes them. There its constructors and
+ * destructors run once more. Every entry has been checked: ABI, size, kind, function.
+ *
  * Returns 0; -1 with *error.
  */
 int loader_open(const char *path, bool trial, struct loader_plugin *plugin,
 	struct loader_error *error);
-void loader_plugin_finish(struct loader_plugin *plugin); /* frees the array; the plugin stays */
+
+/* Frees the array, with the entries completed in it; the plugin stays open. */
+void loader_plugin_finish(struct loader_plugin *plugin);
 
 /*
- * Picks an entry: that of the name; without one (NULL) the only one, else the one named "main", else the
- * one named like the file. NULL with *error, which lists what there is.
+ * Picks an entry: that of the name; without one (NULL) the only one, else the one named
+ * "main", else the one named like the file. NULL with *error, which lists what there is.
  */
 const struct arun_entry *loader_pick(const struct loader_plugin *plugin, const char *path,
 	const char *name, struct loader_error *error);

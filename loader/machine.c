@@ -63,7 +63,7 @@ static int wrong_machine(const char *path, uint16_t number, bool wide, bool big,
 	name_of(MACHINE_HERE, true, here, sizeof here);
 	/* Some only exist with that byte order: to name it would be noise. */
 	bool said = number == EM_S390 || number == EM_SPARC || number == EM_SPARCV9 ||
-		number == EM_68K || number == EM_PARISC;
+		    number == EM_68K || number == EM_PARISC;
 	return error_set(error, 126, path, ": built for %s%s, this machine is %s",
 		big && !said ? "big-endian " : "", there, here);
 }
@@ -80,7 +80,8 @@ int machine_check(
 	if ((class != ELFCLASS32 && class != ELFCLASS64) ||
 		(order != ELFDATA2LSB && order != ELFDATA2MSB)) {
 		return error_set(error, 126, path,
-			": is damaged: its ELF header has class %u and byte order %u", class, order);
+			": is damaged: its ELF header has class %u and byte order %u",
+			class, order);
 	}
 	if (class != ELFCLASS64 || big || number != MACHINE_HERE) {
 		return wrong_machine(path, number, class == ELFCLASS64, big, error);

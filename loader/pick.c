@@ -52,8 +52,8 @@ const struct arun_entry *loader_pick(const struct loader_plugin *plugin, const c
 		entry = entry ? entry : like_file(plugin, path);
 	}
 	if (!entry && name) {
-		error_set(error, 126, path, ": has no entry \"%.100s\"; it declares: %s", name,
-			names);
+		error_set(error, 126, path, ": has no entry \"%.100s\"; it declares: %s",
+			name, names);
 	} else if (!entry) {
 		error_set(error, 126, path,
 			": which entry? It declares: %s; say PLUGIN:ENTRY", names);

@@ -4,19 +4,20 @@
 #include <stdlib.h>
 
 #if defined(__x86_64__)
-#define TYPE_RELATIVE R_X86_64_RELATIVE
+#define TYPE_RELATIVE  R_X86_64_RELATIVE
 #define TYPE_IRELATIVE R_X86_64_IRELATIVE
-#define TYPE_TLSDESC R_X86_64_TLSDESC
+#define TYPE_TLSDESC   R_X86_64_TLSDESC
 static const uint32_t types[] = {R_X86_64_NONE, R_X86_64_64, R_X86_64_GLOB_DAT,
 	R_X86_64_JUMP_SLOT, R_X86_64_RELATIVE, R_X86_64_DTPMOD64, R_X86_64_DTPOFF64,
 	R_X86_64_TPOFF64, R_X86_64_TLSDESC, R_X86_64_IRELATIVE};
 #elif defined(__aarch64__)
-#define TYPE_RELATIVE R_AARCH64_RELATIVE
+#define TYPE_RELATIVE  R_AARCH64_RELATIVE
 #define TYPE_IRELATIVE R_AARCH64_IRELATIVE
-#define TYPE_TLSDESC R_AARCH64_TLSDESC
+#define TYPE_TLSDESC   R_AARCH64_TLSDESC
 static const uint32_t types[] = {R_AARCH64_NONE, R_AARCH64_ABS64, R_AARCH64_GLOB_DAT,
-	R_AARCH64_JUMP_SLOT, R_AARCH64_RELATIVE, R_AARCH64_TLS_DTPMOD, R_AARCH64_TLS_DTPREL,
-	R_AARCH64_TLS_TPREL, R_AARCH64_TLSDESC, R_AARCH64_IRELATIVE};
+	R_AARCH64_JUMP_SLOT, R_AARCH64_RELATIVE, R_AARCH64_TLS_DTPMOD,
+	R_AARCH64_TLS_DTPREL, R_AARCH64_TLS_TPREL, R_AARCH64_TLSDESC,
+	R_AARCH64_IRELATIVE};
 #endif
 
 static const char astray[] = "a relocation points astray";
@@ -37,8 +38,8 @@ static bool in_array(
 	return address >= start && address - start < dynamic_get(dynamic, size);
 }
 
-static bool is_sound(
-	const struct elf_file *file, const struct dynamic *dynamic, const Elf64_Rela *entry) {
+static bool is_sound(const struct elf_file *file, const struct dynamic *dynamic,
+	const Elf64_Rela *entry) {
 	uint32_t type = ELF64_R_TYPE(entry->r_info);
 	uint64_t size = type == TYPE_TLSDESC ? 16 : 8;
 	uint64_t target = (uint64_t)entry->r_addend;
@@ -53,16 +54,18 @@ static bool is_sound(
 	}
 	if (type == TYPE_IRELATIVE ||
 		(type == TYPE_RELATIVE &&
-			(in_array(dynamic, DT_INIT_ARRAY, DT_INIT_ARRAYSZ, entry->r_offset) ||
+			(in_array(dynamic, DT_INIT_ARRAY, DT_INIT_ARRAYSZ,
+				 entry->r_offset) ||
 				in_array(dynamic, DT_FINI_ARRAY, DT_FINI_ARRAYSZ,
 					entry->r_offset)))) {
 		return elf_holds(file, target, 1, PF_X);
 	}
-	return type != TYPE_RELATIVE || elf_holds(file, target, 0, 0);
+	return type != TYPE_RELATIVE ||
+	       (entry->r_offset % 8 == 0 && elf_holds(file, target, 0, 0));
 }
 
-static void check_table(struct elf_file *file, const struct dynamic *dynamic, int64_t table,
-	int64_t size, uint64_t relative) {
+static void check_table(struct elf_file *file, const struct dynamic *dynamic,
+	int64_t table, int64_t size, uint64_t relative) {
 	size_t count = dynamic_get(dynamic, size) / sizeof(Elf64_Rela);
 	if (!count && !relative) {
 		return;
@@ -75,9 +78,12 @@ static void check_table(struct elf_file *file, const struct dynamic *dynamic, in
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
-		/* The first ones are taken for relative without a look at their type. */
+		/* The first ones are sorted, and not even looked at for their type. */
 		if (!is_sound(file, dynamic, &entries[i]) ||
-			(i < relative && ELF64_R_TYPE(entries[i].r_info) != TYPE_RELATIVE)) {
+			(i < relative &&
+				ELF64_R_TYPE(entries[i].r_info) != TYPE_RELATIVE) ||
+			(i && i < relative &&
+				entries[i].r_offset < entries[i - 1].r_offset + 8)) {
 			elf_odd(file, astray);
 			break;
 		}
@@ -86,6 +92,7 @@ static void check_table(struct elf_file *file, const struct dynamic *dynamic, in
 }
 
 void relocation_check(struct elf_file *file, const struct dynamic *dynamic) {
-	check_table(file, dynamic, DT_RELA, DT_RELASZ, dynamic_get(dynamic, DT_RELACOUNT));
+	check_table(
+		file, dynamic, DT_RELA, DT_RELASZ, dynamic_get(dynamic, DT_RELACOUNT));
 	check_table(file, dynamic, DT_JMPREL, DT_PLTRELSZ, 0);
 }

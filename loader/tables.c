@@ -7,10 +7,14 @@
 #include <link.h>
 
 #ifndef DT_RELRSZ /* glibc < 2.36 */
-#define DT_RELRSZ 35
-#define DT_RELR 36
+#define DT_RELRSZ  35
+#define DT_RELR    36
 #define DT_RELRENT 37
 #endif
+
+#define SECTIONS_MOST 256 /* looked at; linkers write a few dozen */
+
+static const char incomplete[] = "its dynamic section is not complete";
 
 /* What a tag's value is. */
 enum meaning { MEANS_NUMBER, MEANS_TABLE, MEANS_CODE, MEANS_NAME, MEANS_CONSTANT };
@@ -18,9 +22,9 @@ enum meaning { MEANS_NUMBER, MEANS_TABLE, MEANS_CODE, MEANS_NAME, MEANS_CONSTANT
 static const struct {
 	int64_t number;
 	enum meaning meaning;
-	int64_t size;    /* MEANS_TABLE: the tag with the table's size; 0: it has none */
-	uint64_t unit;   /* of a table: its entries' size; the value of a constant */
-	uint32_t flags;  /* of the segment that holds a table */
+	int64_t size;   /* MEANS_TABLE: the tag with the table's size; 0: it has none */
+	uint64_t unit;  /* of a table: its entries' size; the value of a constant */
+	uint32_t flags; /* of the segment that holds a table */
 } known[] = {
 	{DT_NEEDED, MEANS_NAME, 0, 0, 0},
 	{DT_SONAME, MEANS_NAME, 0, 0, 0},
@@ -66,6 +70,26 @@ static const struct {
 	{DT_TLSDESC_GOT, MEANS_NUMBER, 0, 0, 0},
 };
 
+/*
+ * Whether a section starts where the table is said to be, and ends with it. True where
+ * section headers do not tell: they may be stripped.
+ */
+static bool is_section(const struct elf_file *file, uint64_t address, uint64_t size) {
+	const Elf64_Ehdr *header = &file->header;
+	for (size_t i = 0; i < header->e_shnum && i < SECTIONS_MOST; i++) {
+		Elf64_Shdr section;
+		if (!elf_read_at(file, header->e_shoff + i * sizeof section, &section,
+			    sizeof section)) {
+			return true;
+		}
+		if (section.sh_flags & SHF_ALLOC && section.sh_addr == address &&
+			(!size || section.sh_size == size)) {
+			return true;
+		}
+	}
+	return !header->e_shnum || header->e_shnum > SECTIONS_MOST;
+}
+
 static bool value_is_sound(const struct elf_file *file, const struct dynamic *dynamic,
 	size_t kind, uint64_t value) {
 	uint64_t unit = known[kind].unit;
@@ -74,22 +98,24 @@ static bool value_is_sound(const struct elf_file *file, const struct dynamic *dy
 	case MEANS_NAME:
 		return value < dynamic->strings_size;
 	case MEANS_CODE:
-		return elf_holds(file, value, 1, PF_X);
+		return elf_holds(file, value, 1, PF_X) && is_section(file, value, 0);
 	case MEANS_CONSTANT:
 		return value == unit;
 	case MEANS_TABLE:
 		if (known[kind].size) {
 			size = dynamic_get(dynamic, known[kind].size);
 		}
-		return size % unit == 0 && elf_holds(file, value, size, known[kind].flags);
+		return size % unit == 0 &&
+		       elf_holds(file, value, size, known[kind].flags) &&
+		       is_section(file, value, known[kind].size ? size : 0);
 	case MEANS_NUMBER:
 		break;
 	}
 	return true;
 }
 
-static bool tag_is_sound(
-	const struct elf_file *file, const struct dynamic *dynamic, const Elf64_Dyn *tag) {
+static bool tag_is_sound(const struct elf_file *file, const struct dynamic *dynamic,
+	const Elf64_Dyn *tag) {
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
 		if (known[i].number == tag->d_tag) {
 			return value_is_sound(file, dynamic, i, tag->d_un.d_val);
@@ -99,18 +125,47 @@ static bool tag_is_sound(
 	return tag->d_tag >= DT_LOPROC && tag->d_tag <= DT_LOPROC + 0xff;
 }
 
-static void check_tags(struct elf_file *file, const struct dynamic *dynamic) {
-	static const int64_t needed[] = {DT_STRTAB, DT_SYMTAB, DT_STRSZ, DT_SYMENT};
-	uint64_t value;
-	for (size_t i = 0; i < dynamic->tag_count; i++) {
-		if (!tag_is_sound(file, dynamic, &dynamic->tags[i])) {
-			elf_odd(file, "its dynamic section points astray");
+/* Whether the tag may stand only once, and does not. */
+static bool is_repeated(const struct dynamic *dynamic, size_t index) {
+	int64_t number = dynamic->tags[index].d_tag;
+	if (number == DT_NEEDED || number == DT_AUXILIARY || number == DT_FILTER) {
+		return false;
+	}
+	for (size_t i = 0; i < index; i++) {
+		if (dynamic->tags[i].d_tag == number) {
+			return true;
 		}
 	}
-	for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
-		if (!dynamic_find(dynamic, needed[i], &value)) {
-			elf_odd(file, "its dynamic section is not complete");
+	return false;
+}
+
+/* Tags that make sense together alone. */
+static const int64_t pairs[][2] = {
+	{DT_STRTAB, DT_STRSZ},
+	{DT_SYMTAB, DT_SYMENT},
+	{DT_RELA, DT_RELASZ},
+	{DT_RELA, DT_RELAENT},
+	{DT_JMPREL, DT_PLTRELSZ},
+	{DT_JMPREL, DT_PLTREL},
+	{DT_RELR, DT_RELRSZ},
+	{DT_RELR, DT_RELRENT},
+	{DT_INIT_ARRAY, DT_INIT_ARRAYSZ},
+	{DT_FINI_ARRAY, DT_FINI_ARRAYSZ},
+	{DT_VERNEED, DT_VERNEEDNUM},
+	{DT_VERDEF, DT_VERDEFNUM},
+};
+
+static void check_pairs(struct elf_file *file, const struct dynamic *dynamic) {
+	uint64_t value;
+	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+		if (dynamic_find(dynamic, pairs[i][0], &value) !=
+			dynamic_find(dynamic, pairs[i][1], &value)) {
+			elf_odd(file, incomplete);
 		}
+	}
+	if (!dynamic_find(dynamic, DT_STRTAB, &value) ||
+		!dynamic_find(dynamic, DT_SYMTAB, &value)) {
+		elf_odd(file, incomplete);
 	}
 	if (!dynamic_find(dynamic, DT_HASH, &value) &&
 		!dynamic_find(dynamic, DT_GNU_HASH, &value)) {
@@ -118,14 +173,30 @@ static void check_tags(struct elf_file *file, const struct dynamic *dynamic) {
 	}
 }
 
-static bool symbol_is_sound(
-	const struct elf_file *file, const struct dynamic *dynamic, const Elf64_Sym *symbol) {
+static void check_tags(struct elf_file *file, const struct dynamic *dynamic) {
+	for (size_t i = 0; i < dynamic->tag_count; i++) {
+		if (!tag_is_sound(file, dynamic, &dynamic->tags[i])) {
+			elf_odd(file, "its dynamic section points astray");
+		}
+		if (is_repeated(dynamic, i)) {
+			elf_odd(file, "its dynamic section says something twice");
+		}
+	}
+	check_pairs(file, dynamic);
+}
+
+static bool symbol_is_sound(const struct elf_file *file, const struct dynamic *dynamic,
+	const Elf64_Sym *symbol) {
 	unsigned char type = ELF64_ST_TYPE(symbol->st_info);
 	if (symbol->st_name >= dynamic->strings_size ||
 		(type > STT_TLS && type != STT_GNU_IFUNC)) {
 		return false;
 	}
-	if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx == SHN_ABS || type == STT_TLS) {
+	if (symbol->st_shndx == SHN_UNDEF && ELF64_ST_VISIBILITY(symbol->st_other)) {
+		return false;
+	}
+	if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx == SHN_ABS ||
+		type == STT_TLS) {
 		return true;
 	}
 	if (type == STT_FUNC || type == STT_GNU_IFUNC) {

@@ -6,8 +6,8 @@
 #include "dynamic.h"
 
 /*
- * Follows every address, index and size that the dynamic linker will follow, and notes as an oddity
- * of file whatever would lead it astray.
+ * Follows every address, index and size that the dynamic linker will follow, and notes as
+ * an oddity of file whatever would lead it astray.
  */
 void tables_check(struct elf_file *file, const struct dynamic *dynamic);
 

@@ -23,7 +23,7 @@
 /* What the child writes into the pipe, in one piece, as its last act. */
 struct verdict {
 	int result;
-	int signal; /* of a crash; 0: fn returned */
+	int signal;  /* of a crash; 0: fn returned */
 	bool linker; /* the crash was in the dynamic linker's code */
 	struct loader_error error;
 };
@@ -31,7 +31,7 @@ struct verdict {
 /* Of the child alone, for its signal handler. */
 static int verdict_fd = -1;
 
-/* Whether address is code of the dynamic linker, whose program headers are mapped at its base. */
+/* Whether address is the dynamic linker's, whose program headers are mapped, too. */
 static bool in_linker(uintptr_t address) {
 	uintptr_t base = getauxval(AT_BASE);
 	const ElfW(Ehdr) *header = (const void *)base;
@@ -72,7 +72,8 @@ static void on_crash(int signal, siginfo_t *info, void *context) {
 }
 
 static void catch_crashes(void) {
-	static const int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
+	static const int crashes[] = {
+		SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
 	static char stack[64 * 1024]; /* a constructor may overflow its own */
 	struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND};
 	stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
@@ -109,7 +110,7 @@ static void be_child(
 	if (getppid() != parent) {
 		_exit(0);
 	}
-	/* The pipe must survive what silence() does where a standard stream was closed. */
+	/* Out of the way of silence(), where a standard stream was closed. */
 	verdict_fd = fcntl(verdict_fd, F_DUPFD_CLOEXEC, 3);
 	setrlimit(RLIMIT_CORE, &no_core);
 	reset_signals();
@@ -126,11 +127,13 @@ static double now(void) {
 }
 
 /*
- * Waits until there is a verdict, the child is dead or the time is up (false). The pidfd (-1: an old
- * kernel) tells a death that the pipe does not, where a grandchild holds the pipe open.
+ * Waits until there is a verdict, the child is dead or the time is up (false). The pidfd
+ * (-1: an old kernel) tells a death that the pipe does not, where a grandchild holds the
+ * pipe open.
  */
 static bool wait_for(int pipe_fd, int pidfd) {
-	struct pollfd fds[] = {{.fd = pipe_fd, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
+	struct pollfd fds[] = {
+		{.fd = pipe_fd, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
 	double end = now() + TRIAL_SECONDS;
 	double left;
 	while ((left = end - now()) > 0) {
@@ -158,17 +161,21 @@ static const char *name_of(int signal) {
 
 static int died(const char *path, const char *oddity, const struct verdict *verdict,
 	struct loader_error *error) {
-	char because[256] = "";
-	if (oddity) {
-		snprintf(because, sizeof because, " (%s)", oddity);
-	}
 	const char *name = name_of(verdict->signal);
-	if (verdict->linker || oddity) {
+	if (oddity) {
 		return error_set(error, 126, path,
-			": is damaged: the dynamic linker died of %s on it%s", name, because);
+			": is damaged: the dynamic linker died of %s on it (%s)", name,
+			oddity);
+	}
+	if (verdict->linker) {
+		return error_set(error, 126, path,
+			": is damaged: the dynamic linker died of %s on it, or on a library "
+			"that it needs",
+			name);
 	}
 	return error_set(error, 126, path,
-		": died of %s while it was loaded, in a constructor or destructor of it", name);
+		": died of %s while it was loaded, in a constructor or destructor of it",
+		name);
 }
 
 /* How a child without a verdict ended, by its wait status. */
@@ -176,7 +183,7 @@ static int explain_end(const char *path, const char *oddity, bool in_time, int s
 	struct loader_error *error) {
 	if (!in_time) {
 		return error_set(error, 126, path,
-			": is damaged, or a constructor of it hangs: not loaded within %d s",
+			": is damaged, or its constructor hangs: not loaded within %d s",
 			TRIAL_SECONDS);
 	}
 	if (WIFSIGNALED(status)) {
@@ -185,11 +192,12 @@ static int explain_end(const char *path, const char *oddity, bool in_time, int s
 	}
 	/* The dynamic linker's own assertions end the process so. */
 	if (WEXITSTATUS(status) == 127) {
-		return error_set(
-			error, 126, path, ": is damaged: the dynamic linker gave up on it");
+		return error_set(error, 126, path,
+			": is damaged: the dynamic linker gave up on it");
 	}
 	return error_set(error, 126, path,
-		": ended the process with exit status %d while it was loaded", WEXITSTATUS(status));
+		": ended the process with exit status %d while it was loaded",
+		WEXITSTATUS(status));
 }
 
 static int judge(const char *path, const char *oddity, pid_t pid, int pipe_fd,
@@ -226,7 +234,8 @@ int trial_run(const char *path, const char *oddity,
 	int fds[2];
 	pid_t parent = getpid();
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK)) {
-		return error_set(error, 125, path, ": cannot be tried: %s", strerror(errno));
+		return error_set(
+			error, 125, path, ": cannot be tried: %s", strerror(errno));
 	}
 	verdict_fd = fds[1];
 	pid_t pid = fork();
@@ -234,9 +243,9 @@ int trial_run(const char *path, const char *oddity,
 		be_child(parent, fn, arg);
 	}
 	close(fds[1]);
-	int result = pid < 0
-		? error_set(error, 125, path, ": cannot be tried: %s", strerror(errno))
-		: judge(path, oddity, pid, fds[0], error);
+	int result = pid < 0 ? error_set(error, 125, path, ": cannot be tried: %s",
+				       strerror(errno))
+			     : judge(path, oddity, pid, fds[0], error);
 	close(fds[0]);
 	return result;
 }

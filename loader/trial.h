@@ -8,8 +8,10 @@
 #define TRIAL_SECONDS 10
 
 /*
- * Calls fn(arg) in a forked child, which has the default signals, /dev/null for its standard streams,
- * and at most TRIAL_SECONDS. oddity, where not NULL, is what is suspicious about path.
+ * Calls fn(arg) in a forked child, which has the default signals, /dev/null for its
+ * standard streams, and at most TRIAL_SECONDS. oddity, where not NULL, is what is
+ * suspicious about path.
+ *
  * Returns 0 where fn returned 0 there; -1 with *error: fn's own, or how the child died.
  */
 int trial_run(const char *path, const char *oddity,

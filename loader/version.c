@@ -29,13 +29,15 @@ static uint32_t check_needed(
 	uint64_t count = dynamic_get(dynamic, DT_VERNEEDNUM);
 	Elf64_Verneed needed;
 	for (uint64_t i = 0; i < count; i++) {
-		if (!elf_read(file, address, &needed, sizeof needed) || needed.vn_version != 1 ||
+		if (!elf_read(file, address, &needed, sizeof needed) ||
+			needed.vn_version != 1 ||
 			needed.vn_file >= dynamic->strings_size ||
 			(needed.vn_next == 0) != (i + 1 == count)) {
 			elf_odd(file, astray);
 			return most;
 		}
-		most = check_wanted(file, dynamic, address + needed.vn_aux, needed.vn_cnt, most);
+		most = check_wanted(
+			file, dynamic, address + needed.vn_aux, needed.vn_cnt, most);
 		address += needed.vn_next;
 	}
 	return most;

@@ -5,7 +5,7 @@
 
 #include "dynamic.h"
 
-/* Notes as an oddity of file a chain that leaves the file or does not end, or a version unheard of. */
+/* Notes as an oddity of file a chain that does not end in it, or a wild version. */
 void version_check(struct elf_file *file, const struct dynamic *dynamic);
 
 #endif

@@ -158,6 +158,7 @@ def a_name_without_a_slash_is_not_the_file_here():
         line = f"{name}: not in ARUN_PATH; for the file here say {said}"
         refused(word, line, 127)
         refused(word, line, 127, {"ARUN_PATH": ".::relative"})
+    os.mkdir(path_of("nowhere"))
     ended = arun("nowhere")
     equal((ended.returncode, ended.stderr.count("\n")), (127, 1))
     contains(ended.stderr, "arun: nowhere: no such plugin in ARUN_PATH")
@@ -305,6 +306,23 @@ def a_missing_library():
 
 
 @claim
+def a_library_cut_short_kills_a_child_at_most():
+    compiled("libarundep.so", "int foo(void);\nint foo(void) { return 0; }\n")
+    compiled("depends.so", MAIN, "-Wl,--no-as-needed,-rpath,$ORIGIN", "-L.", "-larundep")
+    library = read("libarundep.so")
+    write("libarundep.so", library[:len(library) // 3])
+    ended = arun("--check", "./depends.so")
+    equal((ended.returncode, ended.stderr.count("\n")), (126, 1), ended)
+    contains(ended.stderr, "arun: ./depends.so: ")
+
+
+@claim
+def what_the_dynamic_linker_says_well_is_kept():
+    refused(compiled("closed.so", MAIN, "-Wl,-z,nodlopen"),
+            "./closed.so: shared object cannot be dlopen()ed")
+
+
+@claim
 def an_undefined_symbol():
     source = MAIN + "int %s(void);\nint use(void);\nint use(void) { return %s(); }\n"
     refused(compiled("open.so", source % ("missing_fn", "missing_fn")),
@@ -425,8 +443,8 @@ def a_constructor_that_hangs_is_given_up_on():
     compiled("hang.so", MAIN + "#include <unistd.h>\n__attribute__((constructor)) "
              "static void start(void) { for (;;) { pause(); } }\n")
     ended = arun("--check", "./hang.so", timeout=20)
-    equal((ended.returncode, ended.stderr), (126, "arun: ./hang.so: is damaged, or a "
-          "constructor of it hangs: not loaded within 10 s\n"))
+    equal((ended.returncode, ended.stderr), (126, "arun: ./hang.so: is damaged, or its "
+          "constructor hangs: not loaded within 10 s\n"))
 
 
 @claim
