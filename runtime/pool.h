@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool - threads for calls that block.
+ *
+ * Threads start when a job finds none idle, at most POOL_THREADS a lane, and end after
+ * POOL_IDLE seconds without work. They block all signals.
+ */
+#ifndef POOL_H
+#define POOL_H
+
+#include "loop.h"
+
+enum { POOL_THREADS = 4, POOL_IDLE = 5 };
+
+/* Each has threads of its own, so that neither starves the other. */
+enum pool_lane { POOL_JOBS, POOL_LOOKUPS, POOL_LANES };
+
+/* The loop's pool, made at the first call; NULL with errno ENOMEM, EAGAIN. */
+struct pool *pool_here(struct loop *loop);
+
+/*
+ * Runs fn(arg) on a thread of lane, and waits for it. Returns 0 with *result = what fn
+ * returned and errno as fn left it. Otherwise why there is no result, and arg is given
+ * away: release(arg) (may be NULL; must not suspend) has been called, or, where fn is
+ * running by then, will be called on the loop's thread when it has ended. ECANCELED,
+ * ETIMEDOUT: the wait was cut short; ENOMEM, EAGAIN: no thread can be started. Suspends.
+ */
+int pool_call(struct arun_task *self, enum pool_lane lane, int (*fn)(void *), void *arg,
+	void (*release)(void *arg), int *result);
+
+/* Wakes those whose jobs have ended. To be called on the loop's thread after
+ * loop_wakeup(). */
+void pool_collect(struct loop *loop);
+
+/* Whether a job is under way, waited for or not. */
+bool pool_busy(const struct loop *loop);
+
+/* How many threads of this process are the pool's. */
+unsigned pool_threads(const struct loop *loop);
+
+/*
+ * Ends the pool. Jobs that have not started are dropped, those that run are waited for
+ * until loop_clock() is deadline. Returns whether all have ended; false: their threads
+ * are abandoned, and what they use stays allocated for ever.
+ */
+bool pool_finish(struct loop *loop, double deadline);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * drive - runs a function as the first task of a loop, for tests of what suspends.
+ *
+ * drive(fn, arg) makes a loop, runs fn(arg) in a task, and ends the loop when fn has
+ * returned. Where nothing can happen any more the test fails. Hooks of the loop may be
+ * set in fn, at drive_loop().
+ */
+#ifndef DRIVE_H
+#define DRIVE_H
+
+#include "loop.h"
+
+#include <check.h>
+
+struct drive {
+	struct loop loop; /* first: loop_here() */
+	int result, error;
+	unsigned failures; /* tasks that failed with nobody waiting */
+	unsigned ignorers; /* tasks that ignored too many cancels */
+};
+
+static inline struct drive *drive_here(void) {
+	return (struct drive *)(void *)sched_current;
+}
+
+static inline struct loop *drive_loop(void) {
+	return &drive_here()->loop;
+}
+
+static inline struct sched *drive_sched(void) {
+	return sched_current;
+}
+
+static inline bool drive_stuck(struct loop *loop) {
+	ck_abort_msg("nothing can happen any more, with %u tasks", loop->sched.tasks);
+	return true;
+}
+
+static inline void drive_woken(struct loop *loop) {
+	(void)loop;
+}
+
+static inline void drive_failed(struct arun_task *task) {
+	(void)task;
+	drive_here()->failures++;
+}
+
+static inline void drive_ignores(struct arun_task *task) {
+	(void)task;
+	drive_here()->ignorers++;
+}
+
+static inline void drive_ended(struct arun_task *task) {
+	struct drive *self = task->owner;
+	self->result = task->result;
+	self->error = task->error;
+	self->loop.quit = true;
+	task_free(&self->loop.sched, task);
+}
+
+static inline void drive_init(struct drive *self) {
+	*self = (struct drive){.result = 0};
+	ck_assert_int_eq(loop_init(&self->loop, NULL, NULL), 0);
+	self->loop.woken = drive_woken;
+	self->loop.stuck = drive_stuck;
+	self->loop.sched.failed = drive_failed;
+	self->loop.sched.ignores = drive_ignores;
+	sched_current = &self->loop.sched;
+}
+
+static inline void drive_finish(struct drive *self) {
+	loop_finish(&self->loop);
+	sched_current = NULL;
+}
+
+/* Queues the task whose end ends drive_run(). */
+static inline struct arun_task *drive_start(
+	struct drive *self, int (*fn)(void *), void *arg) {
+	struct arun_task *task = task_create(&self->loop.sched, fn, arg,
+		&(struct task_options){.name = "drive",
+			.stack_size = 256 * 1024,
+			.ended = drive_ended,
+			.context = self});
+	ck_assert_ptr_nonnull(task);
+	return task;
+}
+
+/* Returns what fn returned, with its errno. */
+static inline int drive_run(struct drive *self, int (*fn)(void *), void *arg) {
+	drive_start(self, fn, arg);
+	self->loop.quit = false;
+	loop_run(&self->loop);
+	errno = self->error;
+	return self->result;
+}
+
+static inline int drive(int (*fn)(void *), void *arg) {
+	struct drive self;
+	drive_init(&self);
+	int result = drive_run(&self, fn, arg);
+	int error = errno;
+	drive_finish(&self);
+	errno = error;
+	return result;
+}
+
+/* For fn of a task: spawns another one, which must work. */
+static inline struct arun_task *drive_spawn(int (*fn)(void *), void *arg) {
+	struct arun_task *task = task_create(
+		sched_current, fn, arg, &(struct task_options){.name = "spawned"});
+	ck_assert_ptr_nonnull(task);
+	return task;
+}
+
+/* Lets all that is runnable run, and the loop have a turn if its budget is spent. */
+static inline void drive_yield(void) {
+	sched_yield_task(sched_current, sched_current->current);
+}
+
+/* Suspends the running task until the loop's clock is time. */
+static inline void drive_sleep_until(double time) {
+	struct sched *sched = sched_current;
+	ck_assert_int_eq(task_suspend(sched, sched->current, time, false), ETIME);
+}
+
+/* Waits, for 10 s at most, until condition is so; the loop turns meanwhile. */
+#define drive_until(condition)                                                           \
+	do {                                                                             \
+		double drive_end_ = loop_clock() + 10;                                   \
+		while (!(condition)) {                                                   \
+			ck_assert_msg(loop_clock() < drive_end_, "not so in 10 s: %s",   \
+				#condition);                                             \
+			drive_sleep_until(sched_current->registry.now + 0.001);          \
+		}                                                                        \
+	} while (0)
+
+#endif
