@@ -4,6 +4,7 @@
 #include "base.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <string.h>
 
 /* Of <sanitizer/common_interface_defs.h> and <sanitizer/tsan_interface.h>. */
@@ -38,8 +39,22 @@ bool context_hooks_address(void) {
 	return sanitizer.unpoison != NULL;
 }
 
+/* Without its bounds LeakSanitizer would overlook what the stack of the thread points to. */
+static void context_hooks_thread(struct context_hooks *hooks) {
+	pthread_attr_t attributes;
+	void *bottom;
+	if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+		pthread_attr_getstack(&attributes, &bottom, &hooks->size);
+		hooks->bottom = bottom;
+		pthread_attr_destroy(&attributes);
+	}
+}
+
 void context_hooks_init(struct context_hooks *hooks, const void *bottom, size_t size) {
 	*hooks = (struct context_hooks){.bottom = bottom, .size = size};
+	if (!size) {
+		context_hooks_thread(hooks);
+	}
 	if (sanitizer.switch_fiber) {
 		hooks->fiber = size ? sanitizer.create_fiber(0) : sanitizer.current_fiber();
 	}
