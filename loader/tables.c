@@ -4,8 +4,6 @@
 #include "relocation.h"
 #include "version.h"
 
-#include <link.h>
-
 #ifndef DT_RELRSZ /* glibc < 2.36 */
 #define DT_RELRSZ  35
 #define DT_RELR    36

@@ -164,8 +164,8 @@ static int died(const char *path, const char *oddity, const struct verdict *verd
 	const char *name = name_of(verdict->signal);
 	if (oddity) {
 		return error_set(error, 126, path,
-			": is damaged: the dynamic linker died of %s on it (%s)", name,
-			oddity);
+			": is damaged: %s died of %s on it (%s)",
+			verdict->linker ? "the dynamic linker" : "loading", name, oddity);
 	}
 	if (verdict->linker) {
 		return error_set(error, 126, path,
