@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * close - how a connection ends: in good order, at once, or all of them together.
+ *
+ * Design notes. A close(2) with unread input, or with input still to come, makes TCP send
+ * RST, which may destroy at the other end what we sent before. So the sending side is
+ * ended first, and what still comes is read away to the end of the stream, for a while.
+ */
+#include "conn.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { DRAIN_PIECE = 4096, DRAIN_PIECES = 256 };
+
+/* Seconds that the other end is given to end its side. */
+static const double CLOSE_PATIENCE = 1;
+
+int conn_shutdown(struct arun_conn *conn) {
+	if (conn->shut) {
+		return 0;
+	}
+	if (shutdown(conn->watch.fd, SHUT_WR) < 0) {
+		return -1;
+	}
+	conn->shut = true;
+	return 0;
+}
+
+bool conn_at_rest(const struct arun_conn *conn) {
+	int unread = 0;
+	if (!conn->socket || conn->saw_end || conn->error) {
+		return true;
+	}
+	return !conn->out && ioctl(conn->watch.fd, FIONREAD, &unread) == 0 && !unread;
+}
+
+/* All at once ---------------------------------------------------------------------- */
+
+/* Reads away what is there. Whether it is at its end. */
+static bool conn_drained(struct arun_conn *conn) {
+	char piece[DRAIN_PIECE];
+	for (int i = 0; i < DRAIN_PIECES; i++) {
+		ssize_t n = conn_take_in(conn, piece, sizeof piece);
+		if (n <= 0) {
+			return n == 0 || errno != EAGAIN;
+		}
+	}
+	return false;
+}
+
+static void conn_on_rest(struct watch *watch) {
+	struct arun_conn *conn = container_of(watch, struct arun_conn, watch);
+	if (conn_drained(conn)) {
+		struct arun_task *closer = conn->closer;
+		conn_close_now(loop_here(), conn);
+		task_wake(sched_current, closer);
+	}
+}
+
+/* Begins its end; what the other end still sends is read away in the loop. */
+static void conn_close_start(
+	struct loop *loop, struct arun_conn *conn, struct arun_task *self) {
+	conn->closing = true;
+	if (conn_at_rest(conn) || conn_shutdown(conn) < 0 || conn_drained(conn)) {
+		conn_close_now(loop, conn);
+		return;
+	}
+	conn_wake(&loop->sched, conn);
+	conn->closer = self;
+	conn->watch.ready = conn_on_rest;
+	if (watch_serve(&loop->poller, &conn->watch) < 0) {
+		conn_close_now(loop, conn);
+	}
+}
+
+int conn_close_all(struct loop *loop, double deadline) {
+	struct list *all = &loop->sched.registry.objects[KIND_CONNECTION];
+	struct arun_task *self = loop->sched.current;
+	int count = 0;
+	for (struct list *at = all->next, *next; at != all; at = next) {
+		next = at->next;
+		count++;
+		conn_close_start(
+			loop, container_of(at, struct arun_conn, object.link), self);
+	}
+	while (!list_empty(all)) {
+		if (task_suspend(&loop->sched, self, deadline, false) == ETIME) {
+			break;
+		}
+	}
+	while (!list_empty(all)) {
+		conn_close_now(loop, list_first(all, struct arun_conn, object.link));
+	}
+	return count;
+}
+
+/* One ------------------------------------------------------------------------------ */
+
+/* Until when to wait for the other end; of what is left of a stop's clock, half. */
+static double close_deadline(const struct sched *sched) {
+	double now = loop_clock();
+	return now + fmin(CLOSE_PATIENCE, (sched->clock_end - now) / 2);
+}
+
+/* Reads away until the other end has ended its side, or deadline. */
+static void conn_linger(struct loop *loop, struct arun_conn *conn, struct arun_task *self,
+	double deadline) {
+	char piece[DRAIN_PIECE];
+	while (conn->watch.fd >= 0 && loop_clock() < deadline) {
+		ssize_t n = conn_take_in(conn, piece, sizeof piece);
+		if (n == 0 || (n < 0 && errno != EAGAIN)) {
+			return;
+		}
+		if (n > 0) {
+			sched_yield_task(&loop->sched, self);
+			continue;
+		}
+		if (watch_wait(&loop->poller, &conn->watch, POLLER_READ, self, deadline,
+			    false) ||
+			!(conn->watch.armed & POLLER_READ)) {
+			return;
+		}
+	}
+}
+
+static void conn_close_gently(
+	struct loop *loop, struct arun_conn *conn, struct arun_task *self) {
+	conn_wake(&loop->sched, conn);
+	while (conn->reading || conn->writing) {
+		/* They leave with EBADF. */
+		sched_yield_task(&loop->sched, self);
+	}
+	if (conn->watch.fd >= 0 && !conn_at_rest(conn) && conn_shutdown(conn) == 0) {
+		conn_linger(loop, conn, self, close_deadline(&loop->sched));
+	}
+}
+
+/* In a forked child the connection is the parent's: only the child's descriptor goes. */
+static int close_without_run(struct arun_conn *conn) {
+	if (!task_forked) {
+		errno = ESHUTDOWN;
+		return -1;
+	}
+	int fd = conn->watch.fd;
+	conn->watch.fd = -1;
+	return fd < 0 ? 0 : close(fd);
+}
+
+static void check_handle(
+	const struct arun_site *site, const char *op, const arun_conn *conn) {
+	if (unlikely(!conn->object.id)) {
+		task_misuse(site, "%s() of a connection that is gone", op);
+	}
+}
+
+int(arun_close)(arun_conn *conn) {
+	return arun_close_at(NULL, conn);
+}
+
+int arun_close_at(const struct arun_site *site, arun_conn *conn) {
+	struct loop *loop = loop_here();
+	if (!conn) {
+		return 0;
+	}
+	if (!loop) {
+		return close_without_run(conn);
+	}
+	check_handle(site, "arun_close", conn);
+	if (conn->closing) {
+		return task_fail_words(
+			EBADF, "close", NULL, "another call closes it already");
+	}
+	struct conn_words words;
+	conn_words(conn, &words);
+	conn->closing = true;
+	conn->refs++;
+	if (loop->sched.current) {
+		conn_close_gently(loop, conn, task_enter(site, "arun_close"));
+	}
+	int error = conn->error;
+	conn_close_now(loop, conn);
+	conn_unref(conn);
+	return error ? task_fail(error, "close", words.text) : 0;
+}
+
+void arun_abort(arun_conn *conn) {
+	struct loop *loop = loop_here();
+	if (!conn) {
+		return;
+	}
+	if (!loop) {
+		close_without_run(conn);
+		return;
+	}
+	check_handle(NULL, "arun_abort", conn);
+	struct linger now = {.l_onoff = 1, .l_linger = 0};
+	if (conn->tcp && !conn->closing) {
+		setsockopt(conn->watch.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	}
+	conn_close_now(loop, conn);
+}
+
+int arun_shutdown(arun_conn *conn) {
+	struct conn_words words;
+	if (!conn || conn->closing) {
+		return task_fail(EBADF, "shutdown", NULL);
+	}
+	check_handle(NULL, "arun_shutdown", conn);
+	return conn_shutdown(conn) == 0
+		       ? 0
+		       : task_fail(errno, "shutdown", conn_words(conn, &words));
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+#include "conn.h"
+
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* How reports show it -------------------------------------------------------------- */
+
+static const struct arun_conn *conn_of(const struct object *object) {
+	return container_of(object, const struct arun_conn, object);
+}
+
+/* The other end; of one that has no address, such as a client of a Unix socket, our own.
+ */
+static void conn_text(struct text *out, const struct arun_conn *conn) {
+	struct address local;
+	size_t before = out->length;
+	address_text(out, &conn->peer);
+	if (out->length == before && conn->socket) {
+		address_local(&local, conn->watch.fd);
+		address_text(out, &local);
+	}
+}
+
+const char *conn_words(const struct arun_conn *conn, struct conn_words *words) {
+	struct text out;
+	text_fixed(&out, words->text, sizeof words->text);
+	conn_text(&out, conn);
+	if (!out.length) {
+		text_add(&out, conn->closing ? "a closed connection" : "fd %d",
+			conn->watch.fd);
+	}
+	return words->text;
+}
+
+/* One that is being closed is none. */
+static bool conn_kind_leaked(const struct object *object) {
+	return !conn_of(object)->closing;
+}
+
+static const char *conn_kind_name(const struct object *object) {
+	const char *name = conn_of(object)->handler_name;
+	return name ? name : "";
+}
+
+static const char *conn_kind_state(const struct object *object) {
+	const struct arun_task *task = conn_of(object)->task;
+	return task ? task->object.kind->state(&task->object) : "open";
+}
+
+static void conn_kind_line(const struct object *object, struct text *out) {
+	const struct arun_conn *conn = conn_of(object);
+	size_t before = out->length;
+	conn_text(out, conn);
+	text_add(out, out->length > before ? " (fd %d)" : "(fd %d)", conn->watch.fd);
+}
+
+static void conn_detail_address(
+	struct text *out, const char *key, const struct address *address) {
+	char buffer[128];
+	struct text text;
+	text_fixed(&text, buffer, sizeof buffer);
+	address_text(&text, address);
+	text_add(out, "\"%s\": ", key);
+	text_json(out, buffer);
+	text_add(out, ", ");
+}
+
+static void conn_kind_detail(const struct object *object, struct text *out) {
+	const struct arun_conn *conn = conn_of(object);
+	struct address local = {.length = 0};
+	int unsent = 0;
+	if (conn->socket) {
+		address_local(&local, conn->watch.fd);
+		ioctl(conn->watch.fd, SIOCOUTQ, &unsent);
+	}
+	conn_detail_address(out, "local", &local);
+	conn_detail_address(out, "remote", &conn->peer);
+	text_add(out, "\"in\": %lu, \"out\": %lu, \"unsent\": %d",
+		(unsigned long)conn->in, (unsigned long)conn->out, unsent);
+}
+
+static int conn_kind_fd(const struct object *object) {
+	return conn_of(object)->watch.fd;
+}
+
+static bool conn_kind_waiting(const struct object *object, struct waiting *out) {
+	const struct arun_task *task = conn_of(object)->task;
+	return task && task->object.kind->waiting(&task->object, out);
+}
+
+const struct kind conn_kind = {
+	.index = KIND_CONNECTION,
+	.word = "connection",
+	.title = "connection",
+	.fate = "not closed",
+	.waits = "waits",
+	.help = "arun_close()",
+	.outcome = "closed",
+	.leaked = conn_kind_leaked,
+	.name = conn_kind_name,
+	.state = conn_kind_state,
+	.line = conn_kind_line,
+	.detail = conn_kind_detail,
+	.fd = conn_kind_fd,
+	.waiting = conn_kind_waiting,
+};
+
+/* Life ----------------------------------------------------------------------------- */
+
+struct arun_conn *conn_create(struct loop *loop, int fd) {
+	struct arun_conn *conn = calloc(1, sizeof *conn);
+	if (!conn) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (watch_open(&loop->poller, &conn->watch, fd) < 0) {
+		free(conn);
+		return NULL;
+	}
+	list_init(&conn->object.link);
+	list_init(&conn->link);
+	conn->refs = 1;
+	return conn;
+}
+
+void conn_unref(struct arun_conn *conn) {
+	if (--conn->refs) {
+		return;
+	}
+	/* Left for a later use of the stale handle to find. */
+	conn->object.id = 0;
+	free(conn->texts[0]);
+	free(conn->texts[1]);
+	free(conn->buffer.data);
+	free(conn);
+}
+
+static void conn_unblock(int fd) {
+	int flags = fcntl(fd, F_GETFL);
+	if (flags >= 0) {
+		fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+	}
+}
+
+void conn_close_now(struct loop *loop, struct arun_conn *conn) {
+	int fd = conn->watch.fd;
+	if (fd < 0) {
+		return;
+	}
+	conn->closing = true;
+	registry_remove(&conn->object);
+	watch_close(&loop->poller, &conn->watch);
+	if (conn->unblock) {
+		conn_unblock(fd);
+	}
+	close(fd);
+	if (conn->closed) {
+		conn->closed(conn);
+	}
+	conn_unref(conn);
+}
+
+void conn_restore_flags(const struct registry *registry) {
+	registry_each(object, registry, KIND_CONNECTION) {
+		const struct arun_conn *conn = conn_of(object);
+		if (conn->unblock) {
+			conn_unblock(conn->watch.fd);
+		}
+	}
+}
+
+/* Bytes and waits ------------------------------------------------------------------ */
+
+ssize_t conn_take_in(struct arun_conn *conn, void *buf, size_t size) {
+	ssize_t n;
+	do {
+		n = conn->socket ? recv(conn->watch.fd, buf, size, 0)
+				 : read(conn->watch.fd, buf, size);
+	} while (unlikely(n < 0 && errno == EINTR));
+	if (n > 0) {
+		conn->in += (uint64_t)n;
+		if ((size_t)n < size && conn->tcp && !conn->watch.hangup) {
+			conn->watch.readable = false;
+		}
+	} else if (n == 0) {
+		conn->saw_end = true;
+	} else if (errno == EAGAIN) {
+		conn->watch.readable = false;
+	} else if (!conn->error) {
+		conn->error = errno;
+	}
+	return n;
+}
+
+int conn_wait(struct arun_conn *conn, struct arun_task *self, enum poller_events event) {
+	struct loop *loop = loop_here();
+	double deadline = INFINITY;
+	if (conn->watch.always) {
+		return EAGAIN;
+	}
+	if (conn->idle_timeout > 0) {
+		deadline = loop->sched.registry.now + conn->idle_timeout;
+	}
+	int error = watch_wait(&loop->poller, &conn->watch, event, self, deadline, true);
+	if (conn->closing) {
+		return EBADF;
+	}
+	if (error == 0 && !(conn->watch.armed & event) && !conn->watch.always) {
+		return errno; /* it could not be registered */
+	}
+	return error ? error : task_pending(&loop->sched, self);
+}
+
+void conn_wake(struct sched *sched, struct arun_conn *conn) {
+	if (conn->watch.reader) {
+		task_wake(sched, conn->watch.reader);
+	}
+	if (conn->watch.writer) {
+		task_wake(sched, conn->watch.writer);
+	}
+}
+
+/* Of any descriptor ---------------------------------------------------------------- */
+
+static int socket_option(int fd, int name) {
+	int value = 0;
+	socklen_t length = sizeof value;
+	return getsockopt(fd, SOL_SOCKET, name, &value, &length) < 0 ? -1 : value;
+}
+
+/* Why fd can be no connection; NULL: it can. */
+static const char *fd_unfit(int fd, const struct stat *stat) {
+	if (S_ISDIR(stat->st_mode)) {
+		return "a directory is no stream";
+	}
+	if (!S_ISSOCK(stat->st_mode)) {
+		return NULL;
+	}
+	if (socket_option(fd, SO_TYPE) != SOCK_STREAM) {
+		return "not a stream socket";
+	}
+	return socket_option(fd, SO_ACCEPTCONN) == 1 ? "a listening socket is no stream"
+						     : NULL;
+}
+
+/* Opening /proc/self/fd/N of the master of a pseudoterminal would make another one. */
+static bool fd_reopens(int fd, const struct stat *stat) {
+	unsigned number;
+	if (isatty(fd)) {
+		return ioctl(fd, TIOCGPTN, &number) < 0;
+	}
+	return fd <= STDERR_FILENO && S_ISFIFO(stat->st_mode);
+}
+
+/*
+ * A descriptor of the same file: opened anew, so that O_NONBLOCK is its own, or of 0 to
+ * 2, which stay open, a duplicate. -1: to be used itself.
+ */
+static int fd_own(int fd, int flags, const struct stat *stat) {
+	if (S_ISREG(stat->st_mode) && fd <= STDERR_FILENO) {
+		return fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	}
+	if (!fd_reopens(fd, stat)) {
+		return -1;
+	}
+	char path[32];
+	struct text out;
+	text_fixed(&out, path, sizeof path);
+	text_add(&out, "/proc/self/fd/%d", fd);
+	return open(path,
+		(flags & (O_ACCMODE | O_APPEND)) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+}
+
+/* Makes conn's descriptor one that does not block. */
+static void conn_set_nonblock(
+	struct arun_conn *conn, int flags, const struct stat *stat) {
+	if (!(flags & O_NONBLOCK) && !S_ISREG(stat->st_mode) &&
+		fcntl(conn->watch.fd, F_SETFL, flags | O_NONBLOCK) == 0) {
+		conn->unblock = true;
+	}
+}
+
+static void conn_look_up(struct arun_conn *conn, const struct stat *stat) {
+	struct address *peer = &conn->peer;
+	conn->socket = S_ISSOCK(stat->st_mode);
+	if (!conn->socket) {
+		return;
+	}
+	conn->tcp = socket_option(conn->watch.fd, SO_PROTOCOL) == IPPROTO_TCP;
+	peer->length = sizeof peer->un;
+	if (getpeername(conn->watch.fd, &peer->any, &peer->length) < 0 ||
+		peer->length > sizeof peer->un) {
+		peer->length = 0;
+	}
+}
+
+struct arun_conn *conn_open_fd(
+	struct loop *loop, const struct arun_site *site, int fd, const char *op) {
+	struct stat stat;
+	char on[16];
+	struct text out;
+	text_fixed(&out, on, sizeof on);
+	text_add(&out, "fd %d", fd);
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fstat(fd, &stat) < 0) {
+		task_fail(EBADF, op, on);
+		return NULL;
+	}
+	const char *unfit = fd_unfit(fd, &stat);
+	if (unfit) {
+		task_fail_words(EINVAL, op, on, unfit);
+		return NULL;
+	}
+	bool taken = fd < loop->poller.room && loop->poller.watches[fd];
+	int own = taken ? -1 : fd_own(fd, flags, &stat);
+	struct arun_conn *conn = conn_create(loop, own < 0 ? fd : own);
+	if (!conn) {
+		int error = errno;
+		if (own >= 0) {
+			close(own);
+		}
+		task_fail(error, op, on);
+		return NULL;
+	}
+	if (own < 0) {
+		conn_set_nonblock(conn, flags, &stat);
+	} else if (fd > STDERR_FILENO) {
+		close(fd);
+	}
+	conn_look_up(conn, &stat);
+	conn_publish(loop, conn, site);
+	return conn;
+}
+
+arun_conn *(arun_open_fd)(int fd) {
+	return arun_open_fd_at(NULL, fd);
+}
+
+arun_conn *arun_open_fd_at(const struct arun_site *site, int fd) {
+	return sched_here() ? conn_open_fd(loop_here(), site, fd, "arun_open_fd") : NULL;
+}
+
+/* Who is there --------------------------------------------------------------------- */
+
+enum { TEXT_PEER, TEXT_LOCAL };
+
+static const char *conn_address(const struct arun_conn *conn, int which) {
+	if (!conn || (conn->closing && !conn->texts[which])) {
+		return "";
+	}
+	char **place = &((struct arun_conn *)(uintptr_t)conn)->texts[which];
+	if (!*place) {
+		struct address local = {.length = 0};
+		char buffer[512];
+		struct text out;
+		text_fixed(&out, buffer, sizeof buffer);
+		if (which == TEXT_LOCAL && conn->socket) {
+			address_local(&local, conn->watch.fd);
+		}
+		address_text(&out, which == TEXT_PEER ? &conn->peer : &local);
+		*place = strdup(buffer);
+	}
+	return *place ? *place : "";
+}
+
+const char *arun_peer(const arun_conn *conn) {
+	return conn_address(conn, TEXT_PEER);
+}
+
+const char *arun_local(const arun_conn *conn) {
+	return conn_address(conn, TEXT_LOCAL);
+}
+
+int arun_fd(const arun_conn *conn) {
+	return conn ? conn->watch.fd : -1;
+}
+
+int arun_peer_credentials(const arun_conn *conn, struct ucred *out) {
+	int domain = 0;
+	socklen_t length = sizeof domain, size = sizeof *out;
+	if (!conn || conn->closing) {
+		return task_fail(EBADF, "peer_credentials", NULL);
+	}
+	struct conn_words words;
+	const char *on = conn_words(conn, &words);
+	if (getsockopt(conn->watch.fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0) {
+		return task_fail(errno, "peer_credentials", on);
+	}
+	if (domain != AF_UNIX) {
+		return task_fail_words(
+			EINVAL, "peer_credentials", on, "not a Unix socket");
+	}
+	if (getsockopt(conn->watch.fd, SOL_SOCKET, SO_PEERCRED, out, &size) < 0) {
+		return task_fail(errno, "peer_credentials", on);
+	}
+	return 0;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conn - a connection: the object, from its making to its end.
+ *
+ * Design notes. A call that works on a connection holds a reference while it does, so
+ * that another task may close it meanwhile: the descriptor goes at once, the waits end
+ * with EBADF, the memory goes when the last call has left. What a read could not hand out
+ * stays in the buffer, and is served first by the next one.
+ */
+#ifndef CONN_H
+#define CONN_H
+
+#include "endpoint.h"
+#include "loop.h"
+
+struct arun_conn {
+	struct object object;
+	struct watch watch;
+	unsigned refs; /* calls under way, the handle, and its handler's task */
+	bool socket, tcp;
+	bool unblock; /* O_NONBLOCK is to be taken off at the end */
+	bool reading, writing;
+	bool closing;
+	bool saw_end; /* all was read, to the end of the stream */
+	bool shut;    /* the sending side has ended */
+	int error;    /* the first that recv(2) or send(2) said; 0 */
+	double idle_timeout;
+
+	/* What was read and not yet handed out. */
+	struct {
+		char *data;
+		size_t start, length, room;
+	} buffer;
+	size_t written; /* by the last write */
+	uint64_t in, out;
+	struct address peer;
+	char *texts[2]; /* arun_peer() and arun_local(), once asked for */
+
+	struct arun_task *closer; /* that waits in conn_close_all() for its end */
+
+	/* Of a server's connection. */
+	struct arun_server *server; /* NULL: of no server any more */
+	struct list link;           /* arun_server::conns */
+	struct arun_task *task;     /* its handler's; NULL: none */
+	const char *handler_name;
+	int (*handler)(struct arun_conn *conn, void *arg);
+	void *handler_arg;
+	/* The descriptor is closed. From a task or the loop; must not suspend. May be
+	 * NULL. */
+	void (*closed)(struct arun_conn *conn);
+};
+
+extern const struct kind conn_kind;
+
+/*
+ * Makes a connection of fd, which does not block, and takes it. Not listed yet: see
+ * conn_publish(). NULL with ENOMEM, EEXIST: fd stays the caller's.
+ */
+struct arun_conn *conn_create(struct loop *loop, int fd);
+
+/* Lists it. */
+static inline void conn_publish(
+	struct loop *loop, struct arun_conn *conn, const struct arun_site *site) {
+	registry_add(&loop->sched.registry, &conn->object, &conn_kind, site);
+}
+
+/* Gives a reference back. */
+void conn_unref(struct arun_conn *conn);
+
+/*
+ * Closes the descriptor at once, whoever waits finds out; gives the handle's reference
+ * back. Where it is closed already, does nothing.
+ */
+void conn_close_now(struct loop *loop, struct arun_conn *conn);
+
+/* One recv(2) or read(2), and what it tells. Returns as they do; EINTR is seen to. */
+ssize_t conn_take_in(struct arun_conn *conn, void *buf, size_t size);
+
+/*
+ * Waits, interruptibly and at most for idle_timeout. Returns 0: try again; or why not:
+ * ECANCELED, ETIMEDOUT, ETIME: idle for too long, EBADF, and what epoll_ctl(2) says.
+ */
+int conn_wait(struct arun_conn *conn, struct arun_task *self, enum poller_events event);
+
+/* Those that wait on it look again, and find it closing. */
+void conn_wake(struct sched *sched, struct arun_conn *conn);
+
+/* What names it in arun_why(): its peer or its own address; valid until the next call. */
+struct conn_words {
+	char text[128];
+};
+const char *conn_words(const struct arun_conn *conn, struct conn_words *words);
+
+/* Ends the sending side, where that is not so yet. Returns 0; -1 with errno. */
+int conn_shutdown(struct arun_conn *conn);
+
+/*
+ * Whether a plain close(2) loses nothing: the other end has ended its side and all was
+ * read, or neither was anything written nor is anything left to read.
+ */
+bool conn_at_rest(const struct arun_conn *conn);
+
+/*
+ * Closes every connection in good order, all of them at once, until deadline; then
+ * without. From a task, which is not interruptible here. Returns how many there were.
+ */
+int conn_close_all(struct loop *loop, double deadline);
+
+/* Puts back the flags of descriptors that others share. For handlers, at a crash and at
+ * exit. */
+void conn_restore_flags(const struct registry *registry);
+
+/* Makes a connection of any descriptor, as arun_open_fd(), whose words go to op. */
+struct arun_conn *conn_open_fd(
+	struct loop *loop, const struct arun_site *site, int fd, const char *op);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * endpoint - strings such as "tcp:127.0.0.1:80" and "unix:/path", and the addresses they
+ * mean.
+ *
+ * A string may come from anywhere and be of any length. What is not an endpoint is said
+ * in arun_why(), with the string and what is wrong with it.
+ */
+#ifndef ENDPOINT_H
+#define ENDPOINT_H
+
+#include "task.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+enum { ENDPOINT_HOST = 256, ENDPOINT_SERVICE = 32 };
+
+struct address {
+	socklen_t length; /* 0: none */
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		struct sockaddr_un un;
+	};
+};
+
+enum endpoint_kind { ENDPOINT_TCP, ENDPOINT_UNIX, ENDPOINT_FD };
+
+struct endpoint {
+	enum endpoint_kind kind;
+	struct address
+		address; /* of a Unix socket, and of TCP where it needs no looking up */
+	int fd;
+	char host[ENDPOINT_HOST],
+		service[ENDPOINT_SERVICE]; /* where address.length is 0 */
+};
+
+/*
+ * Reads text, for op ("arun_connect"). Returns 0; -1 with EINVAL, ENAMETOOLONG,
+ * EOPNOTSUPP, ENOENT, and recorded for arun_why().
+ */
+int endpoint_parse(struct endpoint *out, const char *text, const char *op);
+
+/*
+ * The addresses of a TCP endpoint, to be tried in this order: *list, to be freed with
+ * freeaddrinfo(); NULL where endpoint->address is it. Suspends where there is something
+ * to look up. Returns 0; -1 with errno, and recorded for arun_why().
+ */
+int endpoint_resolve(
+	struct arun_task *self, const struct endpoint *endpoint, struct addrinfo **list);
+
+/* Copies an address of the system. What is of another family has no text. */
+void address_set(struct address *out, const struct sockaddr *from, socklen_t length);
+
+/* Of fd's own side. */
+void address_local(struct address *out, int fd);
+
+/* Appends "127.0.0.1:80", "[::1]:80", "unix:/path"; nothing where there is none. For
+ * handlers, too. */
+void address_text(struct text *out, const struct address *address);
+
+#endif

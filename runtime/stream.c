@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+/* stream - the public calls on connections that move bytes. */
+#include "conn.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUFFER_FIRST = 4096, BUFFER_KEPT = 64 * 1024, PIECES = 16 };
+
+/* A call under way, from stream_begin() to stream_end(). */
+struct call {
+	struct sched *sched;
+	struct arun_task *self;
+	struct arun_conn *conn;
+	bool *busy; /* conn's, for as long as the call lasts */
+	int error;
+};
+
+/* The right to read, or to write, and to go on at all. */
+static int stream_admit(struct call *call, enum poller_events event) {
+	struct arun_conn *conn = call->conn;
+	bool *busy = event == POLLER_READ ? &conn->reading : &conn->writing;
+	int error = task_interrupted(call->sched, call->self);
+	if (!error && event == POLLER_READ && --call->sched->fuel <= 0) {
+		sched_yield_task(call->sched, call->self);
+		error = task_pending(call->sched, call->self);
+	}
+	if (!error) {
+		error = conn->closing ? EBADF : *busy ? EBUSY : 0;
+	}
+	if (!error) {
+		*busy = true;
+		call->busy = busy;
+	}
+	return error;
+}
+
+static int stream_begin(struct call *call, const struct arun_site *site, const char *op,
+	struct arun_conn *conn, enum poller_events event) {
+	*call = (struct call){
+		.self = task_enter(site, op), .sched = sched_current, .conn = conn};
+	if (unlikely(!conn)) {
+		call->error = EBADF;
+		return -1;
+	}
+	if (unlikely(!conn->object.id)) {
+		task_misuse(site, "%s() of a connection that is gone", op);
+	}
+	conn->refs++;
+	call->self->awaits = &conn->object;
+	call->error = stream_admit(call, event);
+	return call->error ? -1 : 0;
+}
+
+static void stream_fail(const struct call *call) {
+	struct conn_words words;
+	const char *on = call->conn ? conn_words(call->conn, &words) : "NULL";
+	if (call->error != ETIME) {
+		task_fail(call->error, call->self->op, on);
+		return;
+	}
+	char idle[64];
+	struct text out;
+	text_fixed(&out, idle, sizeof idle);
+	text_add(&out, "idle for ");
+	text_seconds(&out, call->conn->idle_timeout);
+	task_fail_words(ETIMEDOUT, call->self->op, on, idle);
+}
+
+/* What the call returns: result, or where that is negative -1 with the call's error. */
+static ssize_t stream_end(struct call *call, ssize_t result) {
+	int error = call->error == ETIME ? ETIMEDOUT : call->error;
+	if (unlikely(result < 0)) {
+		stream_fail(call);
+	}
+	if (call->busy) {
+		*call->busy = false;
+	}
+	call->self->awaits = NULL;
+	if (call->conn) {
+		conn_unref(call->conn);
+	}
+	if (unlikely(result < 0)) {
+		errno = error;
+	}
+	return result;
+}
+
+static ssize_t stream_error(struct call *call, int error) {
+	call->error = error;
+	return -1;
+}
+
+/* Reading -------------------------------------------------------------------------- */
+
+/* Waits for bytes. How many; 0: the end; -1 with the call's error. */
+static ssize_t stream_receive(struct call *call, void *buf, size_t size) {
+	struct arun_conn *conn = call->conn;
+	for (;;) {
+		if (conn->watch.readable || conn->watch.always) {
+			ssize_t n = conn_take_in(conn, buf, size);
+			if (likely(n >= 0)) {
+				return n;
+			}
+			if (errno != EAGAIN) {
+				return stream_error(call, errno);
+			}
+		}
+		call->error = conn_wait(conn, call->self, POLLER_READ);
+		if (unlikely(call->error)) {
+			return -1;
+		}
+	}
+}
+
+static char *buffer_bytes(struct arun_conn *conn) {
+	/* No sum with NULL, not even of 0. */
+	return conn->buffer.start ? conn->buffer.data + conn->buffer.start
+				  : conn->buffer.data;
+}
+
+/* Takes up to size bytes out of the buffer. */
+static size_t buffer_take(struct arun_conn *conn, void *buf, size_t size) {
+	size_t count = size < conn->buffer.length ? size : conn->buffer.length;
+	if (!count) {
+		return 0;
+	}
+	memcpy(buf, buffer_bytes(conn), count);
+	conn->buffer.start += count;
+	conn->buffer.length -= count;
+	if (!conn->buffer.length) {
+		conn->buffer.start = 0;
+		if (conn->buffer.room > BUFFER_KEPT) {
+			free(conn->buffer.data);
+			conn->buffer.data = NULL;
+			conn->buffer.room = 0;
+		}
+	}
+	return count;
+}
+
+/* Makes room for size bytes in all. Returns 0; -1 with the call's error. */
+static int buffer_reserve(struct call *call, size_t size) {
+	struct arun_conn *conn = call->conn;
+	if (conn->buffer.start) {
+		memmove(conn->buffer.data, buffer_bytes(conn), conn->buffer.length);
+		conn->buffer.start = 0;
+	}
+	if (size > conn->buffer.room) {
+		char *data = realloc(conn->buffer.data, size);
+		if (!data) {
+			return (int)stream_error(call, ENOMEM);
+		}
+		conn->buffer.data = data;
+		conn->buffer.room = size;
+	}
+	return 0;
+}
+
+static void buffer_append(struct arun_conn *conn, const char *bytes, size_t count) {
+	memcpy(buffer_bytes(conn) + conn->buffer.length, bytes, count);
+	conn->buffer.length += count;
+}
+
+ssize_t(arun_read)(arun_conn *conn, void *buf, size_t size) {
+	return arun_read_at(NULL, conn, buf, size);
+}
+
+ssize_t arun_read_at(
+	const struct arun_site *site, arun_conn *conn, void *buf, size_t size) {
+	struct call call;
+	ssize_t result = stream_begin(&call, site, "arun_read", conn, POLLER_READ);
+	if (likely(result == 0 && size)) {
+		result = (ssize_t)buffer_take(conn, buf, size);
+		result = result ? result : stream_receive(&call, buf, size);
+	}
+	return stream_end(&call, result);
+}
+
+/* buf has the buffer's bytes already: fills it, or puts what came behind them. */
+static ssize_t stream_fill(struct call *call, char *buf, size_t size) {
+	struct arun_conn *conn = call->conn;
+	size_t kept = conn->buffer.length, got = kept;
+	ssize_t n = 1;
+	while (got < size && (n = stream_receive(call, buf + got, size - got)) > 0) {
+		got += (size_t)n;
+	}
+	if (got == size) {
+		buffer_take(conn, buf, kept);
+		return (ssize_t)size;
+	}
+	buffer_append(conn, buf + kept, got - kept);
+	return n < 0 ? -1 : got ? stream_error(call, ENODATA) : 0;
+}
+
+static ssize_t stream_read_exactly(struct call *call, char *buf, size_t size) {
+	struct arun_conn *conn = call->conn;
+	if (conn->buffer.length >= size) {
+		return (ssize_t)buffer_take(conn, buf, size);
+	}
+	/* Before the first byte is read, so that none is lost. */
+	if (buffer_reserve(call, size) < 0) {
+		return -1;
+	}
+	memcpy(buf, conn->buffer.data, conn->buffer.length);
+	return stream_fill(call, buf, size);
+}
+
+ssize_t(arun_read_exactly)(arun_conn *conn, void *buf, size_t size) {
+	return arun_read_exactly_at(NULL, conn, buf, size);
+}
+
+ssize_t arun_read_exactly_at(
+	const struct arun_site *site, arun_conn *conn, void *buf, size_t size) {
+	struct call call;
+	ssize_t result =
+		stream_begin(&call, site, "arun_read_exactly", conn, POLLER_READ);
+	if (result == 0 && size) {
+		result = stream_read_exactly(&call, buf, size);
+	}
+	return stream_end(&call, result);
+}
+
+/* Receives more into the buffer, which grows to at most size bytes. */
+static ssize_t buffer_receive(struct call *call, size_t size) {
+	struct arun_conn *conn = call->conn;
+	size_t room = conn->buffer.room;
+	if (conn->buffer.start + conn->buffer.length == room) {
+		if (!conn->buffer.start) {
+			room = room ? room * 2 : BUFFER_FIRST;
+			room = room < size ? room : size;
+		}
+		if (buffer_reserve(call, room) < 0) {
+			return -1;
+		}
+	}
+	char *end = buffer_bytes(conn) + conn->buffer.length;
+	size_t left = (size_t)(conn->buffer.data + conn->buffer.room - end);
+	ssize_t n = stream_receive(call, end, left);
+	conn->buffer.length += n > 0 ? (size_t)n : 0;
+	return n;
+}
+
+static ssize_t stream_read_until(
+	struct call *call, char delimiter, char *buf, size_t size) {
+	struct arun_conn *conn = call->conn;
+	for (size_t seen = 0;;) {
+		size_t have = conn->buffer.length < size ? conn->buffer.length : size;
+		const char *bytes = buffer_bytes(conn);
+		const char *end =
+			have > seen ? memchr(bytes + seen, delimiter, have - seen) : NULL;
+		if (end) {
+			return (ssize_t)buffer_take(conn, buf, (size_t)(end + 1 - bytes));
+		}
+		if (have == size) {
+			return stream_error(call, ENOBUFS);
+		}
+		seen = have;
+		ssize_t n = buffer_receive(call, size);
+		if (n <= 0) {
+			return n < 0 || !have ? n : stream_error(call, ENODATA);
+		}
+	}
+}
+
+ssize_t(arun_read_until)(arun_conn *conn, char delimiter, char *buf, size_t size) {
+	return arun_read_until_at(NULL, conn, delimiter, buf, size);
+}
+
+ssize_t arun_read_until_at(const struct arun_site *site, arun_conn *conn, char delimiter,
+	char *buf, size_t size) {
+	struct call call;
+	ssize_t result = stream_begin(&call, site, "arun_read_until", conn, POLLER_READ);
+	if (result == 0) {
+		result = stream_read_until(&call, delimiter, buf, size);
+	}
+	return stream_end(&call, result);
+}
+
+/* Writing -------------------------------------------------------------------------- */
+
+/* What is still to be sent: the pieces, less skip bytes of the first. */
+struct outgoing {
+	const struct iovec *pieces;
+	int count;
+	size_t skip;
+};
+
+static void outgoing_advance(struct outgoing *outgoing, size_t count) {
+	outgoing->skip += count;
+	while (outgoing->count && outgoing->skip >= outgoing->pieces->iov_len) {
+		outgoing->skip -= outgoing->pieces->iov_len;
+		outgoing->pieces++;
+		outgoing->count--;
+	}
+}
+
+static ssize_t send_some(const struct arun_conn *conn, const struct outgoing *outgoing) {
+	struct iovec window[PIECES];
+	int count = outgoing->count < PIECES ? outgoing->count : PIECES;
+	memcpy(window, outgoing->pieces, (size_t)count * sizeof *window);
+	window[0].iov_base = (char *)window[0].iov_base + outgoing->skip;
+	window[0].iov_len -= outgoing->skip;
+	struct msghdr message = {.msg_iov = window, .msg_iovlen = (size_t)count};
+	ssize_t n;
+	do {
+		n = conn->socket ? sendmsg(conn->watch.fd, &message, MSG_NOSIGNAL)
+				 : writev(conn->watch.fd, window, count);
+	} while (n < 0 && errno == EINTR);
+	return n;
+}
+
+/* Sends what the kernel takes; -1 with the call's error where it is not that it is full.
+ */
+static int stream_send(struct call *call, struct outgoing *outgoing) {
+	struct arun_conn *conn = call->conn;
+	ssize_t n = send_some(conn, outgoing);
+	if (likely(n > 0)) {
+		conn->written += (size_t)n;
+		conn->out += (uint64_t)n;
+		outgoing_advance(outgoing, (size_t)n);
+		return 0;
+	}
+	if (n < 0 && errno == EAGAIN) {
+		conn->watch.writable = false;
+		return 0;
+	}
+	int error = n < 0 ? errno : EIO;
+	conn->error = conn->error ? conn->error : error;
+	return (int)stream_error(call, error);
+}
+
+static int stream_write(struct call *call, const struct iovec *pieces, int count) {
+	struct arun_conn *conn = call->conn;
+	struct outgoing outgoing = {pieces, count, 0};
+	conn->written = 0;
+	outgoing_advance(&outgoing, 0);
+	while (outgoing.count) {
+		if (conn->watch.writable || conn->watch.always) {
+			if (stream_send(call, &outgoing) < 0) {
+				return -1;
+			}
+		}
+		if (outgoing.count && !conn->watch.writable) {
+			call->error = conn_wait(conn, call->self, POLLER_WRITE);
+			if (call->error) {
+				return -1;
+			}
+		}
+	}
+	/* Only now, so that no write is cut short by its turn having come to an end. */
+	if (--call->sched->fuel <= 0) {
+		sched_yield_task(call->sched, call->self);
+	}
+	return 0;
+}
+
+int(arun_write)(arun_conn *conn, const void *buf, size_t size) {
+	return arun_write_at(NULL, conn, buf, size);
+}
+
+int arun_write_at(
+	const struct arun_site *site, arun_conn *conn, const void *buf, size_t size) {
+	struct call call;
+	struct iovec piece = {.iov_base = (void *)(uintptr_t)buf, .iov_len = size};
+	int result = stream_begin(&call, site, "arun_write", conn, POLLER_WRITE);
+	if (likely(result == 0)) {
+		result = stream_write(&call, &piece, 1);
+	}
+	return (int)stream_end(&call, result);
+}
+
+int(arun_writev)(arun_conn *conn, const struct iovec *iov, int count) {
+	return arun_writev_at(NULL, conn, iov, count);
+}
+
+int arun_writev_at(const struct arun_site *site, arun_conn *conn, const struct iovec *iov,
+	int count) {
+	struct call call;
+	int result = stream_begin(&call, site, "arun_writev", conn, POLLER_WRITE);
+	if (result == 0) {
+		bool bad = count < 0 || count > IOV_MAX;
+		result = bad ? (int)stream_error(&call, EINVAL)
+			     : stream_write(&call, iov, count);
+	}
+	return (int)stream_end(&call, result);
+}
+
+size_t arun_written(const arun_conn *conn) {
+	return conn ? conn->written : 0;
+}
