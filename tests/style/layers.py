@@ -15,7 +15,7 @@ poller
 loop
 handler scope group sync gen pool timer
 resolve endpoint
-conn stream udp process signals tls
+conn close connect stream udp process signals tls
 server
 rawfd snapshot snapshot_text snapshot_json report
 stop run
