@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* A program that tries the switch of its processor; prints TAP. Freestanding of the rest of arun. */
+#include "context.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STACK = 256 * 1024, ROUNDS = 1000 };
+
+static void *main_sp, *task_sp;
+static unsigned long switches;
+static int claims, failures;
+
+static void claim(int good, const char *what) {
+	failures += !good;
+	printf("%sok %d - %s\n", good ? "" : "not ", ++claims, what);
+}
+
+/* Enough values alive over a switch to need every register that is kept, of both kinds. */
+static __attribute__((noinline)) int64_t churn(
+	int64_t seed, void **save, void *const *to, long value, long *answer) {
+	volatile int64_t source[12];
+	volatile double real[8];
+	for (int i = 0; i < 12; i++) {
+		source[i] = seed * (i + 3);
+	}
+	for (int i = 0; i < 8; i++) {
+		real[i] = (double)seed + i * 0.5;
+	}
+	int64_t a = source[0], b = source[1], c = source[2], d = source[3], e = source[4],
+		f = source[5], g = source[6], h = source[7], i = source[8], j = source[9];
+	double p = real[0], q = real[1], r = real[2], s = real[3], t = real[4], u = real[5];
+	*answer = context_switch(save, *to, value);
+	return a + 2 * b + 3 * c + 5 * d + 7 * e + 11 * f + 13 * g + 17 * h + 19 * i + 23 * j +
+		(int64_t)(2 * p + 4 * q + 8 * r + 16 * s + 32 * t + 64 * u);
+}
+
+static int64_t expected(int64_t seed) {
+	const int64_t weights[] = {1, 2, 3, 5, 7, 11, 13, 17, 19, 23};
+	int64_t sum = 0;
+	for (int i = 0; i < 10; i++) {
+		sum += weights[i] * seed * (i + 3);
+	}
+	double real = 0;
+	for (int i = 0; i < 6; i++) {
+		real += (double)(2 << i) * ((double)seed + i * 0.5);
+	}
+	return sum + (int64_t)real;
+}
+
+static long task_faults, task_misaligned;
+
+static void task(void *argument) {
+	long answer;
+	task_misaligned = (long)((uintptr_t)__builtin_frame_address(0) % 16);
+	task_faults += argument != &task_sp;
+	for (int64_t k = 1;; k++) {
+		switches++;
+		task_faults += churn(-k, &task_sp, &main_sp, (long)k, &answer) != expected(-k);
+		task_faults += answer != (long)(k + 1) * 10;
+	}
+}
+
+int main(void) {
+	char *stack = aligned_alloc(16, STACK);
+	long answer = 0, faults = 0;
+	memset(stack, 0xa5, STACK);
+	task_sp = context_make(stack + STACK, task, &task_sp);
+	for (int64_t k = 1; k <= ROUNDS; k++) {
+		faults += churn(k, &main_sp, &task_sp, (long)k * 10, &answer) != expected(k);
+		faults += answer != k;
+	}
+	claim(switches == ROUNDS, "each switch runs the other context once");
+	claim(faults == 0, "registers and values survive on the first stack");
+	claim(task_faults == 0, "registers and values survive on the second stack");
+	claim(task_misaligned == 0, "a new context starts with an aligned stack");
+	claim((unsigned char)stack[0] == 0xa5, "nothing is written below the stack that is used");
+	printf("1..%d\n", claims);
+	free(stack);
+	return failures != 0;
+}
