@@ -284,11 +284,10 @@ void report_failed(const struct report *report, const struct arun_task *task) {
 	say(&out);
 }
 
-/* A generator's task that waits for its next call is not what anything waits for. */
+/* A generator's body that waits for its next call, or the run itself: nothing waits for
+ * it. */
 static bool is_idle(const struct arun_task *task) {
-	const struct object *owner = task->object.owner;
-	return task->object.part && owner && owner->kind->index == KIND_GENERATOR &&
-	       task->state == TASK_WAITING && !task->cancelled;
+	return task->exempt && !task->cancelled && task->state != TASK_RUNNING;
 }
 
 static const struct arun_task *task_of(const struct object *object) {
