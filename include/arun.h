@@ -60,7 +60,7 @@ typedef struct arun_tls arun_tls;
 struct ev_loop;
 struct ucred;
 
-/* Entries: what a plugin offers ----------------------------------------------------------- */
+/* Entries: what a plugin offers */
 
 #define ARUN_ABI 1 /* of plugins; the loader refuses another */
 
@@ -76,22 +76,24 @@ struct arun_entry {
 	const char *file;
 	int line;
 	/* What follows may be set by name in the macros, in this order. */
-	const char *name;     /* picked by PLUGIN:NAME; default: the function's name */
-	const char *about;    /* one line for --check */
-	size_t stack_size;    /* bytes, the guard's 16 KiB among them; 0: 256 KiB */
-	int (*reload)(void);  /* on SIGHUP, in a task of its own; negative: logged, the old state serves on */
+	const char *name;    /* picked by PLUGIN:NAME; default: the function's name */
+	const char *about;   /* one line for --check */
+	size_t stack_size;   /* bytes, the guard's 16 KiB among them; 0: 256 KiB */
+	int (*reload)(void); /* on SIGHUP, in a task of its own; negative: logged */
 };
 
+/* clang-format off: a declaration a line */
 #ifdef __cplusplus
-#define ARUN_ENTRY_DECLARE_(fn)                                                          \
-	_Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"")               \
-	extern "C" ARUN_API const struct arun_entry arun_entry_##fn
+#define ARUN_ENTRY_DECLARE_(fn)                                                                             \
+	_Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"") extern "C" ARUN_API const struct \
+		arun_entry arun_entry_##fn
 #else
 #define ARUN_ENTRY_DECLARE_(fn) extern ARUN_API const struct arun_entry arun_entry_##fn
 #endif
 #define ARUN_ENTRY_(what, fn, ...)                                                       \
 	ARUN_ENTRY_DECLARE_(fn);                                                         \
-	__attribute__((used)) const struct arun_entry arun_entry_##fn = {.abi = ARUN_ABI,\
+	__attribute__((used))                                                            \
+	const struct arun_entry arun_entry_##fn = {.abi = ARUN_ABI,                      \
 		.size = sizeof(struct arun_entry),                                       \
 		.kind = what,                                                            \
 		.function = fn,                                                          \
@@ -99,6 +101,7 @@ struct arun_entry {
 		.file = __FILE__,                                                        \
 		.line = __LINE__,                                                        \
 		__VA_ARGS__};
+/* clang-format on */
 
 /*
  * Declares a main coroutine: int fn(int argc, char **argv). It may suspend anywhere; its result is
@@ -138,7 +141,7 @@ ARUN_API void arun_stop_at(const struct arun_site *site, int status);
 /* Whether the run was asked to stop, by a signal or by arun_stop(). Does not suspend. */
 ARUN_API bool arun_stopping(void);
 
-/* Tasks ------------------------------------------------------------------------------------- */
+/* Tasks */
 
 /*
  * Starts fn(arg) as a task with a stack of its own (64 KiB). It is queued last and first runs when
@@ -199,7 +202,7 @@ ARUN_API arun_task *arun_self(void);
 /* Names task (NULL: the caller) for the reports; at most 31 bytes are kept. Does not suspend. */
 ARUN_API void arun_set_name(arun_task *task, const char *format, ...) ARUN_FORMAT(2, 3);
 
-/* Groups ------------------------------------------------------------------------------------ */
+/* Groups */
 
 struct arun_group {
 	void *private_[24];
@@ -214,7 +217,8 @@ struct arun_group {
 	struct arun_group ARUN_PASTE(group, _space_);                                    \
 	arun_group *group __attribute__((cleanup(arun_group_end), unused)) =             \
 		arun_group_begin(&ARUN_PASTE(group, _space_), ARUN_SITE)
-ARUN_API arun_group *arun_group_begin(struct arun_group *space, const struct arun_site *site);
+ARUN_API arun_group *arun_group_begin(
+	struct arun_group *space, const struct arun_site *site);
 ARUN_API void arun_group_end(arun_group **group);
 
 /*
@@ -246,7 +250,7 @@ ARUN_API int arun_group_first(arun_group *group);
 ARUN_API int arun_group_first_at(const struct arun_site *site, arun_group *group);
 #define arun_group_first(group) arun_group_first_at(ARUN_SITE, group)
 
-/* Time and cancellation ---------------------------------------------------------------------- */
+/* Time and cancellation */
 
 /*
  * Waits; 0 (or less) lets every other runnable task run once. Returns 0; -1 with ECANCELED,
@@ -279,8 +283,8 @@ struct arun_scope {
 #define ARUN_SCOPE_(begin, seconds)                                                      \
 	struct arun_scope ARUN_PASTE(arun_scope_space_, __LINE__);                       \
 	struct arun_scope *ARUN_PASTE(arun_scope_, __LINE__)                             \
-		__attribute__((cleanup(arun_scope_end), unused)) =                       \
-			begin(&ARUN_PASTE(arun_scope_space_, __LINE__), ARUN_SITE, seconds)
+		__attribute__((cleanup(arun_scope_end), unused)) = begin(                \
+			&ARUN_PASTE(arun_scope_space_, __LINE__), ARUN_SITE, seconds)
 ARUN_API struct arun_scope *arun_timeout_begin(
 	struct arun_scope *space, const struct arun_site *site, double seconds);
 ARUN_API struct arun_scope *arun_shield_begin(
@@ -293,7 +297,7 @@ ARUN_API void arun_scope_end(struct arun_scope **scope);
  */
 ARUN_API const char *arun_why(void);
 
-/* Streams ------------------------------------------------------------------------------------- */
+/* Streams */
 
 /*
  * Endpoints are strings: "tcp:HOST:PORT", "HOST:PORT" (tcp), "tcp:[::1]:80", "unix:/path",
@@ -330,7 +334,8 @@ ARUN_API ssize_t arun_read_at(
 ARUN_API ssize_t arun_read_exactly(arun_conn *conn, void *buf, size_t size);
 ARUN_API ssize_t arun_read_exactly_at(
 	const struct arun_site *site, arun_conn *conn, void *buf, size_t size);
-#define arun_read_exactly(conn, buf, size) arun_read_exactly_at(ARUN_SITE, conn, buf, size)
+#define arun_read_exactly(conn, buf, size)                                               \
+	arun_read_exactly_at(ARUN_SITE, conn, buf, size)
 
 /*
  * Reads up to and including delimiter. Returns how many bytes; 0 at the end of the stream; -1 with
@@ -405,19 +410,19 @@ ARUN_API arun_conn *arun_open_fd(int fd);
 ARUN_API arun_conn *arun_open_fd_at(const struct arun_site *site, int fd);
 #define arun_open_fd(fd) arun_open_fd_at(ARUN_SITE, fd)
 
-/* Servers --------------------------------------------------------------------------------------- */
+/* Servers */
 
 /* What runs for each connection, in a task of its own. The server closes conn when it returns. */
 typedef int arun_handler(arun_conn *conn, void *arg);
 
 typedef struct arun_listen_options {
-	const char *name;        /* for the reports; copied; NULL: the handler's name */
-	int backlog;             /* 0: SOMAXCONN */
-	int max_connections;     /* no more are accepted; 0: no limit */
-	double idle_timeout;     /* seconds a read or write may wait before it fails with ETIMEDOUT; 0: no limit */
-	size_t stack_size;       /* of the handlers' tasks, bytes; 0: 64 KiB */
-	bool reuse_port;         /* SO_REUSEPORT */
-	arun_tls *tls;           /* must be NULL: EOPNOTSUPP */
+	const char *name;    /* for the reports; copied; NULL: the handler's name */
+	int backlog;         /* 0: SOMAXCONN */
+	int max_connections; /* no more are accepted; 0: no limit */
+	double idle_timeout; /* seconds a read or write may wait; 0: no limit */
+	size_t stack_size;   /* of the handlers' tasks, bytes; 0: 64 KiB */
+	bool reuse_port;     /* SO_REUSEPORT */
+	arun_tls *tls;       /* must be NULL: EOPNOTSUPP */
 } arun_listen_options;
 
 /*
@@ -431,8 +436,8 @@ typedef struct arun_listen_options {
  * EOPNOTSUPP: tls. Does not suspend for a literal address; looking up a host name Suspends.
  */
 ARUN_API arun_server *arun_listen(const char *endpoint, arun_handler *handler, void *arg);
-ARUN_API arun_server *arun_listen_with(const char *endpoint, arun_handler *handler, void *arg,
-	const arun_listen_options *options);
+ARUN_API arun_server *arun_listen_with(const char *endpoint, arun_handler *handler,
+	void *arg, const arun_listen_options *options);
 ARUN_API arun_server *arun_listen_at(const struct arun_site *site, const char *name,
 	const char *endpoint, arun_handler *handler, void *arg,
 	const arun_listen_options *options);
@@ -463,7 +468,7 @@ ARUN_API int arun_server_close(arun_server *server);
 ARUN_API int arun_server_close_at(const struct arun_site *site, arun_server *server);
 #define arun_server_close(server) arun_server_close_at(ARUN_SITE, server)
 
-/* Generators -------------------------------------------------------------------------------------- */
+/* Generators */
 
 /*
  * Makes a generator of fn(arg), which hands out items with arun_gen_yield() from a task of its own.
@@ -503,24 +508,24 @@ ARUN_API int arun_gen_close(arun_gen *gen);
 ARUN_API int arun_gen_close_at(const struct arun_site *site, arun_gen *gen);
 #define arun_gen_close(gen) arun_gen_close_at(ARUN_SITE, gen)
 
-/* Embedding: programs linked with -larun --------------------------------------------------------- */
+/* Embedding: programs linked with -larun */
 
 enum arun_leaks { ARUN_LEAKS_WARN, ARUN_LEAKS_OFF, ARUN_LEAKS_ERROR };
 
 typedef struct arun_options {
-	size_t struct_size;     /* sizeof(arun_options) */
-	const char *name;       /* of the entry, for the reports; NULL: "main" */
-	size_t stack_size;      /* of the entry, bytes; 0: 256 KiB */
-	int (*reload)(void);    /* on SIGHUP */
-	double grace;           /* seconds from a stop to its end; 0: 8 s */
+	size_t struct_size;  /* sizeof(arun_options) */
+	const char *name;    /* of the entry, for the reports; NULL: "main" */
+	size_t stack_size;   /* of the entry, bytes; 0: 256 KiB */
+	int (*reload)(void); /* on SIGHUP */
+	double grace;        /* seconds from a stop to its end; 0: 8 s */
 	enum arun_leaks leaks;
-	int report_fd;          /* JSON reports, one a line (arun-report(5)); 0: none */
-	const char *suppress;   /* a file of suppressions; NULL: none */
+	int report_fd;        /* JSON reports, one a line (arun-report(5)); 0: none */
+	const char *suppress; /* a file of suppressions; NULL: none */
 	bool debug;
-	bool signals;           /* arun handles INT, TERM, HUP and PIPE; false: the host owns them */
-	struct ev_loop *loop;   /* the host's; NULL: its own */
-	int signal;             /* out: the signal to die of, 0: none */
-	void *plugin;           /* dlopen(3)'s handle of what holds the entry, for C++; NULL: none */
+	bool signals; /* arun handles INT, TERM, HUP and PIPE; false: the host owns them */
+	struct ev_loop *loop; /* the host's; NULL: its own */
+	int signal;           /* out: the signal to die of, 0: none */
+	void *plugin; /* dlopen(3)'s handle of what holds the entry, for C++; NULL: none */
 	const char *plugin_path; /* for the reports; NULL: the program */
 } arun_options;
 

@@ -18,7 +18,8 @@ static struct {
 	void (*switch_fiber)(void *fiber, unsigned flags);
 } sanitizer;
 
-/* ISO C has no conversion from an object pointer to one to a function; POSIX promises its bits. */
+/* ISO C has no conversion from an object pointer to one to a function; POSIX promises its
+ * bits. */
 static void find(const char *name, void *place) {
 	void *symbol = dlsym(RTLD_DEFAULT, name);
 	memcpy(place, &symbol, sizeof symbol);
@@ -39,7 +40,8 @@ bool context_hooks_address(void) {
 	return sanitizer.unpoison != NULL;
 }
 
-/* Without its bounds LeakSanitizer would overlook what the stack of the thread points to. */
+/* Without its bounds LeakSanitizer would overlook what the stack of the thread points to.
+ */
 static void context_hooks_thread(struct context_hooks *hooks) {
 	pthread_attr_t attributes;
 	void *bottom;
@@ -56,7 +58,8 @@ void context_hooks_init(struct context_hooks *hooks, const void *bottom, size_t 
 		context_hooks_thread(hooks);
 	}
 	if (sanitizer.switch_fiber) {
-		hooks->fiber = size ? sanitizer.create_fiber(0) : sanitizer.current_fiber();
+		hooks->fiber =
+			size ? sanitizer.create_fiber(0) : sanitizer.current_fiber();
 	}
 }
 
@@ -67,12 +70,14 @@ void context_hooks_finish(struct context_hooks *hooks) {
 	}
 }
 
-/* ThreadSanitizer's switch happens inside; what runs between it and the real one must not be its. */
+/* ThreadSanitizer's switch happens inside; what runs between it and the real one must not
+ * be its. */
 __attribute__((no_sanitize("thread"))) long context_switch_hooked(void **save, void *to,
-	long value, struct context_hooks *from, struct context_hooks *to_hooks, bool from_ends) {
+	long value, struct context_hooks *from, struct context_hooks *to_hooks,
+	bool from_ends) {
 	if (sanitizer.start_switch) {
-		sanitizer.start_switch(
-			from_ends ? NULL : &from->fake_stack, to_hooks->bottom, to_hooks->size);
+		sanitizer.start_switch(from_ends ? NULL : &from->fake_stack,
+			to_hooks->bottom, to_hooks->size);
 	}
 	if (sanitizer.switch_fiber) {
 		sanitizer.switch_fiber(to_hooks->fiber, 0);

@@ -2,12 +2,12 @@
 /*
  * context - the switch from one stack to another.
  *
- * Design notes. A suspended context is one stack pointer: the callee-saved registers lie on its stack.
- * mxcsr, the x87 control word and fpcr are not kept: a rounding mode belongs to the process, and
- * keeping them costs up to 80 ns a switch once their sticky flags differ. The routine leaves by an
- * indirect jump, and callers end in a tail call to it, as a ret would be mispredicted each time. It
- * is a file of assembly, not inline assembly: gcc's -fipa-reference proves statics unchanged across
- * the latter.
+ * Design notes. A suspended context is one stack pointer: the callee-saved registers lie
+ * on its stack. mxcsr, the x87 control word and fpcr are not kept: a rounding mode
+ * belongs to the process, and keeping them costs up to 80 ns a switch once their sticky
+ * flags differ. The routine leaves by an indirect jump, and callers end in a tail call to
+ * it, as a ret would be mispredicted each time. It is a file of assembly, not inline
+ * assembly: gcc's -fipa-reference proves statics unchanged across the latter.
  */
 #ifndef CONTEXT_H
 #define CONTEXT_H
@@ -16,20 +16,20 @@
 #include <stddef.h>
 
 /*
- * Saves this context's stack pointer at *save and goes on at to. value is what the call that suspended
- * "to" returns there.
+ * Saves this context's stack pointer at *save and goes on at to. value is what the call
+ * that suspended "to" returns there.
  */
 long context_switch(void **save, void *to, long value);
 
 /*
- * Prepares a stack that ends below top (16-byte aligned) so that the first switch to it calls
- * entry(argument), which must not return.
+ * Prepares a stack that ends below top (16-byte aligned) so that the first switch to it
+ * calls entry(argument), which must not return.
  */
 void *context_make(void *top, void (*entry)(void *), void *argument);
 
 /*
- * Sanitizers must be told of each switch. They are looked up at run time, so that an instrumented
- * plugin works in an arun that is not. One context's share:
+ * Sanitizers must be told of each switch. They are looked up at run time, so that an
+ * instrumented plugin works in an arun that is not. One context's share:
  */
 struct context_hooks {
 	void *fake_stack;   /* AddressSanitizer's */
@@ -42,7 +42,8 @@ struct context_hooks {
 bool context_hooks_find(void);
 bool context_hooks_address(void); /* AddressSanitizer is */
 
-/* Registers the stack of a context, or (size 0) the running thread's own; finish forgets it. */
+/* Registers the stack of a context, or (size 0) the running thread's own; finish forgets
+ * it. */
 void context_hooks_init(struct context_hooks *hooks, const void *bottom, size_t size);
 void context_hooks_finish(struct context_hooks *hooks);
 

@@ -20,7 +20,7 @@ struct arun_gen {
 	int result, error;
 };
 
-/* How reports show it ------------------------------------------------------------------------- */
+/* How reports show it */
 
 static const struct arun_gen *gen_of(const struct object *object) {
 	return container_of(object, const struct arun_gen, object);
@@ -32,7 +32,10 @@ static const char *gen_name(const struct object *object) {
 
 static const char *gen_state(const struct object *object) {
 	const struct arun_gen *gen = gen_of(object);
-	return gen->ended ? "ended" : !gen->started ? "new" : gen->suspended ? "suspended" : "running";
+	return gen->ended       ? "ended"
+	       : !gen->started  ? "new"
+	       : gen->suspended ? "suspended"
+				: "running";
 }
 
 static void gen_line(const struct object *object, struct text *out) {
@@ -66,7 +69,7 @@ static const struct kind gen_kind = {
 	.waiting = gen_waiting,
 };
 
-/* Life ------------------------------------------------------------------------------------------ */
+/* Life */
 
 arun_gen *(arun_gen_new)(int (*fn)(void *), void *arg) {
 	return arun_gen_new_at(NULL, "?", fn, arg);
@@ -116,7 +119,8 @@ static int gen_resume(struct sched *sched, struct arun_gen *gen) {
 				.owner = &gen->object,
 				.ended = gen_body_ended,
 				.context = gen,
-				.part = true});
+				.part = true,
+				.exempt = true});
 		gen->started = gen->body != NULL;
 		return gen->body ? 0 : -1;
 	}
@@ -160,11 +164,11 @@ void *(arun_gen_next)(arun_gen *gen) {
 void *arun_gen_next_at(const struct arun_site *site, arun_gen *gen) {
 	struct arun_task *self = task_enter(site, "arun_gen_next");
 	struct sched *sched = sched_current;
-	int error = !gen ? EINVAL
-		: gen->body == self ? EDEADLK
-		: gen->consumer ? EBUSY
-		: gen->closed ? EBADF
-			      : task_interrupted(sched, self);
+	int error = !gen                ? EINVAL
+		    : gen->body == self ? EDEADLK
+		    : gen->consumer     ? EBUSY
+		    : gen->closed       ? EBADF
+					: task_interrupted(sched, self);
 	if (!error && !gen->full && !gen->ended && gen_resume(sched, gen) < 0) {
 		error = ENOMEM;
 	}
@@ -172,10 +176,11 @@ void *arun_gen_next_at(const struct arun_site *site, arun_gen *gen) {
 	if (error) {
 		return gen_fail(self, gen, error);
 	}
-	return gen->full ? gen_take(gen) : gen_fail(self, gen, gen->result < 0 ? gen->error : 0);
+	return gen->full ? gen_take(gen)
+			 : gen_fail(self, gen, gen->result < 0 ? gen->error : 0);
 }
 
-int (arun_gen_yield)(void *item) {
+int(arun_gen_yield)(void *item) {
 	return arun_gen_yield_at(NULL, item);
 }
 
@@ -204,7 +209,8 @@ int arun_gen_yield_at(const struct arun_site *site, void *item) {
 	}
 	error = gen->closed ? ECANCELED : error;
 	if (error && gen->closed) {
-		return task_fail_words(error, self->op, gen->name, "the generator is closed");
+		return task_fail_words(
+			error, self->op, gen->name, "the generator is closed");
 	}
 	return error ? task_fail(error, self->op, gen->name) : 0;
 }
@@ -229,7 +235,7 @@ static int gen_destroy(struct arun_gen *gen) {
 	return result < 0 ? -1 : result;
 }
 
-int (arun_gen_close)(arun_gen *gen) {
+int(arun_gen_close)(arun_gen *gen) {
 	return arun_gen_close_at(NULL, gen);
 }
 
@@ -247,7 +253,8 @@ int arun_gen_close_at(const struct arun_site *site, arun_gen *gen) {
 	self->awaits = &gen->object;
 	while (gen->body || gen->consumer) {
 		if (!gen->body) {
-			/* Its consumer has been woken, and must leave before the memory goes. */
+			/* Its consumer has been woken, and must leave before the memory
+			 * goes. */
 			sched_yield_task(sched, self);
 			continue;
 		}
@@ -259,10 +266,11 @@ int arun_gen_close_at(const struct arun_site *site, arun_gen *gen) {
 void gen_close_all(struct sched *sched, struct arun_task *self, double patience) {
 	struct list *all = &sched->registry.objects[KIND_GENERATOR];
 	while (!list_empty(all)) {
-		struct arun_gen *gen =
-			container_of(list_first(all, struct object, link), struct arun_gen, object);
+		struct arun_gen *gen = container_of(
+			list_first(all, struct object, link), struct arun_gen, object);
 		if (gen->closer) {
-			/* A task that ignores its cancel waits here; the clock ends that. */
+			/* A task that ignores its cancel waits here; the clock ends that.
+			 */
 			task_suspend(sched, self, sched->registry.now + 0.05, false);
 			continue;
 		}

@@ -2,8 +2,8 @@
 /*
  * group - tasks that end with the block that started them.
  *
- * A group lies on the stack of the task that declared it. Its tasks free themselves when they end;
- * what they returned is counted here.
+ * A group lies on the stack of the task that declared it. Its tasks free themselves when
+ * they end; what they returned is counted here.
  */
 #include "task.h"
 
@@ -30,7 +30,7 @@ static struct group *group_of(arun_group *group) {
 	return (struct group *)(void *)group;
 }
 
-/* How reports show it ------------------------------------------------------------------------- */
+/* How reports show it */
 
 static const struct group *group_object(const struct object *object) {
 	return container_of(object, const struct group, object);
@@ -53,8 +53,8 @@ static void group_line(const struct object *object, struct text *out) {
 	const struct group *group = group_object(object);
 	text_add(out, "of task \"");
 	text_escape(out, group->parent->name);
-	text_add(out, "\" (#%lu) with %u task%s", (unsigned long)object->id, group->running,
-		group->running == 1 ? "" : "s");
+	text_add(out, "\" (#%lu) with %u task%s", (unsigned long)object->id,
+		group->running, group->running == 1 ? "" : "s");
 }
 
 static void group_detail(const struct object *object, struct text *out) {
@@ -77,7 +77,7 @@ static const struct kind group_kind = {
 	.detail = group_detail,
 };
 
-/* Life ------------------------------------------------------------------------------------------ */
+/* Life */
 
 arun_group *arun_group_begin(struct arun_group *space, const struct arun_site *site) {
 	struct sched *sched = sched_current;
@@ -87,7 +87,8 @@ arun_group *arun_group_begin(struct arun_group *space, const struct arun_site *s
 	struct group *group = group_of(space);
 	*group = (struct group){.parent = sched->current};
 	double limit = INFINITY;
-	for (const struct scope *scope = sched->current->scopes; scope; scope = scope->outer) {
+	for (const struct scope *scope = sched->current->scopes; scope;
+		scope = scope->outer) {
 		if (!scope->shield && scope->time < limit) {
 			limit = scope->time;
 			group->deadline = *scope;
@@ -120,7 +121,7 @@ static void group_task_ended(struct arun_task *task) {
 	task_free(sched, task);
 }
 
-int (arun_group_spawn)(arun_group *space, int (*fn)(void *), void *arg) {
+int(arun_group_spawn)(arun_group *space, int (*fn)(void *), void *arg) {
 	return arun_group_spawn_at(NULL, space, "?", fn, arg);
 }
 
@@ -132,7 +133,8 @@ int arun_group_spawn_at(const struct arun_site *site, arun_group *space, const c
 		return -1;
 	}
 	if (group->closed) {
-		return task_fail_words(ECANCELED, "group spawn", name, "the group is closed");
+		return task_fail_words(
+			ECANCELED, "group spawn", name, "the group is closed");
 	}
 	struct arun_task *task = task_create(sched, fn, arg,
 		&(struct task_options){.site = site,
@@ -173,7 +175,8 @@ static int group_next(struct sched *sched, struct group *group, bool interruptib
 	return result;
 }
 
-/* Waits until done(group), then cancels the rest and waits for it. Returns 0, or what cut it short. */
+/* Waits until done(group), then cancels the rest and waits for it. Returns 0, or what cut
+ * it short. */
 static int group_until(struct sched *sched, struct group *group, struct arun_task *self,
 	bool (*done)(const struct group *), const char *why) {
 	int error = task_interrupted(sched, self);
@@ -197,28 +200,28 @@ static bool group_has_winner(const struct group *group) {
 	return group->won;
 }
 
-int (arun_group_wait)(arun_group *space) {
+int(arun_group_wait)(arun_group *space) {
 	return arun_group_wait_at(NULL, space);
 }
 
 int arun_group_wait_at(const struct arun_site *site, arun_group *space) {
 	struct arun_task *self = task_enter(site, "arun_group_wait");
 	struct group *group = group_of(space);
-	int error = group_until(
-		sched_current, group, self, group_has_failure, "the failure of another task");
+	int error = group_until(sched_current, group, self, group_has_failure,
+		"the failure of another task");
 	error = error ? error : group->failure;
 	return error ? task_fail(error, self->op, NULL) : 0;
 }
 
-int (arun_group_first)(arun_group *space) {
+int(arun_group_first)(arun_group *space) {
 	return arun_group_first_at(NULL, space);
 }
 
 int arun_group_first_at(const struct arun_site *site, arun_group *space) {
 	struct arun_task *self = task_enter(site, "arun_group_first");
 	struct group *group = group_of(space);
-	int error = group_until(
-		sched_current, group, self, group_has_winner, "the success of another task");
+	int error = group_until(sched_current, group, self, group_has_winner,
+		"the success of another task");
 	if (!error && group->won) {
 		return group->winner;
 	}

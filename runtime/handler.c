@@ -34,7 +34,8 @@ void handler_arm(struct handler *handler, double seconds) {
 	}
 	seconds = seconds < 0.001 ? 0.001 : seconds;
 	struct itimerspec time = {
-		.it_value = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)},
+		.it_value = {(time_t)seconds,
+			(long)((seconds - (double)(time_t)seconds) * 1e9)},
 		.it_interval = {(time_t)HANDLER_WORDS, 0},
 	};
 	timer_settime(handler->timer, 0, &time, NULL);
@@ -138,7 +139,8 @@ int handler_install(struct handler *handler, bool signals) {
 	if (!signals) {
 		return 0;
 	}
-	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMAX};
+	struct sigevent event = {
+		.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMAX};
 	event._sigev_un._tid = handler->thread;
 	if (timer_create(CLOCK_MONOTONIC, &event, &handler->timer) < 0) {
 		return -1;

@@ -2,8 +2,9 @@
 /*
  * list - a circular, intrusive, doubly linked list.
  *
- * A signal handler may walk next pointers at any moment: an insertion publishes the one pointer that
- * makes the element reachable last, a removal unlinks it with one store. Only next is for handlers.
+ * A signal handler may walk next pointers at any moment: an insertion publishes the one
+ * pointer that makes the element reachable last, a removal unlinks it with one store.
+ * Only next is for handlers.
  */
 #ifndef LIST_H
 #define LIST_H
@@ -49,6 +50,8 @@ static inline void list_remove(struct list *element) {
 #define list_last(list, type, member) container_of((list)->prev, type, member)
 
 /* The body must not remove what comes after element. */
-#define list_each(element, list) for (struct list *element = (list)->next; element != (list); element = element->next)
+#define list_each(element, list)                                                         \
+	for (struct list *element = (list)->next; element != (list);                     \
+		element = element->next)
 
 #endif

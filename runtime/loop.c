@@ -10,7 +10,8 @@ struct loop_watchers {
 	ev_async wakeup;
 };
 
-_Static_assert(sizeof(ev_timer) <= sizeof((struct loop_timer){0}.watcher), "room for an ev_timer");
+_Static_assert(sizeof(ev_timer) <= sizeof((struct loop_timer){0}.watcher),
+	"room for an ev_timer");
 
 double loop_clock(void) {
 	struct timespec now;
@@ -38,7 +39,8 @@ static void loop_on_deadline(struct ev_loop *ev, ev_timer *watcher, int events) 
 	task_nudge(sched_current, watcher->data);
 }
 
-/* The timer lies on the stack of the task that waits: nothing to allocate, nothing to lose. */
+/* The timer lies on the stack of the task that waits: nothing to allocate, nothing to
+ * lose. */
 static void loop_park_until(struct arun_task *self, double time) {
 	struct loop *loop = loop_here();
 	double after = time - loop_clock();
@@ -69,7 +71,8 @@ static int loop_watch(struct loop *loop) {
 
 int loop_init(struct loop *loop, struct ev_loop *host, void *(*plugin_exceptions)(void)) {
 	loop->poller.fd = -1;
-	if (sched_init(&loop->sched, plugin_exceptions) < 0 || poller_init(&loop->poller) < 0) {
+	if (sched_init(&loop->sched, plugin_exceptions) < 0 ||
+		poller_init(&loop->poller) < 0) {
 		return -1;
 	}
 	loop->sched.registry.now = loop_clock();
@@ -109,7 +112,8 @@ static void loop_turn(struct loop *loop, int flags) {
 	loop->sched.registry.now = loop_clock();
 }
 
-/* Whether nothing that is under way can make a task runnable; libev is asked only if all else is so. */
+/* Whether nothing that is under way can make a task runnable; libev is asked only if all
+ * else is so. */
 static bool loop_stuck(struct loop *loop) {
 	if (loop->pending || loop->poller.waiting || loop->poller.serving) {
 		return false;

@@ -2,10 +2,10 @@
 /*
  * loop - the turns: tasks run, then libev looks at time and descriptors.
  *
- * Design notes. libev does timers, wake-ups, embedding and what a plugin registers itself; descriptors
- * of the runtime are in the poller's set, which libev watches as one. libev's default loop is not
- * used, as it reaps everybody's children. Per-run state is this struct and those it embeds; a higher
- * layer embeds it first in its own (run.h).
+ * Design notes. libev does timers, wake-ups, embedding and what a plugin registers
+ * itself; descriptors of the runtime are in the poller's set, which libev watches as one.
+ * libev's default loop is not used, as it reaps everybody's children. Per-run state is
+ * this struct and those it embeds; a higher layer embeds it first in its own (run.h).
  */
 #ifndef LOOP_H
 #define LOOP_H
@@ -21,9 +21,10 @@ struct loop {
 	struct ev_loop *ev;
 	struct loop_watchers *watchers;
 	struct pool *pool; /* pool.h; NULL until it is used */
-	bool owned;       /* ev is ours */
-	bool quit;        /* loop_run() is to return */
-	unsigned pending; /* what will wake the loop by itself: jobs, a server that waits for its stop */
+	bool owned;        /* ev is ours */
+	bool quit;         /* loop_run() is to return */
+	unsigned pending;  /* what will wake the loop by itself: jobs, a server that waits
+			      for its stop */
 	/* Called in the loop after loop_wakeup(). */
 	void (*woken)(struct loop *loop);
 	/* Nothing can ever happen any more. Returns whether it did something about it. */
@@ -35,7 +36,8 @@ static inline struct loop *loop_here(void) {
 	return (struct loop *)sched_current;
 }
 
-/* host: the loop to use; NULL: one of its own. Returns 0; -1 with ENOMEM, EMFILE, ENFILE. */
+/* host: the loop to use; NULL: one of its own. Returns 0; -1 with ENOMEM, EMFILE, ENFILE.
+ */
 int loop_init(struct loop *loop, struct ev_loop *host, void *(*plugin_exceptions)(void));
 void loop_finish(struct loop *loop);
 

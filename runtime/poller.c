@@ -69,7 +69,8 @@ static int poller_reserve(struct poller *poller, int fd) {
 	if (!watches) {
 		return -1;
 	}
-	memset(watches + poller->room, 0, (size_t)(room - poller->room) * sizeof *watches);
+	memset(watches + poller->room, 0,
+		(size_t)(room - poller->room) * sizeof *watches);
 	poller->watches = watches;
 	poller->room = room;
 	return 0;
@@ -116,14 +117,15 @@ static int watch_arm(struct poller *poller, struct watch *watch, uint8_t events)
 		return 0;
 	}
 	uint8_t all = watch->armed | events;
-	struct epoll_event event = {
-		.events = EPOLLET | EPOLLRDHUP | (all & POLLER_READ ? EPOLLIN : 0) |
-			(all & POLLER_WRITE ? EPOLLOUT : 0),
+	struct epoll_event event = {.events = EPOLLET | EPOLLRDHUP |
+					      (all & POLLER_READ ? EPOLLIN : 0) |
+					      (all & POLLER_WRITE ? EPOLLOUT : 0),
 		.data.u64 = (uint64_t)watch->generation << 32 | (uint32_t)watch->fd};
 	int operation = watch->armed ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 	int result = epoll_ctl(poller->fd, operation, watch->fd, &event);
 	if (result < 0 && errno == EEXIST) {
-		/* A former owner of the number and the file was registered, and a dup(2) kept it. */
+		/* A former owner of the number and the file was registered, and a dup(2)
+		 * kept it. */
 		result = epoll_ctl(poller->fd, EPOLL_CTL_MOD, watch->fd, &event);
 	}
 	if (result == 0) {

@@ -2,11 +2,12 @@
 /*
  * poller - readiness of descriptors: one edge-triggered epoll set of our own.
  *
- * Design notes. A watch remembers whether its descriptor may be readable and writable; it starts out
- * as both, so that the first read is tried before anything is registered. Who finds it drained says so
- * and waits; the descriptor is registered then, once for its life (again only to add writing). An
- * event carries descriptor and generation, so that one of a former owner of the number is dropped.
- * What epoll refuses (regular files, /dev/null) is always ready.
+ * Design notes. A watch remembers whether its descriptor may be readable and writable; it
+ * starts out as both, so that the first read is tried before anything is registered. Who
+ * finds it drained says so and waits; the descriptor is registered then, once for its
+ * life (again only to add writing). An event carries descriptor and generation, so that
+ * one of a former owner of the number is dropped. What epoll refuses (regular files,
+ * /dev/null) is always ready.
  */
 #ifndef POLLER_H
 #define POLLER_H
@@ -19,11 +20,12 @@ struct watch {
 	int fd; /* -1: closed */
 	uint32_t generation;
 	bool readable, writable; /* may be: to be tried */
-	bool hangup;             /* the other end is gone, or an error is there: read on to the end */
-	bool always;             /* epoll does not take it: always ready */
-	uint8_t armed;           /* events registered */
+	bool hangup; /* the other end is gone, or an error is there: read on to the end */
+	bool always; /* epoll does not take it: always ready */
+	uint8_t armed; /* events registered */
 	struct arun_task *reader, *writer;
-	/* In place of a reader: called from the loop when it becomes readable. May be NULL. */
+	/* In place of a reader: called from the loop when it becomes readable. May be
+	 * NULL. */
 	void (*ready)(struct watch *watch);
 };
 
@@ -43,12 +45,13 @@ void poller_finish(struct poller *poller);
 /* Waits no time; wakes whom the events concern. Returns how many events there were. */
 int poller_poll(struct poller *poller);
 
-/* Starts watching fd, which does not block. Returns 0; -1 with ENOMEM, EEXIST: it is watched. */
+/* Starts watching fd, which does not block. Returns 0; -1 with ENOMEM, EEXIST: it is
+ * watched. */
 int watch_open(struct poller *poller, struct watch *watch, int fd);
 
 /*
- * Ends it; who waits is woken and finds fd == -1. The caller closes the descriptor then: that takes it
- * out of the set, unless a forked child or a dup(2) holds it too.
+ * Ends it; who waits is woken and finds fd == -1. The caller closes the descriptor then:
+ * that takes it out of the set, unless a forked child or a dup(2) holds it too.
  */
 void watch_close(struct poller *poller, struct watch *watch);
 
@@ -56,8 +59,9 @@ void watch_close(struct poller *poller, struct watch *watch);
 int watch_serve(struct poller *poller, struct watch *watch);
 
 /*
- * Waits until the descriptor may be ready for event; errors of epoll_ctl(2) are left to the call that
- * follows. Results as task_suspend(), and EBUSY: another task waits for that already.
+ * Waits until the descriptor may be ready for event; errors of epoll_ctl(2) are left to
+ * the call that follows. Results as task_suspend(), and EBUSY: another task waits for
+ * that already.
  */
 int watch_wait(struct poller *poller, struct watch *watch, enum poller_events event,
 	struct arun_task *self, double deadline, bool interruptible);

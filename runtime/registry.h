@@ -2,10 +2,11 @@
 /*
  * registry - the list of everything open.
  *
- * Whatever a plugin can leave open embeds a struct object and is listed from its making to its end.
- * A kind describes its objects to the reports, so that a new kind needs no change there. Reports are
- * also made in signal handlers and of a process that hangs: lists publish one pointer last, and what
- * a kind describes with must be async-signal-safe: no malloc, no stdio, no locks.
+ * Whatever a plugin can leave open embeds a struct object and is listed from its making
+ * to its end. A kind describes its objects to the reports, so that a new kind needs no
+ * change there. Reports are also made in signal handlers and of a process that hangs:
+ * lists publish one pointer last, and what a kind describes with must be
+ * async-signal-safe: no malloc, no stdio, no locks.
  */
 #ifndef REGISTRY_H
 #define REGISTRY_H
@@ -55,7 +56,8 @@ struct kind {
 	const char *(*state)(const struct object *object);
 	/* What names one object in a line: "janitor" (#3), 127.0.0.1:53122 (fd 8). */
 	void (*line)(const struct object *object, struct text *out);
-	/* The members of "detail" in JSON, without braces: "accepted": 16, "open": 2. May be NULL. */
+	/* The members of "detail" in JSON, without braces: "accepted": 16, "open": 2. May
+	 * be NULL. */
 	void (*detail)(const struct object *object, struct text *out);
 	/* Its descriptor, or -1. May be NULL. */
 	int (*fd)(const struct object *object);
@@ -70,8 +72,8 @@ struct object {
 	const struct object *owner;   /* NULL: the run */
 	uint64_t id;                  /* from 1; never used twice in a run */
 	double born;                  /* registry::now */
-	bool part;                    /* is told of with its owner: a handler's task, a generator's */
-	bool background;              /* may live to the end: never a leak */
+	bool part;       /* is told of with its owner: a handler's task, a generator's */
+	bool background; /* may live to the end: never a leak */
 };
 
 struct registry {
@@ -96,7 +98,8 @@ static inline void registry_remove(struct object *object) {
 }
 
 #define registry_each(object, registry, index)                                           \
-	for (struct object *object = list_first(&(registry)->objects[index], struct object, link); \
+	for (struct object *object =                                                     \
+			list_first(&(registry)->objects[index], struct object, link);    \
 		&object->link != &(registry)->objects[index];                            \
 		object = list_first(&object->link, struct object, link))
 

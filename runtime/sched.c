@@ -68,7 +68,8 @@ static inline struct arun_task *sched_take(struct sched *sched) {
 	return next;
 }
 
-/* Where a switch is more than registers. next NULL: the loop; self NULL: from the loop. */
+/* Where a switch is more than registers. next NULL: the loop; self NULL: from the loop.
+ */
 __attribute__((noinline)) static long sched_switch_hooked(
 	struct sched *sched, struct arun_task *self, struct arun_task *next) {
 	void **from = self ? self->exceptions : sched->loop_exceptions;
@@ -82,8 +83,10 @@ __attribute__((noinline)) static long sched_switch_hooked(
 	if (!sched->sanitized) {
 		return context_switch(save, sp, 0);
 	}
-	return context_switch_hooked(save, sp, 0, self ? &self->hooks : &sched->loop_hooks,
-		next ? &next->hooks : &sched->loop_hooks, self && self->state == TASK_ENDED);
+	return context_switch_hooked(save, sp, 0,
+		self ? &self->hooks : &sched->loop_hooks,
+		next ? &next->hooks : &sched->loop_hooks,
+		self && self->state == TASK_ENDED);
 }
 
 static inline void sched_resume(struct sched *sched, struct arun_task *next) {
@@ -148,10 +151,10 @@ void sched_bury(struct sched *sched) {
 	}
 }
 
-/* Waits ------------------------------------------------------------------------------------- */
+/* Waits */
 
-int task_suspend(
-	struct sched *sched, struct arun_task *self, double deadline, bool interruptible) {
+int task_suspend(struct sched *sched, struct arun_task *self, double deadline,
+	bool interruptible) {
 	self->woken = false;
 	self->interruptible = interruptible;
 	self->since = sched->registry.now;
@@ -193,11 +196,11 @@ int task_interrupted(struct sched *sched, struct arun_task *self) {
 }
 
 /*
- * When shield ends: its seconds count from its declaration, or from the first thing outside that it
- * holds off, if that is later.
+ * When shield ends: its seconds count from its declaration, or from the first thing
+ * outside that it holds off, if that is later.
  */
-static double shield_end(
-	const struct sched *sched, const struct arun_task *task, const struct scope *shield) {
+static double shield_end(const struct sched *sched, const struct arun_task *task,
+	const struct scope *shield) {
 	double first = task->cancelled ? task->cancelled_at : INFINITY;
 	for (const struct scope *scope = shield->outer; scope; scope = scope->outer) {
 		if (!scope->shield) {
@@ -207,10 +210,12 @@ static double shield_end(
 	return min(max(first, shield->time) + shield->seconds, sched->clock_end);
 }
 
-const struct scope *task_late_scope(const struct sched *sched, const struct arun_task *task) {
+const struct scope *task_late_scope(
+	const struct sched *sched, const struct arun_task *task) {
 	double now = sched->registry.now;
 	for (const struct scope *scope = task->scopes; scope; scope = scope->outer) {
-		if (scope->shield ? now < shield_end(sched, task, scope) : now >= scope->time) {
+		if (scope->shield ? now < shield_end(sched, task, scope)
+				  : now >= scope->time) {
 			return scope->shield ? NULL : scope;
 		}
 	}

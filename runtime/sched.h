@@ -2,14 +2,16 @@
 /*
  * sched - the run queue: which task runs, which waits, and what ends a wait early.
  *
- * Design notes. All tasks of a run share one thread. A task that suspends switches straight to the next
- * runnable one; after SCHED_BUDGET switches, or with nothing runnable, to the loop, whose turn lets
- * time and descriptors in. Waking is a push onto a circular array, which lets the processor fetch the
- * next task's stack ahead (a linked list is 13 times slower at 100,000 tasks).
+ * Design notes. All tasks of a run share one thread. A task that suspends switches
+ * straight to the next runnable one; after SCHED_BUDGET switches, or with nothing
+ * runnable, to the loop, whose turn lets time and descriptors in. Waking is a push onto a
+ * circular array, which lets the processor fetch the next task's stack ahead (a linked
+ * list is 13 times slower at 100,000 tasks).
  *
- * A wait: the task enters itself where its waker will look, calls task_suspend(), and takes itself out
- * there. task_wake() ends the wait; task_nudge() only lets the task look again whether it is cancelled
- * or late. So cancels, timeouts and shields need no state but times, and lose no wake-up.
+ * A wait: the task enters itself where its waker will look, calls task_suspend(), and
+ * takes itself out there. task_wake() ends the wait; task_nudge() only lets the task look
+ * again whether it is cancelled or late. So cancels, timeouts and shields need no state
+ * but times, and lose no wake-up.
  */
 #ifndef SCHED_H
 #define SCHED_H
@@ -44,9 +46,11 @@ struct arun_task {
 	bool interruptible; /* cancels and timeouts end the wait */
 	bool cancelled;
 	bool detached;
-	bool owned;  /* by a group, a server, a generator: ended() says what happens at its end */
+	bool owned; /* by a group, a server, a generator: ended() says what happens at its
+		       end */
 	bool failed; /* ended with a failure */
-	bool told;   /* its failure has been reported */
+	bool told;   /* its failure, or that it is waited for, has been reported */
+	bool exempt; /* from the sweep of a run's end: the driver, generators' bodies */
 	struct scope *scopes; /* the innermost */
 
 	/* Where it waits, or last waited. */
@@ -101,16 +105,20 @@ struct sched {
 	void **exceptions; /* of this thread; NULL: no C++ */
 
 	bool stopping;
-	double grace;     /* seconds from a stop to its end */
-	double stop_at;   /* when the stop was asked for; INFINITY: none is under way */
-	double clock_end; /* when its grace time is over; INFINITY */
-	char why[256];    /* outside tasks */
+	double grace;       /* seconds from a stop to its end */
+	double stop_at;     /* when the stop was asked for; INFINITY: none is under way */
+	double clock_end;   /* when its grace time is over; INFINITY */
+	bool sweeping;      /* the run ends: tasks are born cancelled */
+	unsigned sweepable; /* tasks that are not exempt */
+	struct arun_task *sweeper; /* is woken when there are none left; NULL */
+	char why[256];             /* outside tasks */
 	int why_error;
 
 	/* What higher layers bring. */
-	void (*park_until)(struct arun_task *self, double time); /* sched_leave(), back at time at the latest */
-	void (*failed)(struct arun_task *task);                  /* it failed, and nobody waits for it */
-	void (*ignores)(struct arun_task *task);                 /* it ignored many cancelled waits */
+	void (*park_until)(struct arun_task *self,
+		double time); /* sched_leave(), back at time at the latest */
+	void (*failed)(struct arun_task *task);  /* it failed, and nobody waits for it */
+	void (*ignores)(struct arun_task *task); /* it ignored many cancelled waits */
 };
 
 /* The run of this thread; NULL: none. */
@@ -135,7 +143,8 @@ static inline void sched_push(struct sched *sched, struct arun_task *task) {
 	sched->ring[sched->tail++ & sched->mask] = task;
 }
 
-/* Switches to the next runnable task, or to the loop. The caller must be queued somewhere. */
+/* Switches to the next runnable task, or to the loop. The caller must be queued
+ * somewhere. */
 long sched_leave(struct sched *sched, struct arun_task *self);
 
 /* Lets every task that is runnable now run before self. Returns 0. */
@@ -160,19 +169,23 @@ static inline void task_nudge(struct sched *sched, struct arun_task *task) {
 }
 
 /*
- * Waits for task_wake(). Returns 0 then; ETIME at deadline (INFINITY: none); and where it is
- * interruptible ECANCELED or ETIMEDOUT, at once where that is so already.
+ * Waits for task_wake(). Returns 0 then; ETIME at deadline (INFINITY: none); and where it
+ * is interruptible ECANCELED or ETIMEDOUT, at once where that is so already.
  */
-int task_suspend(struct sched *sched, struct arun_task *self, double deadline, bool interruptible);
+int task_suspend(
+	struct sched *sched, struct arun_task *self, double deadline, bool interruptible);
 
-/* ECANCELED where task is cancelled, ETIMEDOUT past a timeout of it; shields considered; else 0. */
+/* ECANCELED where task is cancelled, ETIMEDOUT past a timeout of it; shields considered;
+ * else 0. */
 int task_pending_slow(const struct sched *sched, const struct arun_task *task);
 static inline int task_pending(const struct sched *sched, const struct arun_task *task) {
-	return likely(!task->cancelled && !task->scopes) ? 0 : task_pending_slow(sched, task);
+	return likely(!task->cancelled && !task->scopes) ? 0
+							 : task_pending_slow(sched, task);
 }
 
 /*
- * For the start of a suspending call: the same, and where it is not 0 the others have run meanwhile.
+ * For the start of a suspending call: the same, and where it is not 0 the others have run
+ * meanwhile.
  */
 int task_interrupted(struct sched *sched, struct arun_task *self);
 
@@ -180,6 +193,7 @@ int task_interrupted(struct sched *sched, struct arun_task *self);
 double task_limit(const struct sched *sched, const struct arun_task *task);
 
 /* The innermost timeout that is over, shields considered; NULL: none. */
-const struct scope *task_late_scope(const struct sched *sched, const struct arun_task *task);
+const struct scope *task_late_scope(
+	const struct sched *sched, const struct arun_task *task);
 
 #endif

@@ -4,7 +4,7 @@
 
 _Static_assert(sizeof(struct scope) <= sizeof(struct arun_scope), "room for a scope");
 
-int (arun_sleep)(double seconds) {
+int(arun_sleep)(double seconds) {
 	return arun_sleep_at(NULL, seconds);
 }
 
@@ -35,8 +35,8 @@ int arun_sleep_at(const struct arun_site *site, double seconds) {
 
 /* Scopes: outside a task they do nothing. */
 
-static struct arun_scope *scope_begin(struct arun_scope *space, const struct arun_site *site,
-	double seconds, bool shield, const char *op) {
+static struct arun_scope *scope_begin(struct arun_scope *space,
+	const struct arun_site *site, double seconds, bool shield, const char *op) {
 	struct sched *sched = sched_current;
 	if (!sched || !sched->current) {
 		task_outside(site, op);

@@ -14,15 +14,16 @@ arun_task *arun_spawn_at(
 	if (!sched) {
 		return NULL;
 	}
-	struct arun_task *task =
-		task_create(sched, fn, arg, &(struct task_options){.site = site, .name = name});
+	struct arun_task *task = task_create(
+		sched, fn, arg, &(struct task_options){.site = site, .name = name});
 	if (!task) {
 		task_fail(errno, "spawn", name);
 	}
 	return task;
 }
 
-arun_task *(arun_spawn_with)(int (*fn)(void *), void *arg, const arun_spawn_options *options) {
+arun_task *(arun_spawn_with)(int (*fn)(void *), void *arg,
+	const arun_spawn_options *options) {
 	return arun_spawn_with_at(NULL, "?", fn, arg, options);
 }
 
@@ -43,7 +44,8 @@ arun_task *arun_spawn_with_at(const struct arun_site *site, const char *name,
 	return task;
 }
 
-/* Whether task waits for self by a chain of joins: then neither can wait for the other's end. */
+/* Whether task waits for self by a chain of joins: then neither can wait for the other's
+ * end. */
 static bool join_cycle(const struct arun_task *self, const struct arun_task *task) {
 	for (const struct arun_task *at = task; at; at = at->joins) {
 		if (at == self) {
@@ -54,7 +56,8 @@ static bool join_cycle(const struct arun_task *self, const struct arun_task *tas
 }
 
 /* Waits for the end of task. Returns 0, or why it gave up. */
-static int join_wait(struct sched *sched, struct arun_task *self, struct arun_task *task) {
+static int join_wait(
+	struct sched *sched, struct arun_task *self, struct arun_task *task) {
 	struct task_joiner joiner = {.task = self};
 	int interrupted = 0;
 	list_append(&task->joiners, &joiner.link);
@@ -75,7 +78,7 @@ static int join_wait(struct sched *sched, struct arun_task *self, struct arun_ta
 	return task->state == TASK_ENDED ? 0 : interrupted;
 }
 
-int (arun_join)(arun_task *task, int *result) {
+int(arun_join)(arun_task *task, int *result) {
 	return arun_join_at(NULL, task, result);
 }
 
@@ -108,7 +111,7 @@ int arun_join_at(const struct arun_site *site, arun_task *task, int *result) {
 	return 0;
 }
 
-void (arun_cancel)(arun_task *task) {
+void(arun_cancel)(arun_task *task) {
 	arun_cancel_at(NULL, task);
 }
 

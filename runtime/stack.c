@@ -40,8 +40,9 @@ static size_t stack_class_size(int index) {
 
 static struct stack_class *stack_class_of(struct stack_pool *pool, size_t size) {
 	return size > STACK_LARGEST_CLASS
-		? NULL
-		: &pool->classes[__builtin_ctzl(size) - __builtin_ctzl(STACK_SMALLEST)];
+		       ? NULL
+		       : &pool->classes[__builtin_ctzl(size) -
+					__builtin_ctzl(STACK_SMALLEST)];
 }
 
 size_t stack_round(const struct stack_pool *pool, size_t size) {
@@ -88,7 +89,8 @@ static int stack_class_reserve(struct stack_class *class, size_t room) {
 	return 0;
 }
 
-static char *stack_fresh(struct stack_pool *pool, struct stack_class *class, size_t size) {
+static char *stack_fresh(
+	struct stack_pool *pool, struct stack_class *class, size_t size) {
 	if (stack_class_reserve(class, class->made + 1) < 0) {
 		return NULL;
 	}
@@ -160,7 +162,8 @@ void stack_pool_trim(struct stack_pool *pool) {
 	}
 }
 
-/* Each stack by itself: slabs are not listed, and the kernel merges and splits as needed. */
+/* Each stack by itself: slabs are not listed, and the kernel merges and splits as needed.
+ */
 void stack_pool_finish(struct stack_pool *pool) {
 	for (int i = 0; i < STACK_CLASSES; i++) {
 		struct stack_class *class = &pool->classes[i];

@@ -2,11 +2,12 @@
 /*
  * stack - the memory that tasks run on, and its pool.
  *
- * Design notes. Stacks of up to 1 MiB are cut from slabs of 4 MiB that stay mapped. The lowest 16 KiB
- * of a stack are its guard: MADV_GUARD_INSTALL (Linux 6.13) costs no mapping of its own; where it is
- * refused, mprotect(2) does it at two mappings a stack (vm.max_map_count: some 32,000 stacks). Guards
- * are installed at a stack's first use. Freed stacks are used again last in, first out, so that they
- * are warm; those beyond a mark give their pages back when stack_pool_trim() is called.
+ * Design notes. Stacks of up to 1 MiB are cut from slabs of 4 MiB that stay mapped. The
+ * lowest 16 KiB of a stack are its guard: MADV_GUARD_INSTALL (Linux 6.13) costs no
+ * mapping of its own; where it is refused, mprotect(2) does it at two mappings a stack
+ * (vm.max_map_count: some 32,000 stacks). Guards are installed at a stack's first use.
+ * Freed stacks are used again last in, first out, so that they are warm; those beyond a
+ * mark give their pages back when stack_pool_trim() is called.
  */
 #ifndef STACK_H
 #define STACK_H
@@ -32,7 +33,8 @@ struct stack_class {
 struct stack_pool {
 	struct stack_class classes[STACK_CLASSES];
 	bool mprotects; /* guards are mprotect(2)'s */
-	bool address;   /* AddressSanitizer: stacks are larger, and its frames poison them */
+	bool address;   /* AddressSanitizer: stacks are larger, and its frames poison them
+			 */
 };
 
 void stack_pool_init(struct stack_pool *pool, bool address);
@@ -40,16 +42,18 @@ void stack_pool_init(struct stack_pool *pool, bool address);
 /* Unmaps the slabs; no stack may be in use. */
 void stack_pool_finish(struct stack_pool *pool);
 
-/* What a wish for size bytes gives: 0 is the default, a power of two otherwise; 0: above 1 GiB. */
+/* What a wish for size bytes gives: 0 is the default, a power of two otherwise; 0: above
+ * 1 GiB. */
 size_t stack_round(const struct stack_pool *pool, size_t size);
 
 /*
- * Gives a stack of size (from stack_round()) bytes, guard included: its lowest address, or NULL with
- * errno ENOMEM.
+ * Gives a stack of size (from stack_round()) bytes, guard included: its lowest address,
+ * or NULL with errno ENOMEM.
  */
 char *stack_acquire(struct stack_pool *pool, size_t size);
 
-/* Takes it back. The caller may still run on it, until the next stack_acquire() or trim. */
+/* Takes it back. The caller may still run on it, until the next stack_acquire() or trim.
+ */
 void stack_release(struct stack_pool *pool, char *stack, size_t size);
 
 /* Gives the pages of long unused stacks back to the system. */

@@ -9,7 +9,7 @@ enum { TASK_WHY = 256, TASK_COLOURS = 16, TASK_LINE = 64 };
 
 bool task_forked;
 
-/* How reports show it ----------------------------------------------------------------------- */
+/* How reports show it */
 
 static const struct arun_task *task_of(const struct object *object) {
 	return container_of(object, const struct arun_task, object);
@@ -39,8 +39,8 @@ static void task_kind_line(const struct object *object, struct text *out) {
 
 static void task_kind_detail(const struct object *object, struct text *out) {
 	const struct arun_task *task = task_of(object);
-	text_add(out, "\"switches\": %lu, \"stack_size\": %zu, \"cancelled\": %s", task->runs,
-		task->stack_size, task->cancelled ? "true" : "false");
+	text_add(out, "\"switches\": %lu, \"stack_size\": %zu, \"cancelled\": %s",
+		task->runs, task->stack_size, task->cancelled ? "true" : "false");
 	if (task->ignored) {
 		text_add(out, ", \"ignored\": %u", task->ignored);
 	}
@@ -76,13 +76,15 @@ static void task_failed_line(const struct object *object, struct text *out) {
 	const struct arun_task *task = task_of(object);
 	task_kind_line(object, out);
 	text_add(out, ": ");
-	text_escape(out, task->why && task->why_error == task->error ? task->why
-								     : strerror(task->error));
+	text_escape(out, task->why && task->why_error == task->error
+				 ? task->why
+				 : strerror(task->error));
 }
 
 static void task_failed_detail(const struct object *object, struct text *out) {
 	const struct arun_task *task = task_of(object);
-	text_add(out, "\"result\": %d, \"errno\": %d, \"why\": ", task->result, task->error);
+	text_add(out, "\"result\": %d, \"errno\": %d, \"why\": ", task->result,
+		task->error);
 	text_json(out, task->why ? task->why : "");
 }
 
@@ -100,7 +102,7 @@ const struct kind task_failed_kind = {
 	.detail = task_failed_detail,
 };
 
-/* Misuse -------------------------------------------------------------------------------------- */
+/* Misuse */
 
 _Noreturn void task_misuse(const struct arun_site *site, const char *format, ...) {
 	char line[512];
@@ -119,16 +121,18 @@ _Noreturn void task_misuse(const struct arun_site *site, const char *format, ...
 
 _Noreturn void task_outside(const struct arun_site *site, const char *op) {
 	if (task_forked) {
-		task_misuse(site, "%s() in a forked child, which is no run: use arun_exec() or exec",
+		task_misuse(site,
+			"%s() in a forked child, which is no run: use arun_exec() or exec",
 			op);
 	}
 	if (sched_current) {
-		task_misuse(site, "%s() in a callback of the loop: only a task can suspend", op);
+		task_misuse(site,
+			"%s() in a callback of the loop: only a task can suspend", op);
 	}
 	task_misuse(site, "%s() outside a task: there is no run in this thread", op);
 }
 
-/* Failures ------------------------------------------------------------------------------------ */
+/* Failures */
 
 /* The running task's buffer, or the loop's; NULL: no memory. */
 static char *task_why_buffer(struct sched *sched) {
@@ -154,7 +158,8 @@ static void task_why_interrupted(struct text *out, struct sched *sched, int erro
 		}
 		return;
 	}
-	const struct scope *late = error == ETIMEDOUT ? task_late_scope(sched, self) : NULL;
+	const struct scope *late =
+		error == ETIMEDOUT ? task_late_scope(sched, self) : NULL;
 	text_escape(out, strerror(error));
 	if (late) {
 		text_add(out, ": ARUN_TIMEOUT of ");
@@ -183,7 +188,8 @@ int task_fail_words(int error, const char *op, const char *on, const char *words
 		} else {
 			text_escape(&out, strerror(error));
 		}
-		*(sched->current ? &sched->current->why_error : &sched->why_error) = error;
+		*(sched->current ? &sched->current->why_error : &sched->why_error) =
+			error;
 	}
 	errno = error;
 	return -1;
@@ -202,7 +208,7 @@ const char *arun_why(void) {
 	return why ? why : "";
 }
 
-/* Life ------------------------------------------------------------------------------------------ */
+/* Life */
 
 static bool task_has_failed(const struct arun_task *task) {
 	bool obeyed = task->cancelled && task->result == -1 && task->error == ECANCELED;
@@ -233,6 +239,9 @@ static void task_end(struct sched *sched, struct arun_task *self) {
 	self->state = TASK_ENDED;
 	self->since = sched->registry.now;
 	sched->tasks--;
+	if (!self->exempt && --sched->sweepable == 0 && sched->sweeper) {
+		task_wake(sched, sched->sweeper);
+	}
 	registry_remove(&self->object);
 	if (self->owned) {
 		self->ended(self);
@@ -295,6 +304,11 @@ struct arun_task *task_create(struct sched *sched, int (*fn)(void *), void *arg,
 		context_hooks_init(&task->hooks, stack, size);
 	}
 	registry_add(&sched->registry, &task->object, &task_kind, options->site);
+	task->exempt = options->exempt;
+	sched->sweepable += !options->exempt;
+	if (unlikely(sched->sweeping && !options->exempt)) {
+		task_cancel(sched, task, "the end of the run", NULL);
+	}
 	sched->tasks++;
 	sched_push(sched, task);
 	return task;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * task - the life of a task: made, cancelled, ended, joined, freed; and what its last failure was.
+ * task - the life of a task: made, cancelled, ended, joined, freed; and what its last
+ * failure was.
  */
 #ifndef TASK_H
 #define TASK_H
@@ -19,7 +20,8 @@ struct task_joiner {
 /* Set in a forked child: it is no run. */
 extern bool task_forked __attribute__((visibility("hidden")));
 
-/* The run of this thread, for the plain calls; NULL with errno ESHUTDOWN where there is none. */
+/* The run of this thread, for the plain calls; NULL with errno ESHUTDOWN where there is
+ * none. */
 static inline struct sched *sched_here(void) {
 	if (unlikely(!sched_current)) {
 		errno = ESHUTDOWN;
@@ -51,16 +53,19 @@ struct task_options {
 	const char *name;  /* lives as long as the task; NULL: "?" */
 	size_t stack_size; /* as in arun.h */
 	const struct object *owner;
-	void (*ended)(struct arun_task *task); /* makes the task owned: in its context, must not suspend */
+	void (*ended)(struct arun_task *task); /* makes the task owned: in its context,
+						  must not suspend */
 	void *context;                         /* arun_task::owner */
 	bool part;                             /* object::part */
+	bool exempt;                           /* arun_task::exempt */
 };
 
 /* Makes a task and queues it. NULL with errno ENOMEM, EINVAL. */
 struct arun_task *task_create(struct sched *sched, int (*fn)(void *), void *arg,
 	const struct task_options *options);
 
-/* Frees an ended task; the running one as soon as its stack is out of use. NULL is ignored. */
+/* Frees an ended task; the running one as soon as its stack is out of use. NULL is
+ * ignored. */
 void task_free(struct sched *sched, struct arun_task *task);
 
 /* Names a task with a copy of name. */
@@ -74,8 +79,8 @@ void task_cancel(struct sched *sched, struct arun_task *task, const char *by,
 void task_uncancel(struct arun_task *task);
 
 /*
- * Records the running task's failure for arun_why(): "OP ON: what error says"; op with or without
- * "arun_", on may be NULL. Sets errno and returns -1.
+ * Records the running task's failure for arun_why(): "OP ON: what error says"; op with or
+ * without "arun_", on may be NULL. Sets errno and returns -1.
  */
 int task_fail(int error, const char *op, const char *on);
 

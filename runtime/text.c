@@ -35,9 +35,10 @@ static void text_grow(struct text *text, size_t need) {
 	while (size < need) {
 		size *= 2;
 	}
-	char *data = text->size <= 1 ? mmap(NULL, size, PROT_READ | PROT_WRITE,
-					       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-				     : mremap(text->data, text->size, size, MREMAP_MAYMOVE);
+	char *data = text->size <= 1
+			     ? mmap(NULL, size, PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+			     : mremap(text->data, text->size, size, MREMAP_MAYMOVE);
 	if (data != MAP_FAILED) {
 		text->data = data;
 		text->size = size;
@@ -131,7 +132,8 @@ void text_add(struct text *text, const char *format, ...) {
 	va_end(list);
 }
 
-/* How many bytes at byte are one well-formed UTF-8 character (RFC 3629) that is not a control one. */
+/* How many bytes at byte are one well-formed UTF-8 character (RFC 3629) that is not a
+ * control one. */
 static size_t text_printable(const unsigned char *byte) {
 	if (*byte < 0x80) {
 		return *byte >= 0x20 && *byte != 0x7f;
@@ -146,11 +148,15 @@ static size_t text_printable(const unsigned char *byte) {
 		}
 	}
 	bool c1 = *byte == 0xc2 && byte[1] < 0xa0;
-	bool overlong = (*byte == 0xe0 && byte[1] < 0xa0) || (*byte == 0xf0 && byte[1] < 0x90);
-	bool outside = (*byte == 0xed && byte[1] > 0x9f) || (*byte == 0xf4 && byte[1] > 0x8f);
-	/* U+202A..E and U+2066..9 turn the direction of the line: a name must not forge one. */
-	bool turns = *byte == 0xe2 && ((byte[1] == 0x80 && byte[2] >= 0xaa && byte[2] <= 0xae) ||
-					      (byte[1] == 0x81 && byte[2] >= 0xa6 && byte[2] <= 0xa9));
+	bool overlong =
+		(*byte == 0xe0 && byte[1] < 0xa0) || (*byte == 0xf0 && byte[1] < 0x90);
+	bool outside =
+		(*byte == 0xed && byte[1] > 0x9f) || (*byte == 0xf4 && byte[1] > 0x8f);
+	/* U+202A..E and U+2066..9 turn the direction of the line: a name must not forge
+	 * one. */
+	bool turns = *byte == 0xe2 &&
+		     ((byte[1] == 0x80 && byte[2] >= 0xaa && byte[2] <= 0xae) ||
+			     (byte[1] == 0x81 && byte[2] >= 0xa6 && byte[2] <= 0xa9));
 	return c1 || overlong || outside || turns ? 0 : count;
 }
 
@@ -183,7 +189,8 @@ void text_json(struct text *text, const char *string) {
 		} else if (count) {
 			text_bytes(text, (const char *)byte, count);
 		} else {
-			/* An invalid byte becomes the character of its number: nothing is lost. */
+			/* An invalid byte becomes the character of its number: nothing is
+			 * lost. */
 			text_add(text, "\\u00%c%c", "0123456789abcdef"[*byte >> 4],
 				"0123456789abcdef"[*byte & 15]);
 		}

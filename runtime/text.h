@@ -2,8 +2,8 @@
 /*
  * text - a growing text buffer that works in a signal handler.
  *
- * Neither malloc nor stdio: a text writes into the caller's array, or into pages of its own. What
- * does not fit is cut, and the text stays terminated.
+ * Neither malloc nor stdio: a text writes into the caller's array, or into pages of its
+ * own. What does not fit is cut, and the text stays terminated.
  */
 #ifndef TEXT_H
 #define TEXT_H
@@ -37,7 +37,8 @@ void text_escape(struct text *text, const char *string);
 /* Appends a JSON string with its quotes; NULL is null. */
 void text_json(struct text *text, const char *string);
 
-/* Appends seconds as people say them: "350 ms", "1.5 s", "41 s", "12 min", "3 h", "2 days". */
+/* Appends seconds as people say them: "350 ms", "1.5 s", "41 s", "12 min", "3 h", "2
+ * days". */
 void text_seconds(struct text *text, double seconds);
 
 /* Appends seconds >= 0 as whole milliseconds. */
