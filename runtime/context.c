@@ -72,8 +72,8 @@ void context_hooks_finish(struct context_hooks *hooks) {
 
 /* ThreadSanitizer's switch happens inside; what runs between it and the real one must not
  * be its. */
-__attribute__((no_sanitize("thread"))) long context_switch_hooked(void **save, void *to,
-	long value, struct context_hooks *from, struct context_hooks *to_hooks,
+__attribute__((no_sanitize("thread"))) int context_switch_hooked(void **save, void *to,
+	int value, struct context_hooks *from, struct context_hooks *to_hooks,
 	bool from_ends) {
 	if (sanitizer.start_switch) {
 		sanitizer.start_switch(from_ends ? NULL : &from->fake_stack,
@@ -82,7 +82,7 @@ __attribute__((no_sanitize("thread"))) long context_switch_hooked(void **save, v
 	if (sanitizer.switch_fiber) {
 		sanitizer.switch_fiber(to_hooks->fiber, 0);
 	}
-	long result = context_switch(save, to, value);
+	int result = context_switch(save, to, value);
 	context_hooks_enter(from);
 	return result;
 }

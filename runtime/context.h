@@ -19,7 +19,7 @@
  * Saves this context's stack pointer at *save and goes on at to. value is what the call
  * that suspended "to" returns there.
  */
-long context_switch(void **save, void *to, long value);
+int context_switch(void **save, void *to, int value);
 
 /*
  * Prepares a stack that ends below top (16-byte aligned) so that the first switch to it
@@ -48,7 +48,7 @@ void context_hooks_init(struct context_hooks *hooks, const void *bottom, size_t 
 void context_hooks_finish(struct context_hooks *hooks);
 
 /* from_ends: the context that is left never runs again. */
-long context_switch_hooked(void **save, void *to, long value, struct context_hooks *from,
+int context_switch_hooked(void **save, void *to, int value, struct context_hooks *from,
 	struct context_hooks *to_hooks, bool from_ends);
 
 /* To be called first on a new stack. */

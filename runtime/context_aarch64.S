@@ -2,7 +2,7 @@
 /* The switch for AArch64, AAPCS64: x19 to x30 and the low halves of v8 to v15. See context.h. */
 	.text
 
-/* long context_switch(void **save, void *to, long value) */
+/* int context_switch(void **save, void *to, int value) */
 	.p2align 4
 	.globl	context_switch
 	.hidden	context_switch

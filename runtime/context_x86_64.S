@@ -2,7 +2,7 @@
 /* The switch for x86-64, System V ABI. See context.h. */
 	.text
 
-/* long context_switch(void **save, void *to, long value) */
+/* int context_switch(void **save, void *to, int value) */
 	.p2align 4
 	.globl	context_switch
 	.hidden	context_switch

@@ -70,7 +70,7 @@ static inline struct arun_task *sched_take(struct sched *sched) {
 
 /* Where a switch is more than registers. next NULL: the loop; self NULL: from the loop.
  */
-__attribute__((noinline)) static long sched_switch_hooked(
+__attribute__((noinline)) static int sched_switch_hooked(
 	struct sched *sched, struct arun_task *self, struct arun_task *next) {
 	void **from = self ? self->exceptions : sched->loop_exceptions;
 	void **to = next ? next->exceptions : sched->loop_exceptions;
@@ -97,7 +97,7 @@ static inline void sched_resume(struct sched *sched, struct arun_task *next) {
 	errno = next->saved_errno;
 }
 
-long sched_leave(struct sched *sched, struct arun_task *self) {
+int sched_leave(struct sched *sched, struct arun_task *self) {
 	struct arun_task *next = sched_take(sched);
 	self->saved_errno = errno;
 	if (next == self) {
@@ -118,7 +118,7 @@ long sched_leave(struct sched *sched, struct arun_task *self) {
 	return context_switch(&self->sp, sp, 0);
 }
 
-long sched_yield_task(struct sched *sched, struct arun_task *self) {
+int sched_yield_task(struct sched *sched, struct arun_task *self) {
 	sched_push(sched, self);
 	return sched_leave(sched, self);
 }

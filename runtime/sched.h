@@ -145,10 +145,10 @@ static inline void sched_push(struct sched *sched, struct arun_task *task) {
 
 /* Switches to the next runnable task, or to the loop. The caller must be queued
  * somewhere. */
-long sched_leave(struct sched *sched, struct arun_task *self);
+int sched_leave(struct sched *sched, struct arun_task *self);
 
 /* Lets every task that is runnable now run before self. Returns 0. */
-long sched_yield_task(struct sched *sched, struct arun_task *self);
+int sched_yield_task(struct sched *sched, struct arun_task *self);
 
 /* Frees what ended while its stack was in use. */
 void sched_bury(struct sched *sched);

@@ -17,7 +17,7 @@ static int sleep_until(struct sched *sched, struct arun_task *self, double time)
 static int sleep_slow(struct sched *sched, struct arun_task *self, double seconds) {
 	int error = isnan(seconds) ? EINVAL : task_interrupted(sched, self);
 	if (!error && seconds <= 0) {
-		return (int)sched_yield_task(sched, self);
+		return sched_yield_task(sched, self);
 	}
 	error = error ? error : sleep_until(sched, self, loop_clock() + seconds);
 	return error ? task_fail(error, self->op, NULL) : 0;
@@ -28,7 +28,7 @@ int arun_sleep_at(const struct arun_site *site, double seconds) {
 	struct sched *sched = sched_current;
 	/* Tail calls: a return after the switch would be mispredicted. */
 	if (likely(seconds <= 0 && !task_pending(sched, self))) {
-		return (int)sched_yield_task(sched, self);
+		return sched_yield_task(sched, self);
 	}
 	return sleep_slow(sched, self, seconds);
 }

@@ -20,7 +20,7 @@ static void claim(int good, const char *what) {
 
 /* Enough values alive over a switch to need every register that is kept, of both kinds. */
 static __attribute__((noinline)) int64_t churn(
-	int64_t seed, void **save, void *const *to, long value, long *answer) {
+	int64_t seed, void **save, void *const *to, int value, long *answer) {
 	volatile int64_t source[12];
 	volatile double real[8];
 	for (int i = 0; i < 12; i++) {
@@ -58,7 +58,7 @@ static void task(void *argument) {
 	task_faults += argument != &task_sp;
 	for (int64_t k = 1;; k++) {
 		switches++;
-		task_faults += churn(-k, &task_sp, &main_sp, (long)k, &answer) != expected(-k);
+		task_faults += churn(-k, &task_sp, &main_sp, (int)k, &answer) != expected(-k);
 		task_faults += answer != (long)(k + 1) * 10;
 	}
 }
@@ -69,7 +69,7 @@ int main(void) {
 	memset(stack, 0xa5, STACK);
 	task_sp = context_make(stack + STACK, task, &task_sp);
 	for (int64_t k = 1; k <= ROUNDS; k++) {
-		faults += churn(k, &main_sp, &task_sp, (long)k * 10, &answer) != expected(k);
+		faults += churn(k, &main_sp, &task_sp, (int)k * 10, &answer) != expected(k);
 		faults += answer != k;
 	}
 	claim(switches == ROUNDS, "each switch runs the other context once");
