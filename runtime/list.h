@@ -50,8 +50,8 @@ static inline void list_remove(struct list *element) {
 #define list_last(list, type, member) container_of((list)->prev, type, member)
 
 /* The body must not remove what comes after element. */
-#define list_each(element, list)                                                         \
-	for (struct list *element = (list)->next; element != (list);                     \
+#define list_each(element, head)                                                         \
+	for (struct list *element = (head)->next; element != (head);                     \
 		element = element->next)
 
 #endif

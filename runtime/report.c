@@ -222,17 +222,6 @@ static void say(struct text *out) {
 	text_finish(out);
 }
 
-/* The beginner's trap: arun_listen() in a main that then returns. */
-static void add_hint(
-	struct text *out, const struct report *report, const struct snapshot *leaks) {
-	if (!report->server && leaks->counts[KIND_SERVER]) {
-		text_add(out, "arun: ");
-		text_escape(out, report->plugin);
-		text_add(out, ": main has returned, so its server ends: declare it with "
-			      "ARUN_SERVER and wait in arun_yield()\n");
-	}
-}
-
 void report_leaks(const struct report *report, const struct snapshot *leaks) {
 	if (!leaks->total || report->leaks == ARUN_LEAKS_OFF) {
 		return;
@@ -240,7 +229,6 @@ void report_leaks(const struct report *report, const struct snapshot *leaks) {
 	struct text out;
 	text_init(&out);
 	snapshot_text(leaks, report->plugin, &out);
-	add_hint(&out, report, leaks);
 	say(&out);
 	report_json(report, "leaks", &report->end, leaks, "leaks");
 }

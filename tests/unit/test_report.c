@@ -238,21 +238,6 @@ START_TEST(the_build_id_is_that_of_the_program_where_there_is_no_plugin) {
 }
 END_TEST
 
-START_TEST(the_beginner_s_trap_is_explained) {
-	begin();
-	struct snapshot leaks = {.total = 1};
-	static const struct kind server = {.index = KIND_SERVER, .title = "server"};
-	leaks.counts[KIND_SERVER] = 1;
-	leaks.kinds[KIND_SERVER] = &server;
-	leaks.unlisted = 1;
-	SAYS("arun: srv.so: and 1 more leak\n"
-	     "arun: srv.so: 1 leak: 1 server\n"
-	     "arun: srv.so: main has returned, so its server ends: declare it with "
-	     "ARUN_SERVER and wait in arun_yield()\n",
-		report_leaks(&report, &leaks));
-}
-END_TEST
-
 Suite *suite(void) {
 	Suite *suite = suite_create("report");
 	TCase *tasks = tcase_create("tasks");
@@ -270,7 +255,6 @@ Suite *suite(void) {
 	tcase_add_test(leaks, a_deadlock_is_in_json_with_all_objects);
 	tcase_add_test(
 		leaks, the_build_id_is_that_of_the_program_where_there_is_no_plugin);
-	tcase_add_test(leaks, the_beginner_s_trap_is_explained);
 	suite_add_tcase(suite, leaks);
 	return suite;
 }
