@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/* run - arun_run() and arun_run_forever(): a run is made, driven, finalized, and has its
+ * status. */
+#include "log.h"
+#include "stop.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { RUN_STACK = 256 * 1024, RUN_GRACE = 8 };
+
+const char *arun_version(void) {
+	return ARUN_VERSION;
+}
+
+/* The calls of an entry */
+
+/* Whether this is the server entry's first call; otherwise the report says why not. */
+static int yield_check(
+	struct run *run, struct arun_task *self, const struct arun_site *site) {
+	char here[256], before[256];
+	struct text out;
+	text_fixed(&out, here, sizeof here);
+	registry_site(&out, site);
+	if (!run->server || self != run->entry) {
+		run->misused = true;
+		log_line(LOG_LEVEL_ERROR,
+			"%s: misuse: arun_yield() in %s: only an ARUN_SERVER's own task yields",
+			here, run->server ? "another task than the server's" : "a main");
+		return EPERM;
+	}
+	if (run->has_yielded) {
+		run->misused = true;
+		text_fixed(&out, before, sizeof before);
+		registry_site(&out, run->yielded);
+		log_line(LOG_LEVEL_ERROR,
+			"%s: misuse: arun_yield() a second time, the first was at %s",
+			here, before);
+		return EALREADY;
+	}
+	return 0;
+}
+
+/* Serves until the stop. Returns 0, or what cut it short. */
+static int yield_wait(struct run *run, struct arun_task *self) {
+	struct sched *sched = &run->loop.sched;
+	int error = task_interrupted(sched, self);
+	run->yielding = true;
+	run->loop.pending++;
+	while (!sched->stopping && !error) {
+		error = task_suspend(sched, self, INFINITY, true);
+	}
+	run->loop.pending--;
+	run->yielding = false;
+	return sched->stopping ? 0 : error;
+}
+
+int(arun_yield)(void) {
+	return arun_yield_at(NULL);
+}
+
+int arun_yield_at(const struct arun_site *site) {
+	struct arun_task *self = task_enter(site, "arun_yield");
+	struct run *run = run_here();
+	int error = yield_check(run, self, site);
+	if (error) {
+		return task_fail(error, self->op, NULL);
+	}
+	run->has_yielded = true;
+	run->yielded = site;
+	if (run->loop.sched.stopping) {
+		if (run->cancelled) {
+			task_uncancel(self);
+			run->cancelled = false;
+		}
+		return run->signal;
+	}
+	error = yield_wait(run, self);
+	return error ? task_fail(error, self->op, NULL) : run->signal;
+}
+
+void(arun_stop)(int status) {
+	arun_stop_at(NULL, status);
+}
+
+void arun_stop_at(const struct arun_site *site, int status) {
+	struct run *run = run_here();
+	if (run && !run->loop.sched.stopping) {
+		run->status = status < 0 ? 1 : status > 255 ? 255 : status;
+		stop_ask(run, 0, site);
+	}
+}
+
+bool arun_stopping(void) {
+	return sched_current && sched_current->stopping;
+}
+
+/* Status */
+
+/* Whether the entry's negative result is a failure, and not its answer to the stop. */
+static bool run_entry_failed(const struct run *run) {
+	bool obeyed = run->cancelled && run->error == ECANCELED;
+	return run->result < 0 && !obeyed;
+}
+
+static bool run_task_failed(const struct run *run) {
+	return run->failures ||
+	       !list_empty(&run->loop.sched.registry.objects[KIND_FAILED]);
+}
+
+/* The signal to die of; 0: none. */
+static int run_signal(const struct run *run) {
+	bool killed = run->signal == SIGTERM && !run->server && run->result < 0;
+	return run->signal == SIGINT || killed ? run->signal : 0;
+}
+
+/* In the order of arun(1). */
+static int run_status(const struct run *run, bool leaks) {
+	int signal = run_signal(run);
+	if (signal) {
+		return 128 + signal;
+	}
+	bool failed = run_entry_failed(run) || run_task_failed(run);
+	if (failed || run->misused || run->end == RUN_DEADLOCKED) {
+		return 1;
+	}
+	int value = run->result < 0 ? 0 : run->result > 255 ? 255 : run->result;
+	value = value ? value : run->status;
+	return value == 0 && leaks ? 23 : value;
+}
+
+static const char *run_end_word(const struct run *run) {
+	switch (run->end) {
+	case RUN_SIGNALLED:
+		return "signal";
+	case RUN_DEADLOCKED:
+		return "deadlock";
+	default:
+		return run_entry_failed(run) ? "error" : "return";
+	}
+}
+
+/* What the run left, and how it ended, in words. Returns the status. */
+static int run_report(struct run *run) {
+	struct report *report = &run->report;
+	const struct sched *sched = &run->loop.sched;
+	if (run_entry_failed(run)) {
+		log_line(LOG_LEVEL_ERROR, "%s: %s failed: %s", report->plugin, run->name,
+			run->why);
+	}
+	bool leaks = run->snapshot.total && report->leaks == ARUN_LEAKS_ERROR;
+	report->end = (struct report_end){
+		.reason = run_end_word(run),
+		.signal = run->signal,
+		.status = run_status(run, leaks),
+		.shutdown =
+			isinf(sched->stop_at) ? -1 : sched->registry.now - sched->stop_at,
+	};
+	/* A full pipe must not outlive the clock. */
+	run->handler.ending = !isinf(sched->stop_at);
+	report_leaks(report, &run->snapshot);
+	if (!run->server && report->leaks != ARUN_LEAKS_OFF &&
+		run->snapshot.counts[KIND_SERVER]) {
+		log_line(LOG_LEVEL_ERROR,
+			"%s: a server is declared with ARUN_SERVER, and waits in arun_yield(); %s is a main and has returned",
+			report->plugin, run->name);
+	}
+	return report->end.status;
+}
+
+/* Life */
+
+static void run_in_child(void) {
+	task_forked = task_forked || sched_current;
+	sched_current = NULL;
+}
+
+static void run_watch_forks(void) {
+	pthread_atfork(NULL, NULL, run_in_child);
+}
+
+/* A member that the caller's header does not have yet is zero. */
+static int run_options(const arun_options *given, arun_options *options) {
+	*options = (arun_options){.signals = true};
+	if (given && (given->struct_size < offsetof(arun_options, plugin) ||
+			     given->struct_size > sizeof *options)) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (given) {
+		memset(options, 0, sizeof *options);
+		memcpy(options, given, given->struct_size);
+	}
+	options->name = options->name ? options->name : "main";
+	options->grace = options->grace > 0 ? options->grace : RUN_GRACE;
+	return 0;
+}
+
+/* C++ keeps the exceptions in flight in a struct of this thread: it must be each task's
+ * own. */
+static void *(*run_exceptions(void *plugin))(void) {
+	void *symbol = dlsym(plugin ? plugin : RTLD_DEFAULT, "__cxa_get_globals");
+	void *(*function)(void);
+	memcpy(&function, &symbol, sizeof function);
+	return function;
+}
+
+static int run_open(struct run *run, const arun_options *options) {
+	struct sched *sched = &run->loop.sched;
+	if (loop_init(&run->loop, options->loop, run_exceptions(options->plugin)) < 0) {
+		return -1;
+	}
+	sched_current = sched;
+	sched->grace = options->grace;
+	sched->failed = stop_on_failed;
+	sched->ignores = stop_on_ignored;
+	run->loop.woken = stop_on_wakeup;
+	run->loop.stuck = stop_on_stuck;
+	run->handler.loop = &run->loop;
+	run->handler.grace = options->grace;
+	run->handler.last_words = stop_last_words;
+	run->report = (struct report){
+		.plugin_path = options->plugin_path,
+		.entry = options->name,
+		.server = run->server,
+		.fd = options->report_fd,
+		.leaks = options->leaks,
+		.started = loop_clock(),
+		.end.shutdown = -1,
+	};
+	report_init(&run->report);
+	if (handler_install(&run->handler, options->signals) < 0) {
+		return -1;
+	}
+	rawfd_baseline(&run->rawfd);
+	run->driver = task_create(sched, stop_drive, run,
+		&(struct task_options){.name = "arun", .exempt = true, .part = true});
+	if (!run->driver) {
+		return -1;
+	}
+	/* The reports are of the plugin's objects: its entry is the first. */
+	registry_remove(&run->driver->object);
+	sched->registry.last_id = 0;
+	return 0;
+}
+
+static void run_close(struct run *run) {
+	handler_restore(&run->handler);
+	pool_finish(&run->loop, 0);
+	if (sched_current) {
+		task_free(&run->loop.sched, run->driver);
+		loop_timer_stop(&run->loop, &run->told);
+		loop_timer_stop(&run->loop, &run->clock);
+	}
+	snapshot_finish(&run->snapshot);
+	rawfd_finish(&run->rawfd);
+	loop_finish(&run->loop);
+	sched_current = NULL;
+}
+
+static int run_start(int (*fn)(int, char **), int argc, char **argv, arun_options *given,
+	bool server) {
+	static pthread_once_t forks = PTHREAD_ONCE_INIT;
+	arun_options options;
+	if (sched_current) {
+		errno = EBUSY;
+		return -1;
+	}
+	if (run_options(given, &options) < 0) {
+		return -1;
+	}
+	pthread_once(&forks, run_watch_forks);
+	struct run *run = calloc(1, sizeof *run);
+	if (!run) {
+		return -1;
+	}
+	run->fn = fn;
+	run->argc = argc;
+	run->argv = argv;
+	run->server = server;
+	run->name = options.name;
+	run->reload = options.reload;
+	run->stack_size = options.stack_size ? options.stack_size : RUN_STACK;
+	int status = run_open(run, &options), error = errno;
+	if (status == 0) {
+		loop_run(&run->loop);
+		status = run_report(run);
+		if (given) {
+			given->signal = run_signal(run);
+		}
+	}
+	run_close(run);
+	free(run);
+	errno = error;
+	return status;
+}
+
+int arun_run(int (*fn)(int, char **), int argc, char **argv, arun_options *options) {
+	return run_start(fn, argc, argv, options, false);
+}
+
+int arun_run_forever(
+	int (*fn)(int, char **), int argc, char **argv, arun_options *options) {
+	return run_start(fn, argc, argv, options, true);
+}

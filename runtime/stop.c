@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+#include "stop.h"
+
+#include "conn.h"
+#include "gen.h"
+#include "log.h"
+#include "server.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Shares of the grace time: when an entry, and whatever else ignores its end, is
+ * cancelled. */
+static const double STOP_LAST = 7.0 / 8;
+/* Seconds: after which a failed task, and whoever is waited for, is named. */
+static const double STOP_TELL = 1;
+enum { STOP_LINES = 20 };
+
+static struct run *run_of(struct loop *loop) {
+	return (struct run *)loop;
+}
+
+/* The clock */
+
+/* From the loop: what is left is abandoned, and the process ends. */
+static void stop_on_clock(struct loop_timer *timer) {
+	struct run *run = container_of(timer, struct run, clock);
+	run->handler.ending = 1;
+	handler_arm(&run->handler, STOP_TELL);
+	stop_last_words(&run->loop, 0);
+	fflush(NULL);
+	_exit(124);
+}
+
+static void stop_clock(struct run *run, double at) {
+	struct sched *sched = &run->loop.sched;
+	if (!isinf(sched->stop_at)) {
+		return;
+	}
+	sched->stop_at = at;
+	sched->clock_end = at + sched->grace;
+	double left = sched->clock_end - loop_clock();
+	loop_timer_start(&run->loop, &run->clock, left > 0 ? left : 0, stop_on_clock);
+	/* A little later than the loop's own: only a blocked one needs it. */
+	handler_arm(&run->handler, left + 0.1);
+}
+
+static double stop_share(const struct run *run, double share) {
+	return run->loop.sched.stop_at + run->loop.sched.grace * share;
+}
+
+/* The last words */
+
+static void stop_snapshot(struct run *run) {
+	if (!run->snapped) {
+		run->snapped = true;
+		snapshot_take(&run->snapshot, SNAPSHOT_LEAKS, &run->loop.sched.registry,
+			&run->rawfd);
+	}
+}
+
+/* Async-signal-safe: also called where the loop is blocked. */
+void stop_last_words(struct loop *loop, int forced) {
+	struct run *run = run_of(loop);
+	struct sched *sched = &loop->sched;
+	if (run->entry) {
+		run->entry->object.background = false;
+	}
+	stop_snapshot(run);
+	snapshot_outcomes(&run->snapshot, &sched->registry);
+	run->report.end = (struct report_end){
+		.reason = forced ? "signal" : "timeout",
+		.signal = forced ? forced : run->signal,
+		.status = forced ? 128 + forced : 124,
+		.shutdown = loop_clock() - run->handler.stop_at,
+	};
+	if (!forced) {
+		report_abandoned(
+			&run->report, &sched->registry, run->entry, sched->grace);
+	}
+	report_leaks(&run->report, &run->snapshot);
+	conn_restore_flags(&loop->sched.registry);
+}
+
+/* The request */
+
+static void stop_cancel_entry(struct run *run, const struct arun_site *site) {
+	const char *by = run->signal                  ? strsignal(run->signal)
+			 : run->end == RUN_DEADLOCKED ? "the deadlock"
+						      : "arun_stop()";
+	if (run->signal == SIGTERM || run->signal == SIGINT) {
+		by = run->signal == SIGTERM ? "SIGTERM" : "SIGINT";
+	}
+	run->cancelled = true;
+	task_cancel(&run->loop.sched, run->entry, by, site);
+}
+
+void stop_ask(struct run *run, int signal, const struct arun_site *site) {
+	struct sched *sched = &run->loop.sched;
+	if (sched->stopping) {
+		return;
+	}
+	sched->stopping = true;
+	run->signal = signal;
+	run->end = signal                       ? RUN_SIGNALLED
+		   : run->end == RUN_DEADLOCKED ? run->end
+						: RUN_STOPPED;
+	stop_clock(
+		run, signal && run->handler.stop ? run->handler.stop_at : loop_clock());
+	server_stopping(&run->loop);
+	if (run->entry && run->yielding) {
+		task_wake(sched, run->entry);
+	} else if (run->entry && !run->has_yielded) {
+		stop_cancel_entry(run, site);
+	}
+	task_wake(sched, run->driver);
+}
+
+static void stop_reload_ended(struct arun_task *task) {
+	struct run *run = task->owner;
+	run->reloading = false;
+	if (task->result < 0) {
+		log_line(LOG_LEVEL_WARNING, "reload failed: %s; the old state serves on",
+			task->why ? task->why : strerror(task->error));
+	}
+	task_free(&run->loop.sched, task);
+	stop_on_wakeup(&run->loop);
+}
+
+static int stop_reload(void *argument) {
+	struct run *run = argument;
+	return run->reload();
+}
+
+static void stop_hangup(struct run *run) {
+	if (run->reload) {
+		struct task_options options = {
+			.name = "reload", .ended = stop_reload_ended, .context = run};
+		run->reloading =
+			task_create(&run->loop.sched, stop_reload, run, &options) != NULL;
+	} else if (isatty(STDIN_FILENO)) {
+		stop_ask(run, SIGTERM, NULL);
+	} else {
+		log_line(
+			LOG_LEVEL_WARNING, "SIGHUP: %s has nothing to reload", run->name);
+	}
+}
+
+void stop_on_wakeup(struct loop *loop) {
+	struct run *run = run_of(loop);
+	if (run->handler.forced) {
+		run->handler.ending = 1;
+		handler_arm(&run->handler, STOP_TELL);
+		stop_last_words(loop, run->handler.forced);
+		fflush(NULL);
+		handler_die(run->handler.forced);
+	}
+	pool_collect(loop);
+	if (run->handler.stop) {
+		stop_ask(run, run->handler.stop, NULL);
+	}
+	while (run->hangups != run->handler.hangups && !run->reloading &&
+		!loop->sched.stopping) {
+		/* One reload serves all signals that came before it. */
+		run->hangups = run->handler.hangups;
+		stop_hangup(run);
+	}
+}
+
+/* What happens meanwhile */
+
+/* Names failed tasks that nobody has looked at for that many seconds. */
+static void stop_tell_failed(struct run *run, double seconds) {
+	struct registry *registry = &run->loop.sched.registry;
+	unsigned told = 0, untold = 0;
+	registry_each (object, registry, KIND_FAILED) {
+		struct arun_task *task = container_of(object, struct arun_task, object);
+		bool due = !task->told && registry->now - task->since >= seconds;
+		if (due && told++ < STOP_LINES) {
+			report_failed(&run->report, task);
+		}
+		untold += !task->told && !due;
+		task->told = task->told || due;
+	}
+	if (told > STOP_LINES) {
+		log_line(LOG_LEVEL_ERROR, "and %u more failed tasks", told - STOP_LINES);
+	}
+	if (!untold) {
+		loop_timer_stop(&run->loop, &run->told);
+	}
+}
+
+static void stop_on_told(struct loop_timer *timer) {
+	struct run *run = container_of(timer, struct run, told);
+	loop_timer_start(&run->loop, timer, STOP_TELL / 4, stop_on_told);
+	stop_tell_failed(run, STOP_TELL);
+}
+
+void stop_on_failed(struct arun_task *task) {
+	struct run *run = run_here();
+	if (task->detached) {
+		if (run->failures++ < STOP_LINES || run->handler.stop) {
+			report_failed(&run->report, task);
+		}
+	} else if (!run->told.active) {
+		loop_timer_start(&run->loop, &run->told, STOP_TELL, stop_on_told);
+	}
+}
+
+void stop_on_ignored(struct arun_task *task) {
+	char line[512];
+	struct text out;
+	text_fixed(&out, line, sizeof line);
+	task_kind.line(&task->object, &out);
+	text_add(&out, " ignores its cancellation: %u waits have failed, the last at ",
+		task->ignored);
+	registry_site(&out, task->at);
+	log_line(LOG_LEVEL_WARNING, "task %s", line);
+}
+
+/* Threads of the plugin's own might post; only the kernel knows them. */
+static unsigned stop_threads(void) {
+	unsigned count = 0;
+	FILE *status = fopen("/proc/self/status", "re");
+	char line[256];
+	while (status && fgets(line, sizeof line, status)) {
+		if (sscanf(line, "Threads: %u", &count) == 1) {
+			break;
+		}
+	}
+	if (status) {
+		fclose(status);
+	}
+	return count;
+}
+
+bool stop_on_stuck(struct loop *loop) {
+	struct run *run = run_of(loop);
+	if (loop->sched.stopping || !run->entry ||
+		stop_threads() > 1 + pool_threads(loop)) {
+		return false;
+	}
+	run->end = RUN_DEADLOCKED;
+	run->report.end =
+		(struct report_end){.reason = "deadlock", .status = 1, .shutdown = -1};
+	report_deadlock(&run->report, &loop->sched.registry, run->entry);
+	stop_ask(run, 0, NULL);
+	return true;
+}
+
+/* The driver */
+
+/* Waits until done, at most until a time; names whom it waits for, each second. Returns
+ * whether it is. */
+static bool drive_until(struct run *run, bool (*done)(const struct run *), double time) {
+	struct sched *sched = &run->loop.sched;
+	while (!done(run)) {
+		double now = sched->registry.now, tick = INFINITY;
+		if (!isinf(sched->stop_at)) {
+			double waited = now - sched->stop_at;
+			tick = sched->stop_at + (waited < 0 ? 0 : (double)(long)waited) +
+			       STOP_TELL;
+		}
+		double limit = time < tick ? time : tick;
+		if (task_suspend(sched, run->driver, limit, false) != ETIME) {
+			continue;
+		}
+		if (sched->registry.now >= time) {
+			return done(run);
+		}
+		report_slow_stop(&run->report, &sched->registry, run->entry,
+			sched->clock_end - sched->registry.now);
+	}
+	return true;
+}
+
+static bool drive_entry_ended(const struct run *run) {
+	return !run->entry;
+}
+
+static bool drive_stopped(const struct run *run) {
+	return !run->entry || run->loop.sched.stopping;
+}
+
+static bool drive_swept(const struct run *run) {
+	return !run->loop.sched.sweepable;
+}
+
+static void drive_on_entry_ended(struct arun_task *task) {
+	struct run *run = task->owner;
+	run->entry = NULL;
+	run->result = task->result;
+	run->error = task->error;
+	bool told = task->why && task->why_error == task->error;
+	snprintf(run->why, sizeof run->why, "%s",
+		told ? task->why : strerror(task->error));
+	task_wake(&run->loop.sched, run->driver);
+	task_free(&run->loop.sched, task);
+}
+
+static int drive_entry(void *argument) {
+	struct run *run = argument;
+	return run->fn(run->argc, run->argv);
+}
+
+/* The entry, from its start to its end, or to the point where no more waiting is done for
+ * it. */
+static void drive_run(struct run *run) {
+	struct sched *sched = &run->loop.sched;
+	struct task_options options = {.name = run->name,
+		.stack_size = run->stack_size,
+		.ended = drive_on_entry_ended,
+		.context = run};
+	run->entry = task_create(sched, drive_entry, run, &options);
+	if (!run->entry) {
+		run->result = -1;
+		run->error = errno;
+		snprintf(run->why, sizeof run->why, "its stack: %s", strerror(errno));
+		return;
+	}
+	run->entry->object.background = true;
+	if (sched->stopping) {
+		stop_cancel_entry(run, NULL);
+	}
+	drive_until(run, drive_stopped, INFINITY);
+	if (!drive_until(run, drive_entry_ended, stop_share(run, STOP_LAST))) {
+		run->entry->object.background = false;
+		stop_snapshot(run);
+		task_cancel(sched, run->entry, "the end of the grace time", NULL);
+	}
+}
+
+static void drive_sweep(struct run *run) {
+	struct sched *sched = &run->loop.sched;
+	sched->sweeping = true;
+	sched->sweeper = run->driver;
+	registry_each (object, &sched->registry, KIND_TASK) {
+		struct arun_task *task = container_of(object, struct arun_task, object);
+		if (!task->exempt) {
+			task_cancel(sched, task, "the end of the run", NULL);
+		}
+	}
+	drive_until(run, drive_swept, stop_share(run, STOP_LAST));
+}
+
+int stop_drive(void *argument) {
+	struct run *run = argument;
+	struct loop *loop = &run->loop;
+	struct sched *sched = &loop->sched;
+	drive_run(run);
+	stop_clock(run, loop_clock());
+	server_stop_all(loop);
+	stop_tell_failed(run, 0);
+	stop_snapshot(run);
+	drive_sweep(run);
+	gen_close_all(sched, run->driver, stop_share(run, STOP_LAST));
+	double flushed = sched->registry.now + 1;
+	conn_close_all(loop, flushed < sched->clock_end ? flushed : sched->clock_end);
+	server_close_all(loop);
+	/* Whoever still ignores its end has until the clock's. */
+	drive_until(run, drive_swept, INFINITY);
+	if (!pool_finish(loop, sched->clock_end)) {
+		stop_on_clock(&run->clock);
+	}
+	snapshot_outcomes(&run->snapshot, &sched->registry);
+	loop->quit = true;
+	return 0;
+}
