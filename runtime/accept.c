@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+#include "accept.h"
+
+#include "log.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { ACCEPT_BATCH = 64 };
+
+/* Connections ---------------------------------------------------------------------- */
+
+static void accept_on_timer(struct loop_timer *timer);
+
+/* Accepting may go on: in the loop, or in arun_accept(). */
+static void accept_feed(struct arun_server *server) {
+	if (server->stopped || !server->starved) {
+		return;
+	}
+	server->starved = false;
+	if (server->handler) {
+		loop_timer_start(loop_here(), &server->timer, 0, accept_on_timer);
+	} else if (server->accepting) {
+		task_wake(sched_current, server->accepting);
+	}
+}
+
+static void accept_on_closed(struct arun_conn *conn) {
+	struct arun_server *server = conn->server;
+	if (!server) {
+		return;
+	}
+	server->open--;
+	if (!conn->task) {
+		list_remove(&conn->link);
+		conn->server = NULL;
+	}
+	accept_feed(server);
+}
+
+/* A handler's task is over; its connection is closed. */
+static void accept_on_ended(struct arun_task *task) {
+	struct sched *sched = sched_current;
+	struct arun_conn *conn = task->owner;
+	struct arun_server *server = conn->server;
+	conn->task = NULL;
+	list_remove(&conn->link);
+	if (server) {
+		conn->server = NULL;
+		server->handlers--;
+		if (server->closing && server->handlers <= server->own) {
+			task_wake(sched, server->closing);
+		}
+	}
+	conn_unref(conn);
+	task_free(sched, task);
+}
+
+static void accept_tell_failed(struct arun_conn *conn, int error) {
+	const struct arun_task *self = sched_current->current;
+	struct conn_words words;
+	char line[512];
+	struct text out;
+	if (self->cancelled) {
+		return;
+	}
+	if (conn->server) {
+		conn->server->failed++;
+	}
+	text_fixed(&out, line, sizeof line);
+	registry_site(&out, conn->object.site);
+	text_add(&out, ": handler \"%s\" of %s failed: ", conn->handler_name,
+		conn_words(conn, &words));
+	text_escape(&out,
+		self->why && self->why_error == error ? self->why : strerror(error));
+	log_line(LOG_LEVEL_INFO, "%s", line);
+}
+
+static int accept_handle(void *arg) {
+	struct arun_conn *conn = arg;
+	int result = conn->handler(conn, conn->handler_arg);
+	int error = errno;
+	if (result < 0) {
+		accept_tell_failed(conn, error);
+	}
+	if (!conn->closing) {
+		arun_close_at(conn->object.site, conn);
+	}
+	errno = error;
+	return result;
+}
+
+struct arun_conn *accept_adopt(struct arun_server *server) {
+	struct arun_conn *conn = server->pending;
+	server->pending = NULL;
+	conn->server = server;
+	conn->closed = accept_on_closed;
+	list_insert(&server->conns, &conn->link);
+	server->accepted++;
+	server->open++;
+	return conn;
+}
+
+/* Gives the pending connection to a handler. Returns 0, or ENOMEM. */
+static int accept_hand_over(struct arun_server *server) {
+	struct arun_conn *conn = server->pending;
+	struct arun_task *task = task_create(sched_current, accept_handle, conn,
+		&(struct task_options){
+			.site = server->object.site,
+			.name = server->handler_name,
+			.stack_size = server->stack_size,
+			.owner = &conn->object,
+			.ended = accept_on_ended,
+			.context = conn,
+			.part = true,
+		});
+	if (!task) {
+		return errno;
+	}
+	conn->task = task;
+	conn->refs++;
+	conn->handler = server->handler;
+	conn->handler_arg = server->arg;
+	conn->handler_name = server->handler_name;
+	conn->object.owner = &server->object;
+	server->handlers++;
+	conn_publish(loop_here(), accept_adopt(server), server->object.site);
+	return 0;
+}
+
+/* Accepting ------------------------------------------------------------------------ */
+
+/* Errors of one connection, which is gone with them. */
+static bool accept_error_passes(int error) {
+	static const int passing[] = {ECONNABORTED, EINTR, EPROTO, ENETDOWN, ENOPROTOOPT,
+		EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, EPERM, EEXIST};
+	for (size_t i = 0; i < count_of(passing); i++) {
+		if (error == passing[i]) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int accept_fd(struct arun_server *server) {
+	struct address *peer = &server->pending_peer;
+	*peer = (struct address){.length = sizeof peer->un};
+	server->pending_fd = accept4(server->watch.fd, &peer->any, &peer->length,
+		SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (server->pending_fd < 0) {
+		return errno;
+	}
+	if (peer->length > sizeof peer->un) {
+		peer->length = 0;
+	}
+	return 0;
+}
+
+static int accept_make(struct arun_server *server) {
+	int fd = server->pending_fd;
+	struct arun_conn *conn = conn_create(loop_here(), fd);
+	if (!conn) {
+		int error = errno;
+		if (error == EEXIST) {
+			/* Somebody closed a connection's descriptor behind its back. */
+			close(fd);
+			server->pending_fd = -1;
+		}
+		return error;
+	}
+	server->pending_fd = -1;
+	conn->socket = true;
+	conn->tcp = server->listening.address.any.sa_family != AF_UNIX;
+	conn->peer = server->pending_peer;
+	conn->idle_timeout = server->idle_timeout;
+	server->pending = conn;
+	return 0;
+}
+
+int accept_one(struct arun_server *server) {
+	int error = 0;
+	for (int i = 0; i < ACCEPT_BATCH && !server->pending; i++) {
+		if (server->pending_fd < 0) {
+			error = accept_fd(server);
+		}
+		if (!error) {
+			error = accept_make(server);
+		}
+		if (error && !accept_error_passes(error)) {
+			break;
+		}
+		error = error ? ECONNABORTED : 0;
+	}
+	if (error == EAGAIN) {
+		server->watch.readable = false;
+		server->told = false;
+	}
+	return error;
+}
+
+bool accept_full(const struct arun_server *server) {
+	return server->max_connections > 0 &&
+	       server->open >= (unsigned)server->max_connections;
+}
+
+void accept_pause(struct arun_server *server, int error) {
+	server->starved = true;
+	if (server->told) {
+		return;
+	}
+	server->told = true;
+	char line[256];
+	struct text out;
+	text_fixed(&out, line, sizeof line);
+	registry_site(&out, server->object.site);
+	text_add(&out, ": server \"");
+	text_escape(&out, *server_name(server) ? server_name(server) : server->address);
+	text_add(&out, "\": accepting paused: %s", strerror(error));
+	log_line(LOG_LEVEL_WARNING, "%s", line);
+}
+
+/* Accepts one, for a handler. Returns 0, or why not. */
+static int accept_for_handler(struct arun_server *server) {
+	int error = accept_one(server);
+	return error ? error : accept_hand_over(server);
+}
+
+/* Accepts what is there. */
+static void accept_run(struct arun_server *server) {
+	double after = 0;
+	for (int i = 0; i < ACCEPT_BATCH; i++) {
+		if (server->stopped) {
+			return;
+		}
+		if (accept_full(server)) {
+			server->starved = true;
+			return;
+		}
+		int error = accept_for_handler(server);
+		if (error == EAGAIN) {
+			return;
+		}
+		if (error && error != ECONNABORTED) {
+			accept_pause(server, error);
+			after = ACCEPT_PAUSE;
+			break;
+		}
+	}
+	loop_timer_start(loop_here(), &server->timer, after, accept_on_timer);
+}
+
+static void accept_on_timer(struct loop_timer *timer) {
+	struct arun_server *server = container_of(timer, struct arun_server, timer);
+	server->starved = false;
+	accept_run(server);
+}
+
+static void accept_on_ready(struct watch *watch) {
+	struct arun_server *server = container_of(watch, struct arun_server, watch);
+	if (!server->timer.active) {
+		accept_run(server);
+	}
+}
+
+int accept_start(struct loop *loop, struct arun_server *server) {
+	server->watch.ready = accept_on_ready;
+	return watch_serve(&loop->poller, &server->watch);
+}
+
+void accept_last(struct arun_server *server) {
+	for (int i = 0; i < SOMAXCONN && server->handler && !server->stopped; i++) {
+		if (accept_full(server)) {
+			return;
+		}
+		int error = accept_for_handler(server);
+		if (error && error != ECONNABORTED) {
+			return;
+		}
+	}
+}
+
+void accept_stop(struct loop *loop, struct arun_server *server) {
+	if (server->stopped) {
+		return;
+	}
+	server->stopped = true;
+	loop_timer_stop(loop, &server->timer);
+	watch_close(&loop->poller, &server->watch);
+	/* The file first: who finds it closed may bind it anew at once. */
+	listen_remove_file(&server->listening);
+	close(server->listening.fd);
+	if (server->pending_fd >= 0) {
+		close(server->pending_fd);
+		server->pending_fd = -1;
+	}
+	if (server->pending) {
+		conn_close_now(loop, server->pending);
+		server->pending = NULL;
+	}
+	if (server->accepting) {
+		task_wake(&loop->sched, server->accepting);
+	}
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#include "listen.h"
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char op[] = "arun_listen";
+
+static bool has_file(const struct address *address) {
+	return address->any.sa_family == AF_UNIX && address->un.sun_path[0] != '\0';
+}
+
+/* Whether a server answers at the file of a Unix socket; one whose queue is full lives. */
+static bool file_is_dead(const struct address *address) {
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		return false;
+	}
+	bool dead =
+		connect(fd, &address->any, address->length) < 0 && errno == ECONNREFUSED;
+	close(fd);
+	return dead;
+}
+
+/* Removes the socket that a dead server left. Returns whether it did. */
+static bool remove_dead(const struct address *address) {
+	const char *path = address->un.sun_path;
+	struct stat before, after;
+	if (lstat(path, &before) < 0 || !S_ISSOCK(before.st_mode) ||
+		!file_is_dead(address)) {
+		return false;
+	}
+	/* Another server may have replaced it meanwhile. */
+	return lstat(path, &after) == 0 && after.st_ino == before.st_ino &&
+	       after.st_dev == before.st_dev && unlink(path) == 0;
+}
+
+/* Returns 0, or why not. */
+static int bind_address(int fd, const struct address *address) {
+	if (bind(fd, &address->any, address->length) == 0) {
+		return 0;
+	}
+	int error = errno;
+	if (error != EADDRINUSE || !has_file(address) || !remove_dead(address)) {
+		return error;
+	}
+	return bind(fd, &address->any, address->length) == 0 ? 0 : errno;
+}
+
+static int set_options(int fd, const struct address *address, bool reuse_port) {
+	int on = 1;
+	if (address->any.sa_family != AF_UNIX) {
+		/* Accepted sockets inherit TCP_NODELAY: small writes go out at once. */
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+		if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0) {
+			return -1;
+		}
+	}
+	return reuse_port ? setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) : 0;
+}
+
+static void note_file(struct listening *listening, const struct address *address) {
+	struct stat stat;
+	if (has_file(address) && lstat(address->un.sun_path, &stat) == 0) {
+		listening->made = true;
+		listening->device = stat.st_dev;
+		listening->inode = stat.st_ino;
+	}
+}
+
+/* Makes out->fd listen. Returns 0, or why not. */
+static int listen_start(struct listening *out, const struct address *address,
+	const arun_listen_options *options) {
+	if (set_options(out->fd, address, options->reuse_port) < 0) {
+		return errno;
+	}
+	int error = bind_address(out->fd, address);
+	if (error) {
+		return error;
+	}
+	note_file(out, address);
+	if (listen(out->fd, options->backlog > 0 ? options->backlog : SOMAXCONN) < 0) {
+		error = errno;
+		out->address = *address;
+		listen_remove_file(out);
+		return error;
+	}
+	address_local(&out->address, out->fd);
+	return 0;
+}
+
+/* Returns 0, or why not. */
+static int listen_at(struct listening *out, const struct address *address,
+	const arun_listen_options *options) {
+	int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	*out = (struct listening){.fd = socket(address->any.sa_family, type, 0)};
+	if (out->fd < 0) {
+		return errno;
+	}
+	int error = listen_start(out, address, options);
+	if (error) {
+		close(out->fd);
+	}
+	return error;
+}
+
+/* The first of a host's addresses that can be had. Returns 0, or why the last can not. */
+static int listen_at_any(struct listening *out, const struct addrinfo *list,
+	const arun_listen_options *options) {
+	int error = ENOENT;
+	for (const struct addrinfo *at = list; at && error; at = at->ai_next) {
+		struct address address;
+		address_set(&address, at->ai_addr, at->ai_addrlen);
+		error = listen_at(out, &address, options);
+	}
+	return error;
+}
+
+static int listen_inherited(struct listening *out, const char *text, int fd) {
+	int type = 0, listens = 0;
+	socklen_t length = sizeof type;
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0) {
+		return task_fail(EBADF, op, text);
+	}
+	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length);
+	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length);
+	if (type != SOCK_STREAM || !listens) {
+		return task_fail_words(EINVAL, op, text, "not a listening stream socket");
+	}
+	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+		fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+		return task_fail(errno, op, text);
+	}
+	*out = (struct listening){.fd = fd};
+	address_local(&out->address, fd);
+	return 0;
+}
+
+int listen_open(struct listening *out, struct arun_task *self, const char *text,
+	const struct endpoint *endpoint, const arun_listen_options *options) {
+	struct addrinfo *list;
+	int error;
+	if (endpoint->kind == ENDPOINT_FD) {
+		return listen_inherited(out, text, endpoint->fd);
+	}
+	if (endpoint_resolve(self, endpoint, &list) < 0) {
+		return -1;
+	}
+	if (list) {
+		error = listen_at_any(out, list, options);
+		freeaddrinfo(list);
+	} else {
+		error = listen_at(out, &endpoint->address, options);
+	}
+	return error ? task_fail(error, op, text) : 0;
+}
+
+void listen_remove_file(const struct listening *listening) {
+	struct stat stat;
+	const char *path = listening->address.un.sun_path;
+	if (listening->made && lstat(path, &stat) == 0 &&
+		stat.st_ino == listening->inode && stat.st_dev == listening->device) {
+		unlink(path);
+	}
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* listen - listening sockets: made, told apart, and their files removed. */
+#ifndef LISTEN_H
+#define LISTEN_H
+
+#include "endpoint.h"
+
+#include <sys/stat.h>
+
+struct listening {
+	int fd;
+	struct address address;
+	bool made; /* its file was made here, and is this: */
+	dev_t device;
+	ino_t inode;
+};
+
+/*
+ * Listens at endpoint (text, as it was given), does not block. Suspends where there is a
+ * host to look up; self may be NULL where there is none. Returns 0; -1 with errno, and
+ * recorded for arun_why().
+ */
+int listen_open(struct listening *out, struct arun_task *self, const char *text,
+	const struct endpoint *endpoint, const arun_listen_options *options);
+
+/* Removes the file of a Unix socket where it is still the one made here. */
+void listen_remove_file(const struct listening *listening);
+
+#endif
