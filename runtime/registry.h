@@ -72,6 +72,7 @@ struct object {
 	const struct object *owner;   /* NULL: the run */
 	uint64_t id;                  /* from 1; never used twice in a run */
 	double born;                  /* registry::now */
+	bool told;       /* a line of text has told of it already */
 	bool part;       /* is told of with its owner: a handler's task, a generator's */
 	bool background; /* may live to the end: never a leak */
 };

@@ -228,9 +228,9 @@ void report_leaks(const struct report *report, const struct snapshot *leaks) {
 	}
 	struct text out;
 	text_init(&out);
+	report_json(report, "leaks", &report->end, leaks, "leaks");
 	snapshot_text(leaks, report->plugin, &out);
 	say(&out);
-	report_json(report, "leaks", &report->end, leaks, "leaks");
 }
 
 static void add_object(struct text *out, const struct object *object) {

@@ -49,7 +49,6 @@ struct arun_task {
 	bool owned; /* by a group, a server, a generator: ended() says what happens at its
 		       end */
 	bool failed; /* ended with a failure */
-	bool told;   /* its failure, or that it is waited for, has been reported */
 	bool exempt; /* from the sweep of a run's end: the driver, generators' bodies */
 	struct scope *scopes; /* the innermost */
 

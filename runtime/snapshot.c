@@ -71,6 +71,7 @@ static struct snapshot_group *group_of_object(
 		group->site = object->site;
 		group->owner = object->owner ? object->owner->id : 0;
 		group->alike = true;
+		group->told = true;
 	}
 	return group;
 }
@@ -100,6 +101,7 @@ static void snapshot_see(struct snapshot *snapshot, const struct object *object)
 		group->alike =
 			same_name(object, seen[(group->count - 1) % SNAPSHOT_ITEMS]);
 	}
+	group->told = group->told && object->told;
 	seen[group->count++ % SNAPSHOT_ITEMS] = object;
 }
 

@@ -133,8 +133,13 @@ static void add_summary_name(struct text *out, const char *plugin) {
 void snapshot_text(
 	const struct snapshot *snapshot, const char *plugin, struct text *out) {
 	uint64_t rest = snapshot->total;
-	for (unsigned i = 0; i < snapshot->groups && i < SNAPSHOT_LINES; i++) {
-		add_group(out, snapshot->group[i], plugin);
+	unsigned lines = 0;
+	for (unsigned i = 0; i < snapshot->groups && lines < SNAPSHOT_LINES; i++) {
+		/* Failures have had their lines by now, and are counted only. */
+		if (!snapshot->group[i]->told) {
+			add_group(out, snapshot->group[i], plugin);
+			lines++;
+		}
 		rest -= snapshot->group[i]->count;
 	}
 	if (rest) {

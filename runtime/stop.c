@@ -176,12 +176,12 @@ static void stop_tell_failed(struct run *run, double seconds) {
 	unsigned told = 0, untold = 0;
 	registry_each (object, registry, KIND_FAILED) {
 		struct arun_task *task = container_of(object, struct arun_task, object);
-		bool due = !task->told && registry->now - task->since >= seconds;
+		bool due = !object->told && registry->now - task->since >= seconds;
 		if (due && told++ < STOP_LINES) {
 			report_failed(&run->report, task);
 		}
-		untold += !task->told && !due;
-		task->told = task->told || due;
+		untold += !object->told && !due;
+		object->told = object->told || due;
 	}
 	if (told > STOP_LINES) {
 		log_line(LOG_LEVEL_ERROR, "and %u more failed tasks", told - STOP_LINES);
