@@ -97,10 +97,13 @@ int conn_close_all(struct loop *loop, double deadline) {
 
 /* One ------------------------------------------------------------------------------ */
 
-/* Until when to wait for the other end; of what is left of a stop's clock, half. */
+/*
+ * Until when to wait for the other end. Of what is left of a stop's clock that is a quarter, as
+ * others have to end after this one.
+ */
 static double close_deadline(const struct sched *sched) {
 	double now = loop_clock();
-	return now + fmin(CLOSE_PATIENCE, (sched->clock_end - now) / 2);
+	return now + fmin(CLOSE_PATIENCE, (sched->clock_end - now) / 4);
 }
 
 /* Reads away until the other end has ended its side, or deadline. */
