@@ -74,7 +74,7 @@ static void set_finish(struct rawfd_set *set) {
 
 static void set_of_registry(struct rawfd_set *set, const struct registry *registry) {
 	for (int i = 0; i < KIND_COUNT; i++) {
-		registry_each(object, registry, i) {
+		registry_each (object, registry, i) {
 			if (object->kind->fd) {
 				set_add(set, object->kind->fd(object));
 			}
@@ -107,7 +107,7 @@ static int entry_fd(const struct rawfd_entry *entry) {
 
 /* readdir(3) would call malloc. */
 static void rawfd_list(int folder, void (*found)(void *context, int fd), void *context) {
-	_Alignas(struct rawfd_entry) char buffer[4096];
+	_Alignas(struct rawfd_entry) char buffer[1024];
 	lseek(folder, 0, SEEK_SET);
 	long size;
 	while ((size = syscall(SYS_getdents64, folder, buffer, sizeof buffer)) > 0) {

@@ -297,7 +297,7 @@ static unsigned add_tasks(struct text *out, const struct report *report,
 		add(out, report, entry, entry);
 		count++;
 	}
-	registry_each(object, registry, KIND_TASK) {
+	registry_each (object, registry, KIND_TASK) {
 		const struct arun_task *task = task_of(object);
 		if (task != entry && !is_idle(task) && count++ < most) {
 			add(out, report, entry, task);

@@ -4,7 +4,7 @@
  *
  * Each report is one text in one write(2), in the form that arun-report(5) has. All but
  * report_init() and report_failed() may be called in a signal handler; the walks need up
- * to 16 KiB of its stack.
+ * to 8 KiB of its stack.
  */
 #ifndef REPORT_H
 #define REPORT_H

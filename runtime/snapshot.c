@@ -113,7 +113,7 @@ static bool is_leak(const struct object *object) {
 static void snapshot_see_all(struct snapshot *snapshot, enum snapshot_what what,
 	const struct registry *registry) {
 	for (int i = 0; i < KIND_COUNT; i++) {
-		registry_each(object, registry, i) {
+		registry_each (object, registry, i) {
 			if (what == SNAPSHOT_ALL || is_leak(object)) {
 				snapshot_see(snapshot, object);
 			}
@@ -371,7 +371,7 @@ void snapshot_outcomes(struct snapshot *snapshot, const struct registry *registr
 		}
 	}
 	for (int i = 0; memory && i < KIND_COUNT; i++) {
-		registry_each(object, registry, i) {
+		registry_each (object, registry, i) {
 			object_abandoned(memory, object);
 		}
 	}

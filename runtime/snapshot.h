@@ -42,7 +42,7 @@ struct snapshot_group {
 	const struct kind *owner_kind;
 	const char *owner_name;
 	uint64_t count;                             /* of objects */
-	bool told;  /* object::told of all of them */
+	bool told;                                  /* object::told of all of them */
 	bool alike;                                 /* all have the same name */
 	unsigned kept;                              /* so many are in items, from 1 */
 	struct snapshot_item items[SNAPSHOT_ITEMS]; /* the oldest first */

@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What a run says it left open: the lines and the JSON, as a user gets them."""
+import contextlib
+import copy
+import json
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+
+import schema
+from plugins import SOURCE, build
+from tap import ARUN, DEADLINE, arun, claim, contains, environment, equal, main
+
+GOLDEN = SOURCE / "tests/fixtures/golden"
+FOLDER = tempfile.TemporaryDirectory(prefix="arun-report-")
+# Members whose numbers differ from run to run; a masked number is 0.
+NUMBERS = {"id", "fd", "pid", "uptime_ms", "age_ms", "for_ms", "left_ms", "shutdown_ms",
+           "switches", "stack_size", "cpu_us", "stack_used"}
+TEXTS = {"time": "TIME", "arun": "VERSION", "path": "PATH"}
+MANY = """#include <arun.h>
+static int many(void *arg) {
+	(void)arg;
+	return arun_sleep(600);
+}
+static void spawn(int count, const struct arun_site *site) {
+	while (count-- > 0) {
+		arun_spawn_at(site, "many", many, NULL);
+	}
+}
+static int spawn_many(int argc, char **argv) {
+	(void)argc;
+	(void)argv;
+%s
+	return arun_sleep(0);
+}
+ARUN_MAIN(spawn_many)
+"""
+# 10,000 from 30 sites, the lines 14 to 43.
+SPAWNS = "\n".join(f"\tspawn({334 if i < 10 else 333}, ARUN_SITE);" for i in range(30))
+
+
+def plugin(name):
+    return build(FOLDER.name, GOLDEN / f"{name}.c")
+
+
+def report_of(name):
+    return pathlib.Path(FOLDER.name, name + ".json")
+
+
+def reports(path):
+    """Those of the file, each held against the schema."""
+    found = [json.loads(line) for line in path.read_text().splitlines()]
+    for report in found:
+        equal(schema.errors(report), [])
+    return found
+
+
+def masked_text(text):
+    text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
+    text = re.sub(r"\b[\d.]+ (ms|s|min) old", "AGE old", text)
+    return re.sub(r"#\d+", "#N", re.sub(r"\bfd \d+", "fd N", text))
+
+
+def masked(value, name=None):
+    if name == "counts":
+        return value
+    if isinstance(value, dict):
+        return {k: masked(v, k) for k, v in value.items() if k != "build_id"}
+    if isinstance(value, list):
+        return [masked(item) for item in value]
+    if name in NUMBERS and value is not None:
+        return 0
+    return TEXTS.get(name, masked_text(value)) if isinstance(value, str) else value
+
+
+def indented(value):
+    return json.dumps(value, indent=1, sort_keys=True).splitlines()
+
+
+@contextlib.contextmanager
+def serving(*words):
+    """A server that has printed its address: the process and the address."""
+    process = subprocess.Popen([ARUN, *map(str, words)], env=environment(), text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        line = process.stdout.readline()
+        if not line:
+            raise AssertionError(process.communicate(timeout=DEADLINE)[1])
+        host, port = line.strip().rsplit(":", 1)
+        yield process, (host, int(port))
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@contextlib.contextmanager
+def connected(address):
+    """A connection whose handler has greeted; in the end it sees the server's close."""
+    with socket.create_connection(address, DEADLINE) as client, client.makefile() as file:
+        equal(file.readline(), "hello\n")
+        yield
+        equal(file.read(), "")
+
+
+def run_leaves(*options):
+    """Runs the plugin that leaves everything open; returns its status and stderr."""
+    with serving(*options, plugin("leaves")) as (process, address):
+        with connected(address), connected(address):
+            process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=DEADLINE)
+    return process.returncode, stderr
+
+
+@claim
+def the_validator_refuses_what_the_schema_does():
+    good = json.loads((GOLDEN / "leaves.json").read_text())
+    good["time"] = "2026-11-22T12:00:41.204311Z"
+    equal(schema.errors(good), [])
+    for path, value in [(["kind"], "leak"), (["pid"], "1"), (["time"], "noon"),
+                        (["counts", "task"], "x"), (["leaks", 0, "kind"], "thing"),
+                        (["leaks", 0, "created", "line"], None), (["leaks"], {}),
+                        (["leaks", 2, "waiting", "file"], 1), (["schema"], "arun-report/2")]:
+        bad = copy.deepcopy(good)
+        place = bad
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = value
+        equal(len(schema.errors(bad)), 1, str(path))
+    del good["plugin"]["path"], good["leaks"][0]["state"]
+    equal(len(schema.errors(good)), 2)
+
+
+@claim
+def one_of_each_kind_left_open_is_told_of_as_the_manual_has_it():
+    file = report_of("leaves")
+    status, stderr = run_leaves(f"--report={file}")
+    equal(status, 0, stderr)
+    equal(masked_text(stderr), (GOLDEN / "leaves.txt").read_text())
+    report, = reports(file)
+    golden = json.loads((GOLDEN / "leaves.json").read_text())
+    equal(indented(masked(report)), indented(golden))
+
+
+@claim
+def ten_thousand_leaks_from_thirty_sites_are_twenty_lines_and_a_count():
+    source = pathlib.Path(FOLDER.name, "many.c")
+    source.write_text(MANY % SPAWNS)
+    file = report_of("many")
+    done = arun(f"--report={file}", build(FOLDER.name, source))
+    lines = done.stderr.splitlines()
+    equal(done.returncode, 0)
+    equal(len(lines), 22, done.stderr)
+    contains(lines[0], 'many.c:14: leak: 334 tasks "many" still running: #2, #3, ')
+    contains(lines[0], " and 326 more")
+    contains(lines[19], 'many.c:33: leak: 333 tasks "many" still running: ')
+    equal(lines[20:], ["arun: many.so: and 3330 more leaks",
+                       "arun: many.so: 10000 leaks: 10000 tasks"])
+    report, = reports(file)
+    equal([leak["count"] for leak in report["leaks"]], 10 * [334] + 20 * [333])
+    equal((report["total"], report["counts"]), (10000, {"task": 10000}))
+
+
+@claim
+def a_clean_run_says_nothing_and_writes_nothing():
+    file = report_of("clean")
+    done = arun(f"--report={file}", "--leaks=error", plugin("clean"))
+    equal((done.returncode, done.stdout, done.stderr), (0, "", ""))
+    equal(reports(file), [])
+
+
+@claim
+def leaks_off_says_nothing_and_writes_nothing():
+    file = report_of("off")
+    equal(run_leaves("--leaks=off", f"--report={file}"), (0, ""))
+    equal(reports(file), [])
+
+
+@claim
+def leaks_error_is_status_23_where_it_would_have_been_0():
+    file = report_of("error")
+    status, stderr = run_leaves("--leaks=error", f"--report={file}")
+    equal(status, 23)
+    equal(masked_text(stderr), (GOLDEN / "leaves.txt").read_text())
+    report, = reports(file)
+    equal(report["end"]["status"], 23)
+
+
+@claim
+def a_deadlock_names_every_task_and_is_status_1():
+    file = report_of("deadlock")
+    done = arun(f"--report={file}", plugin("deadlock"))
+    equal(done.returncode, 1, done.stderr)
+    contains(masked_text(done.stderr), (GOLDEN / "deadlock.txt").read_text())
+    report = reports(file)[0]
+    equal((report["kind"], report["end"]["reason"], report["total"]), ("deadlock", "deadlock", 3))
+    equal(sorted(task["name"] for task in report["objects"]), ["a", "b", "deadlock"])
+
+
+@claim
+def a_task_that_failed_unseen_is_a_leak_of_the_report():
+    file = report_of("fails")
+    done = arun(f"--report={file}", plugin("fails"))
+    equal(done.returncode, 1, done.stderr)
+    contains(masked_text(done.stderr), 'fails.c:15: failed: task "janitor" (#N): Input/output error\n')
+    report, = reports(file)
+    equal((report["counts"], report["end"]["reason"]), ({"failed": 1}, "return"))
+    equal(report["leaks"][0]["detail"]["errno"], 5)
+
+
+@claim
+def a_report_is_added_to_what_the_file_has():
+    file = report_of("twice")
+    for _ in range(2):
+        run_leaves(f"--report={file}")
+    equal([report["total"] for report in reports(file)], [6, 6])
+
+
+main()
