@@ -59,14 +59,19 @@ static inline void drive_ended(struct arun_task *task) {
 	task_free(&self->loop.sched, task);
 }
 
-static inline void drive_init(struct drive *self) {
+/* host: the libev loop to use; NULL: one of its own. */
+static inline void drive_init_with(struct drive *self, struct ev_loop *host) {
 	*self = (struct drive){.result = 0};
-	ck_assert_int_eq(loop_init(&self->loop, NULL, NULL), 0);
+	ck_assert_int_eq(loop_init(&self->loop, host, NULL), 0);
 	self->loop.woken = drive_woken;
 	self->loop.stuck = drive_stuck;
 	self->loop.sched.failed = drive_failed;
 	self->loop.sched.ignores = drive_ignores;
 	sched_current = &self->loop.sched;
+}
+
+static inline void drive_init(struct drive *self) {
+	drive_init_with(self, NULL);
 }
 
 static inline void drive_finish(struct drive *self) {
