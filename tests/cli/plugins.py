@@ -40,8 +40,8 @@ def connect(path):
 class Client:
     """A line at a time, with a deadline."""
 
-    def __init__(self, path):
-        self.socket = until(lambda: connect(path), f"a server listens at {path}")
+    def __init__(self, connection):
+        self.socket = connection
         self.file = self.socket.makefile("rb")
 
     def send(self, data):
@@ -67,7 +67,12 @@ class Server:
         )
 
     def client(self):
-        return Client(self.path)
+        def connected():
+            if self.process.poll() is not None:
+                raise AssertionError(f"{self.process.returncode}: {self.process.stderr.read()}")
+            return connect(self.path)
+
+        return Client(until(connected, f"it listens at {self.path}"))
 
     def connections(self):
         """How many are open; the listening socket is none."""
