@@ -381,8 +381,27 @@ static void add_awaited(struct text *out, const struct report *report,
 	add_listed(out, report, entry, task, " waits");
 }
 
-/* The end of the list: ", " becomes " and N more". */
-static void add_more(struct text *out, unsigned rest) {
+/* How tasks are listed: how many at most, and what there is where no task is left. */
+struct listing {
+	add_task_fn *add;
+	unsigned most;
+	const char *none;
+};
+
+static const struct listing abandoned = {
+	add_abandoned, LINES, "a job that blocks in a thread"};
+static const struct listing awaited = {add_awaited, NAMED, "what is being closed"};
+
+static void add_list(struct text *out, const struct report *report,
+	const struct registry *registry, const struct arun_task *entry,
+	const struct listing *listing) {
+	size_t before = out->length;
+	unsigned rest =
+		add_tasks(out, report, registry, entry, listing->add, listing->most);
+	if (out->length == before) {
+		text_add(out, "%s", listing->none);
+		return;
+	}
 	text_cut(out, 2);
 	if (rest) {
 		text_add(out, " and %u more", rest);
@@ -396,7 +415,7 @@ void report_abandoned(const struct report *report, const struct registry *regist
 	text_add(&out, "arun: grace of ");
 	text_seconds(&out, grace);
 	text_add(&out, " is over; abandoned: ");
-	add_more(&out, add_tasks(&out, report, registry, entry, add_abandoned, LINES));
+	add_list(&out, report, registry, entry, &abandoned);
 	text_add(&out, "\n");
 	say(&out);
 }
@@ -408,7 +427,7 @@ void report_slow_stop(const struct report *report, const struct registry *regist
 	text_add(&out, "arun: stopping; ");
 	text_seconds(&out, left);
 	text_add(&out, " left for: ");
-	add_more(&out, add_tasks(&out, report, registry, entry, add_awaited, NAMED));
+	add_list(&out, report, registry, entry, &awaited);
 	text_add(&out, " (again Ctrl-C: force)\n");
 	say(&out);
 }

@@ -128,6 +128,13 @@ START_TEST(abandoned_tasks_are_named_with_their_lines) {
 }
 END_TEST
 
+START_TEST(where_no_task_is_abandoned_it_is_a_job) {
+	begin();
+	SAYS("arun: grace of 8 s is over; abandoned: a job that blocks in a thread\n",
+		report_abandoned(&report, &registry, NULL, 8));
+}
+END_TEST
+
 START_TEST(a_task_that_never_waited_is_named_with_its_spawn) {
 	begin();
 	spawn("spin", NULL)->state = TASK_RUNNING;
@@ -252,6 +259,7 @@ Suite *suite(void) {
 	tcase_add_test(tasks, a_deadlock_has_twenty_lines_and_a_count);
 	tcase_add_test(tasks, a_failed_task_is_named_with_its_reason);
 	tcase_add_test(tasks, abandoned_tasks_are_named_with_their_lines);
+	tcase_add_test(tasks, where_no_task_is_abandoned_it_is_a_job);
 	tcase_add_test(tasks, a_task_that_never_waited_is_named_with_its_spawn);
 	tcase_add_test(tasks, a_slow_stop_says_what_it_waits_for);
 	suite_add_tcase(suite, tasks);
