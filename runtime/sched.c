@@ -19,7 +19,8 @@ static double max(double a, double b) {
 }
 
 int sched_init(struct sched *sched, void *(*plugin_exceptions)(void)) {
-	*sched = (struct sched){.stop_at = INFINITY, .clock_end = INFINITY};
+	*sched = (struct sched){
+		.error = &errno, .stop_at = INFINITY, .clock_end = INFINITY};
 	registry_init(&sched->registry);
 	sched->sanitized = context_hooks_find();
 	sched->exceptions = plugin_exceptions ? plugin_exceptions() : NULL;
@@ -94,28 +95,34 @@ static inline void sched_resume(struct sched *sched, struct arun_task *next) {
 	next->state = TASK_RUNNING;
 	next->runs++;
 	sched->fuel = SCHED_BUDGET;
-	errno = next->saved_errno;
+	*sched->error = next->saved_errno;
+}
+
+/* Gives the loop its turn. */
+__attribute__((noinline)) static int sched_leave_last(
+	struct sched *sched, struct arun_task *self) {
+	sched->current = NULL;
+	*sched->error = sched->loop_errno;
+	if (unlikely(sched->hooked)) {
+		return sched_switch_hooked(sched, self, NULL);
+	}
+	return context_switch(&self->sp, sched->loop_sp, 0);
 }
 
 int sched_leave(struct sched *sched, struct arun_task *self) {
 	struct arun_task *next = sched_take(sched);
-	self->saved_errno = errno;
-	if (next == self) {
-		sched_resume(sched, self);
-		return 0;
+	self->saved_errno = *sched->error;
+	if (!next) {
+		return sched_leave_last(sched, self);
 	}
-	void *sp = sched->loop_sp;
-	if (next) {
-		sched_resume(sched, next);
-		sp = next->sp;
-	} else {
-		sched->current = NULL;
-		errno = sched->loop_errno;
+	sched_resume(sched, next);
+	if (next == self) {
+		return 0;
 	}
 	if (unlikely(sched->hooked)) {
 		return sched_switch_hooked(sched, self, next);
 	}
-	return context_switch(&self->sp, sp, 0);
+	return context_switch(&self->sp, next->sp, 0);
 }
 
 int sched_yield_task(struct sched *sched, struct arun_task *self) {
@@ -129,7 +136,7 @@ void sched_run(struct sched *sched) {
 	if (!next) {
 		return;
 	}
-	sched->loop_errno = errno;
+	sched->loop_errno = *sched->error;
 	sched_resume(sched, next);
 	if (unlikely(sched->hooked)) {
 		if (sched->sanitized && !sched->loop_hooks.size) {

@@ -91,7 +91,8 @@ struct sched {
 	struct arun_task **ring;   /* the runnable ones */
 	unsigned head, tail, mask;
 	int budget;
-	int fuel; /* calls that did not need to wait, until the task gives way anyway */
+	int *error; /* errno of this thread: to ask for it at each switch takes a call */
+	int fuel;   /* calls that did not need to wait, until the task gives way anyway */
 	unsigned tasks;
 	void *loop_sp;
 	int loop_errno;
@@ -174,12 +175,16 @@ static inline void task_nudge(struct sched *sched, struct arun_task *task) {
 int task_suspend(
 	struct sched *sched, struct arun_task *self, double deadline, bool interruptible);
 
+/* Whether nothing can interrupt task now: task_pending() is 0. */
+static inline bool task_is_free(const struct arun_task *task) {
+	return likely(!task->cancelled && !task->scopes);
+}
+
 /* ECANCELED where task is cancelled, ETIMEDOUT past a timeout of it; shields considered;
  * else 0. */
 int task_pending_slow(const struct sched *sched, const struct arun_task *task);
 static inline int task_pending(const struct sched *sched, const struct arun_task *task) {
-	return likely(!task->cancelled && !task->scopes) ? 0
-							 : task_pending_slow(sched, task);
+	return task_is_free(task) ? 0 : task_pending_slow(sched, task);
 }
 
 /*

@@ -14,7 +14,9 @@ static int sleep_until(struct sched *sched, struct arun_task *self, double time)
 	return result == ETIME ? 0 : result;
 }
 
-static int sleep_slow(struct sched *sched, struct arun_task *self, double seconds) {
+/* Of its own: what is common needs no frame then. */
+__attribute__((noinline)) static int sleep_slow(
+	struct sched *sched, struct arun_task *self, double seconds) {
 	int error = isnan(seconds) ? EINVAL : task_interrupted(sched, self);
 	if (!error && seconds <= 0) {
 		return sched_yield_task(sched, self);
@@ -27,7 +29,7 @@ int arun_sleep_at(const struct arun_site *site, double seconds) {
 	struct arun_task *self = task_enter(site, "arun_sleep");
 	struct sched *sched = sched_current;
 	/* Tail calls: a return after the switch would be mispredicted. */
-	if (likely(seconds <= 0 && !task_pending(sched, self))) {
+	if (likely(seconds <= 0 && task_is_free(self))) {
 		return sched_yield_task(sched, self);
 	}
 	return sleep_slow(sched, self, seconds);
