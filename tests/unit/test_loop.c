@@ -96,18 +96,24 @@ START_TEST(a_timer_fires_once_in_the_loop_and_a_stopped_one_never) {
 }
 END_TEST
 
+static void spin_until(double time) {
+	while (loop_clock() < time) {
+	}
+}
+
 static int restart_timer(void *arg) {
 	struct loop_timer timer = {.active = false};
-	double start = loop_clock();
 	(void)arg;
 	loop_timer_start(drive_loop(), &timer, 0.001, count_timer);
+	spin_until(loop_clock() + 0.03);
+	double start = loop_clock();
 	loop_timer_start(drive_loop(), &timer, 0.04, count_timer);
 	drive_until(fired == 1);
-	ck_assert_double_ge(loop_clock() - start, 0.039);
+	ck_assert_double_ge(loop_clock() - start, 0.0399);
 	return 0;
 }
 
-START_TEST(a_timer_started_again_counts_anew) {
+START_TEST(a_timer_counts_from_its_last_start_whatever_tasks_did_before) {
 	drive(restart_timer, NULL);
 }
 END_TEST
@@ -361,7 +367,8 @@ Suite *suite(void) {
 	tcase_add_test(core, sleepers_wake_in_the_order_of_their_times_and_not_before);
 	tcase_add_test(core, now_is_the_clock_of_the_last_turn);
 	tcase_add_test(core, a_timer_fires_once_in_the_loop_and_a_stopped_one_never);
-	tcase_add_test(core, a_timer_started_again_counts_anew);
+	tcase_add_test(
+		core, a_timer_counts_from_its_last_start_whatever_tasks_did_before);
 	tcase_add_test(core, tasks_that_are_always_runnable_do_not_hold_up_time);
 	tcase_add_test(core, another_thread_ends_the_wait_of_the_loop);
 	tcase_add_test(core, a_signal_handler_ends_the_wait_of_the_loop);

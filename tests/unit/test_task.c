@@ -252,7 +252,7 @@ END_TEST
 static int spawn_one_by_one(void *arg) {
 	static int zero;
 	(void)arg;
-	for (int i = 0; i < 100000; i++) {
+	for (int i = 0; i < 20000; i++) {
 		join(drive_spawn(return_it, &zero), 0);
 	}
 	size_t made = 0;
