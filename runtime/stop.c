@@ -15,6 +15,8 @@
 static const double STOP_LAST = 7.0 / 8;
 /* Seconds: after which a failed task, and whoever is waited for, is named. */
 static const double STOP_TELL = 1;
+/* So much later, lest a close that lingers for a second be one of them. */
+static const double STOP_LATER = 0.2;
 enum { STOP_LINES = 20 };
 
 static struct run *run_of(struct loop *loop) {
@@ -73,7 +75,7 @@ void stop_last_words(struct loop *loop, int forced) {
 		.reason = forced ? "signal" : "timeout",
 		.signal = forced ? forced : run->signal,
 		.status = forced ? 128 + forced : 124,
-		.shutdown = loop_clock() - run->handler.stop_at,
+		.shutdown = loop_clock() - sched->stop_at,
 	};
 	if (!forced) {
 		report_abandoned(
@@ -258,9 +260,9 @@ static bool drive_until(struct run *run, bool (*done)(const struct run *), doubl
 	while (!done(run)) {
 		double now = sched->registry.now, tick = INFINITY;
 		if (!isinf(sched->stop_at)) {
-			double waited = now - sched->stop_at;
+			double waited = now - sched->stop_at - STOP_LATER;
 			tick = sched->stop_at + (waited < 0 ? 0 : (double)(long)waited) +
-			       STOP_TELL;
+			       STOP_TELL + STOP_LATER;
 		}
 		double limit = time < tick ? time : tick;
 		if (task_suspend(sched, run->driver, limit, false) != ETIME) {
