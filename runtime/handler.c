@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "handler.h"
 
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { HANDLER_CLOCK = 4 }; /* its place in handler_signals */
+enum {
+	HANDLER_CLOCK = 4,
+	/* its place in handler_signal() */ HANDLER_STACK = 128 * 1024
+};
 
 /* Seconds: between two signals that are one, for a loop to react, and for last words. */
 static const double HANDLER_SAME = 0.1, HANDLER_MOMENT = 0.15, HANDLER_WORDS = 1;
@@ -87,7 +91,8 @@ static void handler_entered(int signal, siginfo_t *info, void *context) {
 		handler->hangups++;
 		loop_wakeup(handler->loop);
 	} else if (signal == handler_signal(HANDLER_CLOCK)) {
-		if (info->si_code == SI_TIMER || handler->stop) {
+		/* Whoever else sends it means nothing by it. */
+		if (info->si_code == SI_TIMER) {
 			handler_clock(handler);
 		}
 	} else {
@@ -133,11 +138,34 @@ static void handler_take(struct handler *handler, int index) {
 	}
 }
 
+/* Handlers write reports: more than the rest of a task's stack may hold. */
+static int handler_take_stack(struct handler *handler) {
+	void *memory = mmap(NULL, HANDLER_STACK, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (memory == MAP_FAILED) {
+		return -1;
+	}
+	stack_t stack = {.ss_sp = memory, .ss_size = HANDLER_STACK};
+	handler->stack = memory;
+	return sigaltstack(&stack, &handler->stack_before);
+}
+
+static void handler_give_stack(struct handler *handler) {
+	if (handler->stack) {
+		sigaltstack(&handler->stack_before, NULL);
+		munmap(handler->stack, HANDLER_STACK);
+		handler->stack = NULL;
+	}
+}
+
 int handler_install(struct handler *handler, bool signals) {
 	handler->process = getpid();
 	handler->thread = (pid_t)syscall(SYS_gettid);
 	if (!signals) {
 		return 0;
+	}
+	if (handler_take_stack(handler) < 0) {
+		return -1;
 	}
 	struct sigevent event = {
 		.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMAX};
@@ -170,4 +198,5 @@ void handler_restore(struct handler *handler) {
 		handler->installed = false;
 		handler_process = NULL;
 	}
+	handler_give_stack(handler);
 }

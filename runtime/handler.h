@@ -33,6 +33,8 @@ struct handler {
 	 * a handler. */
 	void (*last_words)(struct loop *loop, int forced);
 	bool installed, timed;
+	void *stack; /* that handlers run on; NULL */
+	stack_t stack_before;
 	timer_t timer;
 	struct sigaction before[HANDLER_SIGNALS];
 };
