@@ -54,8 +54,7 @@ struct pool {
 	unsigned jobs, threads; /* for the loop's thread: not collected, not joined */
 };
 
-/* On a thread
- * -------------------------------------------------------------------------------- */
+/* On a thread ------------------------------------------------------------------ */
 
 static struct timespec pool_time(double time) {
 	time = fmin(fmax(time, 0), 1e9); /* INFINITY is no time_t */
@@ -118,9 +117,7 @@ static void *pool_main(void *argument) {
 	return NULL;
 }
 
-/* Threads
- * --------------------------------------------------------------------------------------
- */
+/* Threads ---------------------------------------------------------------------- */
 
 /* Joins those that have said that they end: they need the lock no more. */
 static void pool_reap(struct pool *pool) {
@@ -169,9 +166,7 @@ static int pool_start(struct pool *pool, struct pool_queue *queue) {
 	return 0;
 }
 
-/* Jobs
- * ------------------------------------------------------------------------------------------
- */
+/* Jobs ------------------------------------------------------------------------- */
 
 /* The condition is waited on by the clock of loop_clock(). */
 static int pool_condition(pthread_cond_t *condition) {
@@ -326,8 +321,7 @@ int pool_call(struct arun_task *self, enum pool_lane lane, int (*fn)(void *), vo
 	return error;
 }
 
-/* The loop's side
- * ----------------------------------------------------------------------------- */
+/* The loop's side -------------------------------------------------------------- */
 
 static void pool_deliver(struct loop *loop, struct pool_job *job) {
 	loop->pending--;

@@ -83,9 +83,7 @@ static void with_pool(int (*fn)(void *), void *arg) {
 	drive_finish(&drive);
 }
 
-/* Found
- * --------------------------------------------------------------------------------------
- */
+/* Found ------------------------------------------------------------------------ */
 
 static int resolve_name(void *arg) {
 	struct addrinfo *list = NULL;
@@ -139,8 +137,7 @@ START_TEST(a_literal_address_needs_no_thread_and_does_not_suspend) {
 }
 END_TEST
 
-/* Not found
- * ---------------------------------------------------------------------------------- */
+/* Not found -------------------------------------------------------------------- */
 
 static const struct {
 	int eai, system, error;
@@ -206,8 +203,7 @@ START_TEST(the_longest_names_pass_and_longer_ones_are_EINVAL) {
 }
 END_TEST
 
-/* Cut short
- * ---------------------------------------------------------------------------------- */
+/* Cut short -------------------------------------------------------------------- */
 
 static int resolve_cancelled(void *arg) {
 	struct addrinfo *list = NULL;
