@@ -128,10 +128,17 @@ static void loop_on_second(struct loop_timer *timer) {
 	(void)timer;
 }
 
+/* libev does not wait where nothing counts, and the poller does not. */
+static void loop_wait(struct loop *loop) {
+	ev_ref(loop->ev);
+	loop_turn(loop, EVRUN_ONCE);
+	ev_unref(loop->ev);
+}
+
 static void loop_block(struct loop *loop) {
 	if (!loop_stuck(loop)) {
 		if (!sched_runnable(&loop->sched) && !loop->quit) {
-			loop_turn(loop, EVRUN_ONCE);
+			loop_wait(loop);
 		}
 	} else if (!loop->stuck(loop)) {
 		struct loop_timer second = {.active = false};

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: MIT
+"""What the tests under load share: fixtures, and a process that runs meanwhile."""
+import contextlib
+import os
+import pathlib
+import re
+import select
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+from tap import ARUN, DEADLINE, Skip, environment, equal, run, until
+
+SOURCE = pathlib.Path(os.environ["ARUN_SOURCE"])
+FIXTURES = SOURCE / "tests" / "fixtures" / "load"
+CC = shlex.split(os.environ.get("CC", "cc"))
+CXX = {"gcc": "g++", "clang": "clang++"}
+PLUGIN = "-shared -fPIC -g -fstack-clash-protection -Wall -Wextra -Wpedantic -Werror".split()
+SANITIZED = b"__asan_init" in pathlib.Path(shutil.which(ARUN) or ARUN).read_bytes()
+
+FOLDER = tempfile.TemporaryDirectory()
+
+
+def not_sanitized(what):
+    if SANITIZED:
+        raise Skip(f"arun is built with AddressSanitizer, {what}")
+
+
+def compiler_of(source):
+    """$CC, and for C++ the one that goes with it."""
+    if source.suffix != ".cc":
+        return CC
+    name = os.path.basename(CC[-1])
+    other = CC[-1][:-len(name)] + (CXX.get(name) or "c++")
+    if not shutil.which(other):
+        raise Skip(f"{other} is not installed")
+    return [*CC[:-1], other, "-std=c++20"]
+
+
+def build(source, *flags, to=None):
+    """Builds a fixture, or any source, and returns its path; by default a plugin."""
+    source = FIXTURES / source
+    result = pathlib.Path(FOLDER.name) / (to or source.stem + ".so")
+    done = run(*compiler_of(source), *(flags or PLUGIN), "-I" + os.environ["ARUN_INCLUDE"],
+               "-o", result, source.name, cwd=source.parent)
+    equal((done.returncode, done.stderr), (0, ""), f"building {source.name}")
+    return result
+
+
+class Process:
+    """A process whose output can be looked at while it runs."""
+
+    def __init__(self, folder, words, options):
+        self.files = [pathlib.Path(folder) / name for name in ("stdout", "stderr")]
+        with self.files[0].open("wb") as out, self.files[1].open("wb") as err:
+            given = dict(stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment())
+            self.popen = subprocess.Popen([str(w) for w in words], **{**given, **options})
+        self.pid = self.popen.pid
+
+    @property
+    def stdout(self):
+        return self.files[0].read_text(errors="replace")
+
+    @property
+    def stderr(self):
+        return self.files[1].read_text(errors="replace")
+
+    @property
+    def complaints(self):
+        """stderr without the lines that tell whom a stop waits for."""
+        return re.sub(r"(?m)^arun: stopping; .*\n", "", self.stderr)
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def until(self, condition, about):
+        """Waits for it; fails at once where the process ends without."""
+        def met_or_over():
+            over = not self.alive()
+            return condition() or over
+        result = until(met_or_over, about)
+        if result is True and not condition():
+            raise AssertionError(f"it ended without {about}: {self.ended()}")
+        return condition()
+
+    def line(self):
+        """The first line it prints."""
+        self.until(lambda: "\n" in self.stdout, "a line")
+        return self.stdout.splitlines()[0]
+
+    def port(self):
+        return int(self.line().rpartition(":")[2])
+
+    def signal(self, signum=signal.SIGTERM):
+        self.popen.send_signal(signum)
+
+    def ended(self, deadline=DEADLINE):
+        """Its status (negative: by signal), stdout, and what it complains of."""
+        self.popen.wait(deadline)
+        return self.popen.returncode, self.stdout, self.complaints
+
+    def stop(self):
+        self.signal()
+        return self.ended()
+
+    def cpu(self):
+        """Seconds of processor time so far."""
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def costs_nothing(self):
+        """Asserts that a second of waiting takes next to no processor time."""
+        before = self.cpu()
+        select.select([], [], [], 1)
+        spent = self.cpu() - before
+        assert spent < 0.3, f"{spent} s of processor time in a second of waiting"
+
+    def sockets(self):
+        """How many it has open."""
+        folder = f"/proc/{self.pid}/fd"
+        links = [os.path.join(folder, name) for name in os.listdir(folder)]
+        return sum(os.readlink(l).startswith("socket:") for l in links if os.path.islink(l))
+
+
+@contextlib.contextmanager
+def running(*words, **options):
+    with tempfile.TemporaryDirectory() as folder:
+        process = Process(folder, words, options)
+        try:
+            yield process
+        finally:
+            if process.alive():
+                process.popen.kill()
+            process.popen.wait()
+
+
+def serving(plugin, *options, at="tcp:127.0.0.1:0", **popen):
+    return running(ARUN, *options, plugin, at, **popen)
+
+
+def listening_port(process):
+    """Of a server that prints nothing: the TCP port that one of its sockets listens at."""
+    folder = pathlib.Path(f"/proc/{process.pid}/fd")
+    links = {os.readlink(link) for link in folder.iterdir() if link.is_symlink()}
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == "0A" and f"socket:[{fields[9]}]" in links:
+            return int(fields[1].rpartition(":")[2], 16)
+    return None
+
+
+def connect(address, family=socket.AF_INET, receive=None):
+    client = socket.socket(family)
+    client.settimeout(DEADLINE)
+    if receive:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+    client.connect(("127.0.0.1", address) if family == socket.AF_INET else address)
+    return client
+
+
+def read_to_end(client):
+    pieces = []
+    while piece := client.recv(1 << 20):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def read_exactly(client, size):
+    data = b""
+    while len(data) < size:
+        piece = client.recv(size - len(data))
+        assert piece, f"cut short: {len(data)} of {size} bytes"
+        data += piece
+    return data
+
+
+def echoes(client, text=b"some words\n"):
+    client.sendall(text)
+    equal(read_exactly(client, len(text)), text)
+    return True
