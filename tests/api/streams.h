@@ -81,4 +81,38 @@ static inline arun_task *waiting(int (*fn)(void *), void *arg) {
 	return task;
 }
 
+/* By echo(), in all. */
+static size_t echoed;
+
+/* A handler. */
+static inline int echo(arun_conn *conn, void *arg) {
+	char bytes[4096];
+	ssize_t n;
+	(void)arg;
+	while ((n = arun_read(conn, bytes, sizeof bytes)) > 0) {
+		if (arun_write(conn, bytes, (size_t)n) < 0) {
+			return -1;
+		}
+		echoed += (size_t)n;
+	}
+	return (int)n;
+}
+
+static inline arun_server *listening(arun_handler *handler, void *arg) {
+	arun_server *server = arun_listen("127.0.0.1:0", handler, arg);
+	ck_assert_msg(server != NULL, "%s", arun_why());
+	return server;
+}
+
+static inline arun_conn *client_of(const arun_server *server) {
+	arun_conn *conn = arun_connect(arun_server_address(server));
+	ck_assert_msg(conn != NULL, "%s", arun_why());
+	return conn;
+}
+
+static inline void echo_once(arun_conn *conn) {
+	say(conn, "hello");
+	hear(conn, "hello");
+}
+
 #endif
