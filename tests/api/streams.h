@@ -45,7 +45,9 @@ static inline struct pair tcp_pair(void) {
 	return pair;
 }
 
+/* So that neither end waits for the other's. */
 static inline void close_pair(struct pair pair) {
+	arun_shutdown(pair.b);
 	arun_close(pair.a);
 	arun_close(pair.b);
 }

@@ -356,6 +356,7 @@ CLAIM(the_plain_functions_do_what_the_macros_do) {
 	ck_assert_int_eq(arun_write_at(ARUN_SITE, pair.a, "bcd", 3), 0);
 	ck_assert_int_eq((arun_read_exactly)(pair.b, text, 3), 3);
 	ck_assert_mem_eq(text, "bcd", 3);
+	arun_shutdown(pair.b);
 	ck_assert_int_eq((arun_close)(pair.a), 0);
 	ck_assert_int_eq((arun_close)(pair.b), 0);
 }
