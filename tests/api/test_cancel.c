@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+#include "api.h"
+
+/* Bodies of tasks. */
+
+static int return_number(void *arg) {
+	return *(int *)arg;
+}
+
+static int sleep_long(void *arg) {
+	(void)arg;
+	return arun_sleep(FOREVER);
+}
+
+static int sleep_long_and_tell(void *arg) {
+	int *error = arg;
+	*error = arun_sleep(FOREVER) < 0 ? errno : 0;
+	return 0;
+}
+
+static int note_and_yield(void *arg) {
+	for (int i = 0; i < 3; i++) {
+		note(*(const char *)arg);
+		let_others_run(1);
+	}
+	return 0;
+}
+
+/* Waits on although it is cancelled. */
+static int linger(void *arg) {
+	(void)arg;
+	for (int i = 0; i < 3; i++) {
+		assert_fails(arun_sleep(FOREVER), ECANCELED);
+	}
+	return 5;
+}
+
+/* Cancel ---------------------------------------------------------------------------------------- */
+
+CLAIM(cancel_ends_the_wait_with_ECANCELED) {
+	int error = 0;
+	arun_task *task = arun_spawn(sleep_long_and_tell, &error);
+	let_others_run(1);
+	arun_cancel(task);
+	joined(task);
+	ck_assert_int_eq(error, ECANCELED);
+}
+
+static int note_three_cancels(void *arg) {
+	for (int i = 0; i < 3; i++) {
+		assert_fails(arun_sleep(FOREVER), ECANCELED);
+		note(*(const char *)arg);
+	}
+	return 0;
+}
+
+CLAIM(each_later_suspending_call_fails_and_the_others_run_in_between) {
+	arun_task *task = arun_spawn(note_three_cancels, WORD("c"));
+	arun_task *other = arun_spawn(note_and_yield, WORD("o"));
+	arun_cancel(task);
+	joined(task);
+	joined(other);
+	assert_trace("ocococ");
+}
+
+CLAIM(a_task_cancelled_before_it_ran_still_runs_and_its_first_wait_fails) {
+	arun_task *task = arun_spawn(linger, NULL);
+	arun_cancel(task);
+	ck_assert_int_eq(joined(task), 5);
+}
+
+CLAIM(cancel_takes_NULL) {
+	arun_cancel(NULL);
+	(arun_cancel)(NULL);
+}
+
+CLAIM(cancel_of_an_ended_task_changes_nothing) {
+	int seven = 7;
+	arun_task *task = arun_spawn(return_number, &seven);
+	let_others_run(1);
+	arun_cancel(task);
+	ck_assert_int_eq(joined(task), 7);
+}
+
+CLAIM(a_task_may_cancel_itself) {
+	arun_cancel(arun_self());
+	assert_fails(arun_sleep(0), ECANCELED);
+	assert_fails(arun_sleep(0), ECANCELED);
+}
+
+CLAIM(the_second_cancel_changes_nothing) {
+	arun_task *task = arun_spawn(linger, NULL);
+	arun_cancel(task);
+	let_others_run(1);
+	arun_cancel(task);
+	ck_assert_int_eq(joined(task), 5);
+}
+
+static int ignore_1000_cancels(void *arg) {
+	(void)arg;
+	for (int i = 0; i < 1000; i++) {
+		if (arun_sleep(0) == 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static void ignore_in_run(void) {
+	arun_task *task = arun_spawn(ignore_1000_cancels, NULL);
+	arun_cancel(task);
+	ck_assert_int_eq(joined(task), 0);
+}
+
+START_TEST(a_task_that_ignores_1000_cancelled_waits_is_named_on_stderr) {
+	FILE *file = catch_stderr();
+	ck_assert_int_eq(run(ignore_in_run), 0);
+	assert_contains(read_stderr(file), "\"ignore_1000_cancels\"");
+}
+END_TEST
+
+/* errno and arun_why() ---------------------------------------------------------------------------- */
+
+static int keep_errno(void *arg) {
+	int mine = *(int *)arg;
+	for (int i = 0; i < 5; i++) {
+		errno = mine;
+		let_others_run(1);
+		ck_assert_int_eq(errno, mine);
+	}
+	return 0;
+}
+
+CLAIM(errno_is_kept_per_task_across_suspensions) {
+	int errors[] = {EXDEV, EDOM};
+	arun_task *first = arun_spawn(keep_errno, &errors[0]);
+	arun_task *second = arun_spawn(keep_errno, &errors[1]);
+	joined(first);
+	joined(second);
+}
+
+static int tell_errno(void *arg) {
+	*(int *)arg = errno;
+	return 0;
+}
+
+CLAIM(a_task_starts_with_errno_0) {
+	int error = -1;
+	arun_task *task = arun_spawn(tell_errno, &error);
+	errno = EDOM;
+	joined(task);
+	ck_assert_int_eq(error, 0);
+}
+
+CLAIM(why_is_empty_where_nothing_failed) {
+	ck_assert_str_eq(arun_why(), "");
+}
+
+START_TEST(why_is_empty_outside_a_run) {
+	ck_assert_str_eq(arun_why(), "");
+}
+END_TEST
+
+static int tell_why(void *arg) {
+	arun_sleep(FOREVER);
+	strncpy(arg, arun_why(), 255);
+	return 0;
+}
+
+CLAIM(why_says_who_cancelled_and_where) {
+	char why[256] = "", where[256];
+	arun_set_name(NULL, "the boss");
+	arun_task *task = arun_spawn(tell_why, why);
+	arun_cancel(task);
+	snprintf(where, sizeof where, "%s:%d", __FILE__, __LINE__ - 1);
+	joined(task);
+	assert_contains(why, "sleep");
+	assert_contains(why, "cancelled by the boss");
+	assert_contains(why, where);
+}
+
+CLAIM(why_names_the_task_that_could_not_be_joined) {
+	arun_task *task = arun_spawn(sleep_long, NULL);
+	arun_set_name(task, "slow %d", 1);
+	{
+		ARUN_TIMEOUT(0);
+		assert_fails(arun_join(task, NULL), ETIMEDOUT);
+	}
+	assert_contains(arun_why(), "join slow 1");
+	arun_cancel(task);
+	joined(task);
+}
+
+CLAIM(why_belongs_to_its_task) {
+	int error = 0;
+	arun_task *task = arun_spawn(sleep_long_and_tell, &error);
+	arun_cancel(task);
+	joined(task);
+	ck_assert_str_eq(arun_why(), "");
+}
+
+static void add_cancel(Suite *suite) {
+	TCase *cancel = tcase_create("cancel");
+	tcase_add_test(cancel, cancel_ends_the_wait_with_ECANCELED);
+	tcase_add_test(
+		cancel, each_later_suspending_call_fails_and_the_others_run_in_between);
+	tcase_add_test(cancel,
+		a_task_cancelled_before_it_ran_still_runs_and_its_first_wait_fails);
+	tcase_add_test(cancel, cancel_takes_NULL);
+	tcase_add_test(cancel, cancel_of_an_ended_task_changes_nothing);
+	tcase_add_test(cancel, a_task_may_cancel_itself);
+	tcase_add_test(cancel, the_second_cancel_changes_nothing);
+	tcase_add_test(
+		cancel, a_task_that_ignores_1000_cancelled_waits_is_named_on_stderr);
+	suite_add_tcase(suite, cancel);
+
+	TCase *why = tcase_create("why");
+	tcase_add_test(why, errno_is_kept_per_task_across_suspensions);
+	tcase_add_test(why, a_task_starts_with_errno_0);
+	tcase_add_test(why, why_is_empty_where_nothing_failed);
+	tcase_add_test(why, why_is_empty_outside_a_run);
+	tcase_add_test(why, why_says_who_cancelled_and_where);
+	tcase_add_test(why, why_names_the_task_that_could_not_be_joined);
+	tcase_add_test(why, why_belongs_to_its_task);
+	suite_add_tcase(suite, why);
+}
+
+Suite *suite(void) {
+	Suite *suite = suite_create("cancel");
+	add_cancel(suite);
+	return suite;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "api.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+static int sleep_long(void *arg) {
+	(void)arg;
+	return arun_sleep(FOREVER);
+}
+
+static void *spawn_in_thread(void *arg) {
+	int *error = arg;
+	*error = arun_spawn(sleep_long, NULL) ? 0 : errno;
+	return NULL;
+}
+
+CLAIM(another_thread_is_outside_the_run) {
+	pthread_t thread;
+	int error = 0;
+	ck_assert_int_eq(pthread_create(&thread, NULL, spawn_in_thread, &error), 0);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(error, ESHUTDOWN);
+}
+
+static int return_8(int argc, char **argv) {
+	(void)argc;
+	(void)argv;
+	return arun_sleep(0.001) < 0 ? -1 : 8;
+}
+
+static void *run_in_thread(void *arg) {
+	*(int *)arg = arun_run(return_8, 0, NULL, STRICT);
+	return NULL;
+}
+
+static int run_beside(int argc, char **argv) {
+	(void)argc;
+	(void)argv;
+	pthread_t thread;
+	int result = 0;
+	ck_assert_int_eq(pthread_create(&thread, NULL, run_in_thread, &result), 0);
+	pthread_join(thread, NULL);
+	return result;
+}
+
+START_TEST(another_thread_may_have_a_run_of_its_own) {
+	ck_assert_int_eq(arun_run(run_beside, 0, NULL, STRICT), 8);
+}
+END_TEST
+
+/* Forks, and returns how the child ended that called in_child. */
+static int status_of_child(void (*in_child)(void)) {
+	fflush(NULL);
+	pid_t child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		struct rlimit none = {0, 0};
+		setrlimit(RLIMIT_CORE, &none);
+		in_child();
+		_exit(0);
+	}
+	int status = -1;
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	return status;
+}
+
+static void sleep_in_child(void) {
+	arun_sleep(0);
+}
+
+static void fork_and_sleep(void) {
+	int status = status_of_child(sleep_in_child);
+	ck_assert(WIFSIGNALED(status));
+	ck_assert_int_eq(WTERMSIG(status), SIGABRT);
+	ck_assert_int_eq(arun_sleep(0.001), 0);
+}
+
+START_TEST(a_sleep_in_a_forked_child_aborts_it_and_not_the_parent) {
+	FILE *file = catch_stderr();
+	ck_assert_int_eq(run(fork_and_sleep), 0);
+	assert_contains(read_stderr(file), "arun_exec()");
+}
+END_TEST
+
+static void exit_in_child(void) {
+	if (API_ASAN) {
+		/* It takes what only the entry's thread's stack points at for leaks. */
+		_exit(3);
+	}
+	exit(3);
+}
+
+static void fork_and_exit(void) {
+	arun_task *task = arun_spawn(sleep_long, NULL);
+	ck_assert_int_eq(arun_sleep(0), 0);
+	int status = status_of_child(exit_in_child);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 3);
+	ck_assert_int_eq(arun_sleep(0.001), 0);
+	arun_cancel(task);
+	ck_assert_int_eq(joined(task), -ECANCELED);
+}
+
+START_TEST(a_forked_child_that_exits_reports_nothing) {
+	FILE *file = catch_stderr();
+	ck_assert_int_eq(run(fork_and_exit), 0);
+	ck_assert_str_eq(read_stderr(file), "");
+}
+END_TEST
+
+Suite *suite(void) {
+	Suite *suite = suite_create("fork");
+
+	TCase *forks = tcase_create("threads and forks");
+	tcase_add_test(forks, another_thread_is_outside_the_run);
+	tcase_add_test(forks, another_thread_may_have_a_run_of_its_own);
+	tcase_add_test(forks, a_sleep_in_a_forked_child_aborts_it_and_not_the_parent);
+	tcase_add_test(forks, a_forked_child_that_exits_reports_nothing);
+	suite_add_tcase(suite, forks);
+	return suite;
+}
