@@ -85,15 +85,15 @@ int(arun_join)(arun_task *task, int *result) {
 int arun_join_at(const struct arun_site *site, arun_task *task, int *result) {
 	struct arun_task *self = task_enter(site, "arun_join");
 	struct sched *sched = sched_current;
+	if (task == self) {
+		return task_fail(EDEADLK, "join", "the caller itself");
+	}
 	if (!task || task->detached || task->owned) {
 		return task_fail_words(EINVAL, "join", task ? task->name : "NULL",
 			"not a task that can be joined");
 	}
 	if (!task->object.id) {
 		task_misuse(site, "arun_join() of a task that was joined before");
-	}
-	if (task == self) {
-		return task_fail(EDEADLK, "join", "the caller itself");
 	}
 	if (task->state != TASK_ENDED) {
 		int error = task->cancelled ? 0 : task_interrupted(sched, self);
