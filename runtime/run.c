@@ -251,6 +251,7 @@ static void run_close(struct run *run) {
 	handler_restore(&run->handler);
 	pool_finish(&run->loop, 0);
 	if (sched_current) {
+		task_free_unjoined(&run->loop.sched);
 		task_free(&run->loop.sched, run->driver);
 		loop_timer_stop(&run->loop, &run->told);
 		loop_timer_stop(&run->loop, &run->clock);

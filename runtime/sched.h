@@ -97,6 +97,7 @@ struct sched {
 	void *loop_sp;
 	int loop_errno;
 	struct arun_task *corpse; /* ended; its stack was still in use */
+	struct list unjoined;     /* ended, arun_task::sibling */
 
 	bool hooked; /* a switch is more than registers: sanitizers, C++ */
 	bool sanitized;

@@ -230,6 +230,8 @@ static void task_orphaned(struct sched *sched, struct arun_task *task) {
 	}
 	if (task->detached) {
 		task_free(sched, task);
+	} else {
+		list_insert(&sched->unjoined, &task->sibling);
 	}
 }
 
@@ -327,6 +329,12 @@ void task_free(struct sched *sched, struct arun_task *task) {
 	sched->corpse = task;
 	if (task != sched->current) {
 		sched_bury(sched);
+	}
+}
+
+void task_free_unjoined(struct sched *sched) {
+	while (!list_empty(&sched->unjoined)) {
+		task_free(sched, list_first(&sched->unjoined, struct arun_task, sibling));
 	}
 }
 

@@ -68,6 +68,9 @@ struct arun_task *task_create(struct sched *sched, int (*fn)(void *), void *arg,
  * ignored. */
 void task_free(struct sched *sched, struct arun_task *task);
 
+/* Frees the ended tasks that nobody has joined: with the run ends whoever could. */
+void task_free_unjoined(struct sched *sched);
+
 /* Names a task with a copy of name. */
 void task_name(struct arun_task *task, const char *name);
 
