@@ -3,23 +3,6 @@
 
 #include <stdlib.h>
 
-struct arun_gen {
-	struct object object;
-	const char *name;
-	int (*fn)(void *);
-	void *arg;
-	struct arun_task *body;     /* NULL: not started, or ended */
-	struct arun_task *consumer; /* waits in arun_gen_next() */
-	struct arun_task *closer;   /* waits in arun_gen_close() */
-	void *item;
-	bool full;      /* item has not been taken */
-	bool suspended; /* the body waits in arun_gen_yield() */
-	bool wanted;    /* the next item is */
-	bool started, ended, closed;
-	unsigned long yielded;
-	int result, error;
-};
-
 /* How reports show it */
 
 static const struct arun_gen *gen_of(const struct object *object) {

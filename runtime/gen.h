@@ -11,6 +11,23 @@
 
 #include "task.h"
 
+struct arun_gen {
+	struct object object;
+	const char *name;
+	int (*fn)(void *);
+	void *arg;
+	struct arun_task *body;     /* NULL: not started, or ended */
+	struct arun_task *consumer; /* waits in arun_gen_next() */
+	struct arun_task *closer;   /* waits in arun_gen_close() */
+	void *item;
+	bool full;      /* item has not been taken */
+	bool suspended; /* the body waits in arun_gen_yield() */
+	bool wanted;    /* the next item is */
+	bool started, ended, closed;
+	unsigned long yielded;
+	int result, error;
+};
+
 /*
  * Closes every generator, newest first, and waits for their clean-up; at the time
  * patience, bodies that still run are cancelled. From a task. Suspends.

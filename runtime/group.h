@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * group - tasks that end with the block that started them.
+ *
+ * A group lies on the stack of the task that declared it. Its tasks free themselves when
+ * they end; what they returned is counted here.
+ */
+#ifndef GROUP_H
+#define GROUP_H
+
+#include "task.h"
+
+struct group {
+	struct object object;
+	struct arun_task *parent;
+	struct list tasks;     /* arun_task::sibling, newest first */
+	struct scope deadline; /* its tasks inherit it */
+	bool limited;
+	bool closed;    /* no more are started */
+	bool cancelled; /* its tasks have been */
+	bool waiting;   /* parent waits */
+	unsigned running;
+	unsigned ended;
+	int failure; /* the first one's errno */
+	int last;    /* the last one's */
+	bool won;    /* some task has succeeded */
+	int winner;  /* what the first of those returned */
+};
+
+#endif
