@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""A program of one's own, linked with -larun."""
+import os
+import pathlib
+import shlex
+import tempfile
+
+from plugins import BUILD, SOURCE
+from tap import claim, contains, equal, main, run
+
+FOLDER = tempfile.TemporaryDirectory()
+PROGRAM = pathlib.Path(FOLDER.name) / "embed"
+FLAGS = "-Wall -Wextra -Wpedantic -Werror".split()
+
+
+def sanitizers():
+    """The library's own: their runtime must be in the program as well."""
+    flags = (BUILD / "build.ninja").read_text()
+    return [word for word in sorted(set(flags.split())) if word.startswith("-fsanitize=")]
+
+
+def build():
+    source = SOURCE / "tests" / "fixtures" / "embed" / "embed.c"
+    done = run(*shlex.split(os.environ["CC"]), *FLAGS, *sanitizers(), "-o", PROGRAM, source,
+               "-I" + os.environ["ARUN_INCLUDE"], f"-L{BUILD}", "-larun", f"-Wl,-rpath,{BUILD}")
+    equal((done.returncode, done.stderr), (0, ""), "building embed.c")
+
+
+@claim
+def it_is_built_with_the_header_and_the_library_alone():
+    build()
+
+
+@claim
+def two_runs_give_both_results_and_leave_the_handlers_of_signals():
+    done = run(PROGRAM, "3", "4")
+    equal((done.returncode, done.stdout, done.stderr), (0, "5 5 kept\n", ""))
+
+
+@claim
+def a_run_that_fails_says_why_and_the_next_goes_on():
+    done = run(PROGRAM, "*", "4")
+    equal((done.returncode, done.stdout), (0, "1 5 kept\n"))
+    contains(done.stderr, "main failed")
+
+
+main()
