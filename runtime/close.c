@@ -37,6 +37,14 @@ bool conn_at_rest(const struct arun_conn *conn) {
 
 /* All at once ---------------------------------------------------------------------- */
 
+/* A task that still runs may use the handle until it, too, has ended. */
+static void conn_sweep(struct loop *loop, struct arun_conn *conn) {
+	conn->refs++;
+	conn->swept = true;
+	conn_close_now(loop, conn);
+	registry_sweep(&loop->sched.registry, &conn->object);
+}
+
 /* Reads away what is there. Whether it is at its end. */
 static bool conn_drained(struct arun_conn *conn) {
 	char piece[DRAIN_PIECE];
@@ -53,7 +61,7 @@ static void conn_on_rest(struct watch *watch) {
 	struct arun_conn *conn = container_of(watch, struct arun_conn, watch);
 	if (conn_drained(conn)) {
 		struct arun_task *closer = conn->closer;
-		conn_close_now(loop_here(), conn);
+		conn_sweep(loop_here(), conn);
 		task_wake(sched_current, closer);
 	}
 }
@@ -63,14 +71,14 @@ static void conn_close_start(
 	struct loop *loop, struct arun_conn *conn, struct arun_task *self) {
 	conn->closing = true;
 	if (conn_at_rest(conn) || conn_shutdown(conn) < 0 || conn_drained(conn)) {
-		conn_close_now(loop, conn);
+		conn_sweep(loop, conn);
 		return;
 	}
 	conn_wake(&loop->sched, conn);
 	conn->closer = self;
 	conn->watch.ready = conn_on_rest;
 	if (watch_serve(&loop->poller, &conn->watch) < 0) {
-		conn_close_now(loop, conn);
+		conn_sweep(loop, conn);
 	}
 }
 
@@ -90,7 +98,7 @@ int conn_close_all(struct loop *loop, double deadline) {
 		}
 	}
 	while (!list_empty(all)) {
-		conn_close_now(loop, list_first(all, struct arun_conn, object.link));
+		conn_sweep(loop, list_first(all, struct arun_conn, object.link));
 	}
 	return count;
 }
@@ -170,6 +178,9 @@ int arun_close_at(const struct arun_site *site, arun_conn *conn) {
 		return close_without_run(conn);
 	}
 	check_handle(site, "arun_close", conn);
+	if (conn->swept) {
+		return 0; /* the end of the run has done it */
+	}
 	if (conn->closing) {
 		return task_fail_words(
 			EBADF, "close", NULL, "another call closes it already");

@@ -94,6 +94,10 @@ static bool conn_kind_waiting(const struct object *object, struct waiting *out) 
 	return task && task->object.kind->waiting(&task->object, out);
 }
 
+static void conn_kind_forget(struct object *object) {
+	conn_unref(container_of(object, struct arun_conn, object));
+}
+
 const struct kind conn_kind = {
 	.index = KIND_CONNECTION,
 	.word = "connection",
@@ -109,6 +113,7 @@ const struct kind conn_kind = {
 	.detail = conn_kind_detail,
 	.fd = conn_kind_fd,
 	.waiting = conn_kind_waiting,
+	.forget = conn_kind_forget,
 };
 
 /* Life ----------------------------------------------------------------------------- */

@@ -21,6 +21,7 @@ struct arun_conn {
 	bool unblock; /* O_NONBLOCK is to be taken off at the end */
 	bool reading, writing;
 	bool closing;
+	bool swept;   /* by the end of the run */
 	bool saw_end; /* all was read, to the end of the stream */
 	bool shut;    /* the sending side has ended */
 	int error;    /* the first that recv(2) or send(2) said; 0 */

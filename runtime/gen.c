@@ -36,6 +36,10 @@ static bool gen_waiting(const struct object *object, struct waiting *out) {
 	return body && task_kind.waiting(&body->object, out);
 }
 
+static void gen_forget(struct object *object) {
+	free(container_of(object, struct arun_gen, object));
+}
+
 static const struct kind gen_kind = {
 	.index = KIND_GENERATOR,
 	.word = "generator",
@@ -50,6 +54,7 @@ static const struct kind gen_kind = {
 	.line = gen_line,
 	.detail = gen_detail,
 	.waiting = gen_waiting,
+	.forget = gen_forget,
 };
 
 /* Life */
@@ -266,6 +271,7 @@ void gen_close_all(struct sched *sched, struct arun_task *self, double patience)
 				patience = INFINITY;
 			}
 		}
-		gen_destroy(gen);
+		gen->closer = NULL;
+		registry_sweep(&sched->registry, &gen->object);
 	}
 }

@@ -6,6 +6,15 @@ void registry_init(struct registry *registry) {
 	for (int i = 0; i < KIND_COUNT; i++) {
 		list_init(&registry->objects[i]);
 	}
+	list_init(&registry->swept);
+}
+
+void registry_forget(struct registry *registry) {
+	while (!list_empty(&registry->swept)) {
+		struct object *object = list_first(&registry->swept, struct object, link);
+		registry_remove(object);
+		object->kind->forget(object);
+	}
 }
 
 void registry_site(struct text *out, const struct arun_site *site) {

@@ -63,6 +63,8 @@ struct kind {
 	int (*fd)(const struct object *object);
 	/* Whether it waits, and where. May be NULL. */
 	bool (*waiting)(const struct object *object, struct waiting *out);
+	/* Frees one that the end of the run has closed. NULL: none is swept. */
+	void (*forget)(struct object *object);
 };
 
 struct object {
@@ -72,13 +74,14 @@ struct object {
 	const struct object *owner;   /* NULL: the run */
 	uint64_t id;                  /* from 1; never used twice in a run */
 	double born;                  /* registry::now */
-	bool told;       /* a line of text has told of it already */
+	bool told;                    /* a line of text has told of it already */
 	bool part;       /* is told of with its owner: a handler's task, a generator's */
 	bool background; /* may live to the end: never a leak */
 };
 
 struct registry {
 	struct list objects[KIND_COUNT]; /* newest first */
+	struct list swept; /* closed by the end of the run, not by the plugin */
 	uint64_t last_id;
 	double now; /* the loop's clock, set at its every turn */
 };
@@ -97,6 +100,15 @@ static inline void registry_add(struct registry *registry, struct object *object
 static inline void registry_remove(struct object *object) {
 	list_remove(&object->link);
 }
+
+/* Unlists one that the end of the run has closed: tasks may still use its handle. */
+static inline void registry_sweep(struct registry *registry, struct object *object) {
+	list_remove(&object->link);
+	list_insert(&registry->swept, &object->link);
+}
+
+/* Frees what was swept: no task runs any more. */
+void registry_forget(struct registry *registry);
 
 #define registry_each(object, registry, index)                                           \
 	for (struct object *object =                                                     \

@@ -48,6 +48,20 @@ static int server_kind_fd(const struct object *object) {
 	return server_of(object)->listening.fd;
 }
 
+static void server_unref(struct arun_server *server) {
+	if (--server->refs == 0) {
+		/* Left for a later use of the stale handle to find. */
+		server->object.id = 0;
+		free(server->name);
+		free(server->address);
+		free(server);
+	}
+}
+
+static void server_kind_forget(struct object *object) {
+	server_unref(container_of(object, struct arun_server, object));
+}
+
 static const struct kind server_kind = {
 	.index = KIND_SERVER,
 	.word = "server",
@@ -62,19 +76,10 @@ static const struct kind server_kind = {
 	.line = server_kind_line,
 	.detail = server_kind_detail,
 	.fd = server_kind_fd,
+	.forget = server_kind_forget,
 };
 
 /* Making --------------------------------------------------------------------------- */
-
-static void server_unref(struct arun_server *server) {
-	if (--server->refs == 0) {
-		/* Left for a later use of the stale handle to find. */
-		server->object.id = 0;
-		free(server->name);
-		free(server->address);
-		free(server);
-	}
-}
 
 static const char *options_unfit(
 	const struct loop *loop, const arun_listen_options *options) {
@@ -453,6 +458,10 @@ void server_stop_all(struct loop *loop) {
 void server_close_all(struct loop *loop) {
 	struct list *all = &loop->sched.registry.objects[KIND_SERVER];
 	while (!list_empty(all)) {
-		server_release(loop, list_first(all, struct arun_server, object.link));
+		struct arun_server *server =
+			list_first(all, struct arun_server, object.link);
+		server->refs++; /* the sweep's own */
+		server_release(loop, server);
+		registry_sweep(&loop->sched.registry, &server->object);
 	}
 }

@@ -362,6 +362,7 @@ int stop_drive(void *argument) {
 	server_close_all(loop);
 	/* Whoever still ignores its end has until the clock's. */
 	drive_until(run, drive_swept, INFINITY);
+	registry_forget(&sched->registry);
 	if (!pool_finish(loop, sched->clock_end)) {
 		stop_on_clock(&run->clock);
 	}

@@ -251,4 +251,13 @@ def a_client_that_never_reads_does_not_hold_up_the_end():
         deaf.close()
 
 
+@claim
+def a_clean_up_that_comes_late_finds_what_it_opened_closed_but_there():
+    with serving(f"{SERVERS}:late", "--grace=0.5", "--leaks=off") as server:
+        server.line()
+        status, out, err = server.stop()
+        equal((status, err), (0, ""))
+        contains(out, "item 0 read -1 gen 0 conn 0 server 0\n")
+
+
 main()
