@@ -101,6 +101,8 @@ static void stop_cancel_entry(struct run *run, const struct arun_site *site) {
 void stop_ask(struct run *run, int signal, const struct arun_site *site) {
 	struct sched *sched = &run->loop.sched;
 	if (sched->stopping) {
+		/* SIGINT decides the status also where it came after arun_stop(). */
+		run->signal = run->signal ? run->signal : signal;
 		return;
 	}
 	sched->stopping = true;
@@ -362,6 +364,8 @@ int stop_drive(void *argument) {
 	server_close_all(loop);
 	/* Whoever still ignores its end has until the clock's. */
 	drive_until(run, drive_swept, INFINITY);
+	/* Those that failed in their clean-up: the status is 1, and it must be said why. */
+	stop_tell_failed(run, 0);
 	registry_forget(&sched->registry);
 	if (!pool_finish(loop, sched->clock_end)) {
 		stop_on_clock(&run->clock);
