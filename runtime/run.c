@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* run - arun_run() and arun_run_forever(): a run is made, driven, finalized, and has its
  * status. */
+#include "layout.h"
 #include "log.h"
 #include "stop.h"
 
@@ -176,6 +177,7 @@ static int run_report(struct run *run) {
 static void run_in_child(void) {
 	task_forked = task_forked || sched_current;
 	sched_current = NULL;
+	arun_process_run = NULL;
 }
 
 static void run_watch_forks(void) {
@@ -244,10 +246,12 @@ static int run_open(struct run *run, const arun_options *options) {
 	/* The reports are of the plugin's objects: its entry is the first. */
 	registry_remove(&run->driver->object);
 	sched->registry.last_id = 0;
+	layout_show(run, options->signals);
 	return 0;
 }
 
 static void run_close(struct run *run) {
+	layout_hide(run);
 	handler_restore(&run->handler);
 	pool_finish(&run->loop, 0);
 	if (sched_current) {

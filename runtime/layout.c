@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "layout.h"
+
+#include "accept.h"
+#include "gen.h"
+#include "group.h"
+
+/* clang-format off */
+#define SIZE_OF(type, member) (uint32_t)sizeof(((type *)NULL)->member)
+#define PLACE(type, member) (uint32_t)offsetof(type, member), SIZE_OF(type, member)
+
+#define RUN(name, member)    {"run." name, PLACE(struct run, member)}
+#define STRUCT(name, type)   {name ".", 0, sizeof(type)}
+#define FIELD(type, member)  {#type "." #member, PLACE(struct type, member)}
+#define TASK(member)         {"task." #member, PLACE(struct arun_task, member)}
+#define CONN(name, member)   {"connection." name, PLACE(struct arun_conn, member)}
+#define SERVER(name, member) {"server." name, PLACE(struct arun_server, member)}
+#define GEN(member)          {"generator." #member, PLACE(struct arun_gen, member)}
+#define GROUP(member)        {"group." #member, PLACE(struct group, member)}
+#define CONSTANT(name)       {#name, name, 0}
+
+const struct layout arun_layout = {
+	.magic = {'a', 'r', 'u', 'n', '-', 'l', 'a', 'y'},
+	.format = LAYOUT_FORMAT,
+	.count = LAYOUT_ENTRIES,
+	.version = ARUN_VERSION,
+	.entries = {
+		RUN("objects", loop.sched.registry.objects),
+		RUN("last_id", loop.sched.registry.last_id),
+		RUN("now", loop.sched.registry.now),
+		RUN("current", loop.sched.current),
+		RUN("stopping", loop.sched.stopping),
+		RUN("plugin_path", report.plugin_path),
+		RUN("entry", report.entry),
+		RUN("build_id", report.build_id),
+		RUN("started", report.started),
+		RUN("server", server),
+		FIELD(list, next),
+		STRUCT("object", struct object),
+		FIELD(object, link), FIELD(object, kind), FIELD(object, site),
+		FIELD(object, owner), FIELD(object, id), FIELD(object, born),
+		FIELD(object, part), FIELD(object, background),
+		FIELD(kind, word), FIELD(kind, title), FIELD(kind, help),
+		{"site.file", PLACE(struct arun_site, file)},
+		{"site.function", PLACE(struct arun_site, function)},
+		{"site.line", PLACE(struct arun_site, line)},
+		STRUCT("task", struct arun_task),
+		TASK(object), TASK(sp), TASK(state), TASK(cancelled), TASK(failed), TASK(at),
+		TASK(op), TASK(since), TASK(until), TASK(awaits), TASK(joins), TASK(stack),
+		TASK(stack_size), TASK(name), TASK(runs),
+		CONSTANT(TASK_READY), CONSTANT(TASK_RUNNING), CONSTANT(TASK_WAITING),
+		CONSTANT(TASK_ENDED), CONSTANT(KIND_FAILED),
+		STRUCT("connection", struct arun_conn),
+		CONN("object", object), CONN("fd", watch.fd), CONN("in", in), CONN("out", out),
+		CONN("peer", peer.any), CONN("peer_path", peer.un.sun_path),
+		CONN("peer_length", peer.length), CONN("task", task),
+		CONN("handler_name", handler_name),
+		STRUCT("server", struct arun_server),
+		SERVER("object", object), SERVER("fd", listening.fd),
+		SERVER("address", address), SERVER("name", name),
+		SERVER("handler_name", handler_name), SERVER("accepted", accepted),
+		SERVER("open", open), SERVER("paused", told), SERVER("closing", closing),
+		STRUCT("generator", struct arun_gen),
+		GEN(object), GEN(name), GEN(body), GEN(consumer), GEN(suspended), GEN(started),
+		GEN(ended), GEN(yielded),
+		STRUCT("group", struct group),
+		GROUP(object), GROUP(parent), GROUP(waiting), GROUP(running), GROUP(ended),
+	},
+};
+
+/* clang-format on */
+
+struct run *arun_process_run;
+
+void layout_show(struct run *run, bool signals) {
+	if (signals || !arun_process_run) {
+		publish(&arun_process_run, run);
+	}
+}
+
+void layout_hide(struct run *run) {
+	if (arun_process_run == run) {
+		publish(&arun_process_run, NULL);
+	}
+}
