@@ -1,54 +1,20 @@
 # SPDX-License-Identifier: MIT
 """What `meson install` puts where, and that it is enough to build a plugin and a program."""
-import json
 import os
-import pathlib
 import re
-import shutil
-import subprocess
 import tempfile
 
-from plugins import BUILD, SOURCE
-from tap import DEADLINE, Skip, claim, contains, environment, equal, main
+from installed import Installed, built_with
+from plugins import SOURCE
+from tap import claim, contains, equal, main
 
 FOLDER = tempfile.TemporaryDirectory()
-ROOT = pathlib.Path(FOLDER.name)
-
-
-def built_with(name):
-    options = json.loads((BUILD / "meson-info" / "intro-buildoptions.json").read_text())
-    return next(option["value"] for option in options if option["name"] == name)
-
-
-PREFIX = ROOT / built_with("prefix").lstrip("/")
-LIBRARIES = PREFIX / built_with("libdir")
-MANUAL = PREFIX / built_with("mandir")
-
-
-def shell(command):
-    variables = environment(
-        PATH=f"{PREFIX / 'bin'}:{os.environ['PATH']}",
-        PKG_CONFIG_PATH=str(LIBRARIES / "pkgconfig"),
-        PKG_CONFIG_SYSROOT_DIR=str(ROOT),
-        LD_LIBRARY_PATH=str(LIBRARIES),
-    )
-    done = subprocess.run(["sh", "-ec", command], cwd=ROOT, env=variables, text=True,
-                          capture_output=True, timeout=DEADLINE)
-    equal((done.returncode, done.stderr), (0, ""), command)
-    return done.stdout
-
-
-def install():
-    if not shutil.which("meson"):
-        raise Skip("meson is not installed")
-    command = ["meson", "install", "-C", BUILD, "--destdir", ROOT, "--no-rebuild", "--quiet"]
-    done = subprocess.run(command, text=True, capture_output=True, timeout=DEADLINE)
-    equal(done.returncode, 0, done.stdout + done.stderr)
+USER = Installed(FOLDER.name)
+ROOT, PREFIX, shell = USER.root, USER.prefix, USER.shell
 
 
 @claim
 def it_installs_what_the_manual_says_and_no_internals():
-    install()
     found = {str(p.relative_to(PREFIX)) for p in PREFIX.rglob("*") if not p.is_dir()}
     manual = {n for n in found if n.startswith(built_with("mandir"))}
     completions = {n for n in found if "completion" in n or "site-functions" in n}
@@ -60,7 +26,7 @@ def it_installs_what_the_manual_says_and_no_internals():
     })
     equal(len(completions), 3, completions)
     for page in ("man1/arun.1", "man3/arun.3", "man3/arun_spawn.3", "man7/arun-plugin.7"):
-        assert (MANUAL / page).exists(), page
+        assert (PREFIX / built_with("mandir") / page).exists(), page
 
 
 @claim

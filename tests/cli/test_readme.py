@@ -8,13 +8,15 @@ import signal
 import subprocess
 import tempfile
 
-from plugins import BUILD, SOURCE, serving
-from tap import DEADLINE, claim, contains, environment, equal, main, until
+from installed import Installed
+from plugins import SOURCE, serving
+from tap import DEADLINE, claim, contains, equal, main, until
 
 TEXT = (SOURCE / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.M | re.S)
 FOLDER = tempfile.TemporaryDirectory()
-HERE = pathlib.Path(FOLDER.name)
+USER = Installed(FOLDER.name)
+HERE = USER.root
 
 
 def blocks(language):
@@ -27,21 +29,10 @@ def block(language, part):
     return found[0]
 
 
-def user_environment():
-    """That of a user who has installed what is built here."""
-    return environment(
-        PATH=f"{BUILD}:{os.environ['PATH']}",
-        PKG_CONFIG_PATH=str(BUILD / "meson-uninstalled"),
-        LD_LIBRARY_PATH=str(BUILD),
-    )
-
-
 def shell(command):
-    command = re.sub(r"^cc\b", f"{os.environ['CC']} -Wall -Wextra -Wpedantic -Werror", command)
-    done = subprocess.run(["sh", "-ec", command], cwd=HERE, env=user_environment(), text=True,
-                          capture_output=True, timeout=DEADLINE)
-    equal((done.returncode, done.stderr), (0, ""), command)
-    return done.stdout
+    return USER.shell(
+        re.sub(r"^cc\b", f"{os.environ['CC']} -Wall -Wextra -Wpedantic -Werror", command)
+    )
 
 
 def unpack():
@@ -91,7 +82,7 @@ def the_report_is_as_shown():
     equal([lines[0][:4], lines[1:3]], ["$ cc", ["$ arun ./leaky.so", "^C"]])
     shell(lines[0][2:])
     process = subprocess.Popen(
-        [BUILD / "arun", "./leaky.so", "127.0.0.1:0"], cwd=HERE, env=user_environment(), text=True,
+        ["arun", "./leaky.so", "127.0.0.1:0"], cwd=HERE, env=USER.environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )
 
@@ -112,7 +103,7 @@ def the_report_is_as_shown():
 @claim
 def a_program_of_ones_own_links_and_runs_as_shown():
     shell(block("sh", "-o own ").strip())
-    equal(subprocess.run([HERE / "own", "a", "b"], env=user_environment()).returncode, 3)
+    equal(subprocess.run([HERE / "own", "a", "b"], env=USER.environment).returncode, 3)
 
 
 @claim
