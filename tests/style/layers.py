@@ -14,9 +14,9 @@ sched task spawn
 poller
 loop
 handler scope group sync gen pool timer
-resolve endpoint
+resolve endpoint listen
 conn close connect stream udp process signals tls
-server
+accept server
 rawfd snapshot snapshot_text snapshot_json report
 stop layout run
 """.split("\n")
