@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Licence lines, manual pages, shell scripts, and nothing left for later."""
+"""Licence lines, shell scripts, and nothing left for later."""
 import re
 import subprocess
 
@@ -34,16 +34,6 @@ def nothing_is_left_for_later():
     )
 
 
-def mandoc_finds_nothing_in_the_manual():
-    pages = sorted(house.SOURCE.glob("man/*.[1-8]"))
-    assert pages, "no manual pages"
-    done = subprocess.run(
-        [house.tool("mandoc"), "-T", "lint", "-W", "warning", *pages],
-        capture_output=True, text=True,
-    )
-    house.none(done.stdout.splitlines())
-
-
 def shell_scripts_are_sound():
     for script in scripts():
         done = subprocess.run(["sh", "-n", script], capture_output=True, text=True)
@@ -60,7 +50,6 @@ def shellcheck_finds_nothing():
 house.run(
     every_source_names_its_licence,
     nothing_is_left_for_later,
-    mandoc_finds_nothing_in_the_manual,
     shell_scripts_are_sound,
     shellcheck_finds_nothing,
 )
