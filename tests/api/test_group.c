@@ -147,8 +147,9 @@ CLAIM(the_end_of_a_group_ends_the_groups_of_its_tasks) {
 /* Spawn and wait ------------------------------------------------------------------------------------- */
 
 CLAIM(a_task_of_a_group_runs_when_its_spawner_suspends) {
+	char letter = 't';
 	ARUN_GROUP(group);
-	ck_assert_int_eq(arun_group_spawn(group, note_letter, WORD("t")), 0);
+	ck_assert_int_eq(arun_group_spawn(group, note_letter, &letter), 0);
 	note('m');
 	ck_assert_int_eq(arun_group_wait(group), 0);
 	assert_trace("mt");
