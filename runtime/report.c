@@ -163,13 +163,22 @@ static void add_plugin(struct text *out, const struct report *report) {
 	text_add(out, "}");
 }
 
+const char *report_signal(int number) {
+	static const char *const names[] = {[SIGHUP] = "SIGHUP",
+		[SIGINT] = "SIGINT",
+		[SIGQUIT] = "SIGQUIT",
+		[SIGILL] = "SIGILL",
+		[SIGABRT] = "SIGABRT",
+		[SIGBUS] = "SIGBUS",
+		[SIGFPE] = "SIGFPE",
+		[SIGSEGV] = "SIGSEGV",
+		[SIGTERM] = "SIGTERM"};
+	return number > 0 && number < (int)count_of(names) ? names[number] : NULL;
+}
+
 static void add_signal(struct text *out, int number) {
-	static const char *const names[] = {[SIGHUP] = "HUP",
-		[SIGINT] = "INT",
-		[SIGQUIT] = "QUIT",
-		[SIGTERM] = "TERM"};
-	if (number > 0 && number < (int)count_of(names) && names[number]) {
-		text_add(out, ", \"signal\": \"SIG%s\"", names[number]);
+	if (report_signal(number)) {
+		text_add(out, ", \"signal\": \"%s\"", report_signal(number));
 	} else if (number) {
 		text_add(out, ", \"signal\": \"%d\"", number);
 	}
@@ -188,27 +197,33 @@ static void add_end(struct text *out, const struct report_end *end) {
 	text_add(out, ", \"status\": %d}", end->status);
 }
 
+void report_json_line(struct text *out, const struct report *report, const char *kind,
+	const struct report_end *end, const char *members,
+	const struct snapshot *snapshot, const char *name) {
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	text_add(out, "{\"schema\": \"arun-report/1\", \"kind\": \"%s\", \"time\": \"",
+		kind);
+	add_time(out, &now);
+	text_add(out, "\", \"arun\": \"%s\", \"pid\": %d, \"uptime_ms\": ", ARUN_VERSION,
+		(int)getpid());
+	text_milliseconds(out, loop_clock() - report->started);
+	add_plugin(out, report);
+	add_end(out, end);
+	text_add(out, "%s, ", members);
+	snapshot_json(snapshot, name, out);
+	text_add(out, "}\n");
+}
+
 /* One line of the file: a report of that kind, its objects in the array called name. */
 static void report_json(const struct report *report, const char *kind,
 	const struct report_end *end, const struct snapshot *snapshot, const char *name) {
 	if (report->fd <= 0) {
 		return;
 	}
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
 	struct text out;
 	text_init(&out);
-	text_add(&out, "{\"schema\": \"arun-report/1\", \"kind\": \"%s\", \"time\": \"",
-		kind);
-	add_time(&out, &now);
-	text_add(&out, "\", \"arun\": \"%s\", \"pid\": %d, \"uptime_ms\": ", ARUN_VERSION,
-		(int)getpid());
-	text_milliseconds(&out, loop_clock() - report->started);
-	add_plugin(&out, report);
-	add_end(&out, end);
-	text_add(&out, ", ");
-	snapshot_json(snapshot, name, &out);
-	text_add(&out, "}\n");
+	report_json_line(&out, report, kind, end, "", snapshot, name);
 	text_write(&out, report->fd);
 	text_finish(&out);
 }

@@ -38,6 +38,17 @@ struct report {
 /* To be called with the members above set. Only this part is not async-signal-safe. */
 void report_init(struct report *report);
 
+/* "SIGTERM", of those that arun ends of; NULL: another. */
+const char *report_signal(int number);
+
+/*
+ * Appends a line of the file of --report, with the objects in the array called name.
+ * members: more of them, each after a comma and a blank; "": none. Writes nothing.
+ */
+void report_json_line(struct text *out, const struct report *report, const char *kind,
+	const struct report_end *end, const char *members,
+	const struct snapshot *snapshot, const char *name);
+
 /*
  * What was left open: nothing where nothing was, or with ARUN_LEAKS_OFF. report->end and
  * the outcomes (snapshot_outcomes()) should be known by now.
