@@ -383,9 +383,12 @@ static bool server_runs(const struct arun_server *server, const struct arun_task
 static int server_end(struct loop *loop, struct arun_server *server) {
 	struct sched *sched = &loop->sched;
 	double start = sched->stopping ? sched->stop_at : sched->registry.now;
-	accept_last(server);
+	double cancel = start + 0.75 * sched->grace;
+	if (sched->registry.now < cancel) {
+		accept_last(server);
+	}
 	accept_stop(loop, server);
-	server_wait(sched, server, start + 0.75 * sched->grace);
+	server_wait(sched, server, cancel);
 	if (server->handlers > server->own) {
 		server_cancel(sched, server);
 		server_wait(sched, server, start + sched->grace);

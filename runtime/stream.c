@@ -3,6 +3,7 @@
 #include "conn.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -296,6 +297,21 @@ static void outgoing_advance(struct outgoing *outgoing, size_t count) {
 	}
 }
 
+/* Without SIGPIPE, which a host that owns its signals may not expect. */
+static ssize_t write_quietly(int fd, const struct iovec *pieces, int count) {
+	sigset_t broken, before;
+	sigemptyset(&broken);
+	sigaddset(&broken, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &broken, &before);
+	ssize_t n = writev(fd, pieces, count);
+	if (n < 0 && errno == EPIPE && !sigismember(&before, SIGPIPE)) {
+		sigtimedwait(&broken, NULL, &(struct timespec){0});
+		errno = EPIPE;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return n;
+}
+
 static ssize_t send_some(const struct arun_conn *conn, const struct outgoing *outgoing) {
 	struct iovec window[PIECES];
 	int count = outgoing->count < PIECES ? outgoing->count : PIECES;
@@ -306,7 +322,7 @@ static ssize_t send_some(const struct arun_conn *conn, const struct outgoing *ou
 	ssize_t n;
 	do {
 		n = conn->socket ? sendmsg(conn->watch.fd, &message, MSG_NOSIGNAL)
-				 : writev(conn->watch.fd, window, count);
+				 : write_quietly(conn->watch.fd, window, count);
 	} while (n < 0 && errno == EINTR);
 	return n;
 }

@@ -317,6 +317,13 @@ CLAIM(a_write_to_who_is_gone_fails_without_a_signal) {
 	assert_fails(arun_close(pair.a), EPIPE);
 }
 
+CLAIM(a_write_to_a_broken_pipe_fails_without_a_signal) {
+	struct pair pair = pipe_pair();
+	arun_close(pair.a);
+	assert_fails(arun_write(pair.b, "x", 1), EPIPE);
+	assert_fails(arun_close(pair.b), EPIPE);
+}
+
 CLAIM(a_write_of_a_connection_aborted_meanwhile_fails_with_EBADF) {
 	struct pair pair = unix_pair();
 	arun_task *writer = waiting(write_much, pair.a);
@@ -400,6 +407,7 @@ static void add_writes(Suite *suite) {
 	tcase_add_test(writes, a_cancelled_write_has_sent_as_much_as_it_says);
 	tcase_add_test(writes, a_second_writer_is_busy);
 	tcase_add_test(writes, a_write_to_who_is_gone_fails_without_a_signal);
+	tcase_add_test(writes, a_write_to_a_broken_pipe_fails_without_a_signal);
 	tcase_add_test(
 		writes, a_write_of_a_connection_aborted_meanwhile_fails_with_EBADF);
 	tcase_add_test(writes, writev_sends_all_pieces_in_their_order);
