@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""A plugin in C++20: exceptions and destructors in tasks that change places, and a server."""
+import pathlib
+
+from load import build, connect, read_to_end, serving
+from tap import arun, claim, contains, equal, main
+
+
+def plugin(_built=[]):
+    """Built at its first use, so that a machine without a C++ compiler skips."""
+    if not _built:
+        _built.append(build(pathlib.Path("throws.cc")))
+    return _built[0]
+
+
+@claim
+def each_task_catches_its_own_exceptions():
+    for _ in range(3):
+        done = arun(f"{plugin()}:throws")
+        equal((done.returncode, done.stdout, done.stderr), (0, "done\n", ""))
+
+
+@claim
+def destructors_run_in_a_task_that_is_cancelled():
+    done = arun(f"{plugin()}:cancels")
+    equal((done.returncode, done.stdout, done.stderr), (0, "destroyed\n", ""))
+
+
+@claim
+def its_entries_are_declared_as_in_C():
+    done = arun("--check", plugin())
+    equal((done.returncode, done.stderr), (0, ""))
+    for part in ("throws", "throws and catches", "cancels", "serve", "a server in C++"):
+        contains(done.stdout, part)
+
+
+@claim
+def a_server_in_it_serves_and_stops():
+    with serving(f"{plugin()}:serve", "--grace=5") as server:
+        client = connect(server.port())
+        client.sendall(b"hello")
+        equal(client.recv(5), b"hello")
+        equal(read_to_end(client), b"")
+        client.close()
+        equal(server.stop()[::2], (0, ""))
+
+
+main()
