@@ -8,7 +8,7 @@
 
 enum { LOG_LINE = 1024 };
 
-static enum log_level limit = LOG_LEVEL_NOTICE;
+static enum log_level limit = LOG_LEVEL_INFO;
 
 void log_limit(enum log_level level) {
 	limit = level;

@@ -11,7 +11,7 @@ enum log_level {
 	LOG_LEVEL_DEBUG,
 };
 
-/* Lines above level are dropped from now on; NOTICE at first. */
+/* Lines above level are dropped from now on; INFO at first. */
 void log_limit(enum log_level level);
 
 /* Writes "arun: " and a line, of text.h's language, with one write(2). Keeps errno. For
