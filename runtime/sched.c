@@ -31,16 +31,13 @@ int sched_init(struct sched *sched, void *(*plugin_exceptions)(void)) {
 }
 
 void sched_finish(struct sched *sched) {
-	sched_bury(sched);
+	sched_bury_corpse(sched);
 	stack_pool_finish(&sched->stacks);
 	free(sched->ring);
 	sched->ring = NULL;
 }
 
-int sched_reserve(struct sched *sched, unsigned count) {
-	if (sched->ring && count <= sched->mask) {
-		return 0;
-	}
+int sched_reserve_slow(struct sched *sched) {
 	unsigned size = sched->ring ? (sched->mask + 1) * 2 : SCHED_FIRST_RING;
 	struct arun_task **ring = malloc(size * sizeof *ring);
 	if (!ring) {
@@ -147,25 +144,13 @@ void sched_run(struct sched *sched) {
 	} else {
 		context_switch(&sched->loop_sp, next->sp, 0);
 	}
-	sched_bury(sched);
-}
-
-void sched_bury(struct sched *sched) {
-	struct arun_task *corpse = sched->corpse;
-	if (corpse) {
-		sched->corpse = NULL;
-		context_hooks_finish(&corpse->hooks);
-		stack_release(&sched->stacks, corpse->stack, corpse->stack_size);
-	}
+	sched_bury_corpse(sched);
 }
 
 /* Waits */
 
-int task_suspend(struct sched *sched, struct arun_task *self, double deadline,
-	bool interruptible) {
-	self->woken = false;
-	self->interruptible = interruptible;
-	self->since = sched->registry.now;
+int task_suspend_slow(struct sched *sched, struct arun_task *self, double deadline) {
+	bool interruptible = self->interruptible;
 	for (;;) {
 		int pending = interruptible ? task_pending(sched, self) : 0;
 		if (unlikely(pending)) {
@@ -191,9 +176,9 @@ int task_suspend(struct sched *sched, struct arun_task *self, double deadline,
 	}
 }
 
-int task_interrupted(struct sched *sched, struct arun_task *self) {
+int task_interrupted_slow(struct sched *sched, struct arun_task *self) {
 	int pending = task_pending(sched, self);
-	if (likely(!pending)) {
+	if (!pending) {
 		return 0;
 	}
 	if (pending == ECANCELED && ++self->ignored == SCHED_PATIENCE) {

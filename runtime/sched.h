@@ -38,7 +38,7 @@ struct scope {
 };
 
 struct arun_task {
-	struct object object;
+	/* What each switch touches: the struct's first cache line. */
 	void *sp;
 	int saved_errno;
 	enum task_state state;
@@ -51,24 +51,21 @@ struct arun_task {
 	bool failed; /* ended with a failure */
 	bool exempt; /* from the sweep of a run's end: the driver, generators' bodies */
 	struct scope *scopes; /* the innermost */
-
 	/* Where it waits, or last waited. */
 	const struct arun_site *at;
 	const char *op;
-	double since, until;
 	const struct object *awaits; /* NULL: nothing that is listed */
-	struct arun_task *joins;     /* the task that it joins */
+	unsigned long runs;
 
-	double cancelled_at;
-	const struct arun_site *cancel_site;
-	char cancelled_by[TASK_NAME]; /* a task's name, or "" */
-	unsigned ignored;             /* suspending calls since it was cancelled */
-
+	struct object object;
+	double since, until;
+	struct arun_task *joins; /* the task that it joins */
 	int (*fn)(void *);
 	void *arg;
 	int result, error; /* of fn, and errno where negative */
 	struct list joiners;
 	unsigned joining; /* so many have not returned yet */
+	unsigned ignored; /* suspending calls since it was cancelled */
 	void (*ended)(struct arun_task *task);
 	void *owner;         /* for ended() */
 	struct list sibling; /* the owner's list, if it keeps one */
@@ -76,11 +73,15 @@ struct arun_task {
 	char *stack;
 	size_t stack_size;
 	const char *name;
-	char name_copy[TASK_NAME];
-	char *why; /* arun_why() */
-	int why_error;
-	unsigned long runs;
+	char *why;           /* arun_why() */
 	void *exceptions[2]; /* C++: what __cxa_get_globals() points at */
+
+	/* What follows is not zero in a new task: it has no meaning yet. */
+	int why_error;
+	double cancelled_at;
+	const struct arun_site *cancel_site;
+	char cancelled_by[TASK_NAME]; /* a task's name, or "" */
+	char name_copy[TASK_NAME];
 	struct context_hooks hooks;
 };
 
@@ -137,7 +138,10 @@ static inline bool sched_runnable(const struct sched *sched) {
 }
 
 /* Makes room for count tasks in the ring. Returns 0; -1/ENOMEM. */
-int sched_reserve(struct sched *sched, unsigned count);
+int sched_reserve_slow(struct sched *sched);
+static inline int sched_reserve(struct sched *sched, unsigned count) {
+	return likely(count <= sched->mask) ? 0 : sched_reserve_slow(sched);
+}
 
 static inline void sched_push(struct sched *sched, struct arun_task *task) {
 	task->state = TASK_READY;
@@ -151,8 +155,22 @@ int sched_leave(struct sched *sched, struct arun_task *self);
 /* Lets every task that is runnable now run before self. Returns 0. */
 int sched_yield_task(struct sched *sched, struct arun_task *self);
 
-/* Frees what ended while its stack was in use. */
-void sched_bury(struct sched *sched);
+/* Gives the stack of a task back, which ends the task. */
+static inline void sched_bury(struct sched *sched, struct arun_task *task) {
+	if (unlikely(sched->sanitized)) {
+		context_hooks_finish(&task->hooks);
+	}
+	stack_release(&sched->stacks, task->stack, task->stack_size);
+}
+
+/* The same of the task that ended while its stack was in use, if there is one. */
+static inline void sched_bury_corpse(struct sched *sched) {
+	struct arun_task *corpse = sched->corpse;
+	if (corpse) {
+		sched->corpse = NULL;
+		sched_bury(sched, corpse);
+	}
+}
 
 /* Ends task's wait. A task that does not wait is not affected by later waits. */
 static inline void task_wake(struct sched *sched, struct arun_task *task) {
@@ -168,13 +186,6 @@ static inline void task_nudge(struct sched *sched, struct arun_task *task) {
 		sched_push(sched, task);
 	}
 }
-
-/*
- * Waits for task_wake(). Returns 0 then; ETIME at deadline (INFINITY: none); and where it
- * is interruptible ECANCELED or ETIMEDOUT, at once where that is so already.
- */
-int task_suspend(
-	struct sched *sched, struct arun_task *self, double deadline, bool interruptible);
 
 /* Whether nothing can interrupt task now: task_pending() is 0. */
 static inline bool task_is_free(const struct arun_task *task) {
@@ -192,7 +203,32 @@ static inline int task_pending(const struct sched *sched, const struct arun_task
  * For the start of a suspending call: the same, and where it is not 0 the others have run
  * meanwhile.
  */
-int task_interrupted(struct sched *sched, struct arun_task *self);
+int task_interrupted_slow(struct sched *sched, struct arun_task *self);
+static inline int task_interrupted(struct sched *sched, struct arun_task *self) {
+	return task_is_free(self) ? 0 : task_interrupted_slow(sched, self);
+}
+
+/*
+ * Waits for task_wake(). Returns 0 then; ETIME at deadline (INFINITY: none); and where it
+ * is interruptible ECANCELED or ETIMEDOUT, at once where that is so already. What is common
+ * is inline: each return after a switch is mispredicted.
+ */
+int task_suspend_slow(struct sched *sched, struct arun_task *self, double deadline);
+static inline int task_suspend(struct sched *sched, struct arun_task *self,
+	double deadline, bool interruptible) {
+	self->woken = false;
+	self->interruptible = interruptible;
+	self->since = sched->registry.now;
+	if (likely(task_is_free(self) && isinf(deadline))) {
+		self->until = 0;
+		self->state = TASK_WAITING;
+		sched_leave(sched, self);
+		if (likely(self->woken)) {
+			return 0;
+		}
+	}
+	return task_suspend_slow(sched, self, deadline);
+}
 
 /* The earliest time at which task_pending() may change; INFINITY: none. */
 double task_limit(const struct sched *sched, const struct arun_task *task);

@@ -23,8 +23,7 @@
 
 enum {
 	STACK_SLAB = 4 * 1024 * 1024,
-	STACK_SMALLEST = 32 * 1024,
-	STACK_LARGEST_CLASS = STACK_SMALLEST << (STACK_CLASSES - 1),
+	STACK_SMALLEST = 1 << STACK_SMALLEST_BITS,
 	STACK_WARM = 2048, /* so many of a class keep their pages */
 	STACK_TRIM = 512,  /* so many at once are made cold, not one by one */
 };
@@ -39,10 +38,8 @@ static size_t stack_class_size(int index) {
 }
 
 static struct stack_class *stack_class_of(struct stack_pool *pool, size_t size) {
-	return size > STACK_LARGEST_CLASS
-		       ? NULL
-		       : &pool->classes[__builtin_ctzl(size) -
-					__builtin_ctzl(STACK_SMALLEST)];
+	int index = stack_class_index(size);
+	return index < STACK_CLASSES ? &pool->classes[index] : NULL;
 }
 
 size_t stack_round(const struct stack_pool *pool, size_t size) {
@@ -120,14 +117,11 @@ static char *stack_single(struct stack_pool *pool, size_t size) {
 	return stack;
 }
 
-char *stack_acquire(struct stack_pool *pool, size_t size) {
+char *stack_acquire_slow(struct stack_pool *pool, size_t size) {
 	struct stack_class *class = stack_class_of(pool, size);
-	if (likely(class && class->count)) {
-		char *stack = class->free[--class->count];
-		if (unlikely(class->cold > class->count)) {
-			class->cold = class->count;
-		}
-		return stack;
+	if (class && class->count) {
+		class->cold = --class->count;
+		return class->free[class->count];
 	}
 	char *stack = class ? stack_fresh(pool, class, size) : stack_single(pool, size);
 	if (!stack) {
@@ -136,12 +130,12 @@ char *stack_acquire(struct stack_pool *pool, size_t size) {
 	return stack;
 }
 
-void stack_release(struct stack_pool *pool, char *stack, size_t size) {
-	if (unlikely(pool->address)) {
+void stack_release_slow(struct stack_pool *pool, char *stack, size_t size) {
+	if (pool->address) {
 		context_hooks_clean(stack + STACK_GUARD, size - STACK_GUARD);
 	}
 	struct stack_class *class = stack_class_of(pool, size);
-	if (likely(class)) {
+	if (class) {
 		class->free[class->count++] = stack;
 	} else {
 		munmap(stack, size);

@@ -12,13 +12,16 @@
 #ifndef STACK_H
 #define STACK_H
 
+#include "base.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
 enum {
 	STACK_GUARD = 16 * 1024,
 	STACK_SIZE = 64 * 1024,
-	STACK_CLASSES = 6, /* 32 KiB to 1 MiB */
+	STACK_SMALLEST_BITS = 15, /* 32 KiB */
+	STACK_CLASSES = 6,        /* to 1 MiB */
 };
 
 struct stack_class {
@@ -46,15 +49,39 @@ void stack_pool_finish(struct stack_pool *pool);
  * 1 GiB. */
 size_t stack_round(const struct stack_pool *pool, size_t size);
 
+/* Of a size from stack_round(); STACK_CLASSES or more: it has no class. */
+static inline int stack_class_index(size_t size) {
+	return __builtin_ctzl(size) - STACK_SMALLEST_BITS;
+}
+
 /*
  * Gives a stack of size (from stack_round()) bytes, guard included: its lowest address,
  * or NULL with errno ENOMEM.
  */
-char *stack_acquire(struct stack_pool *pool, size_t size);
+char *stack_acquire_slow(struct stack_pool *pool, size_t size);
+static inline char *stack_acquire(struct stack_pool *pool, size_t size) {
+	int index = stack_class_index(size);
+	if (likely(index < STACK_CLASSES)) {
+		struct stack_class *class = &pool->classes[index];
+		if (likely(class->count > class->cold)) {
+			return class->free[--class->count];
+		}
+	}
+	return stack_acquire_slow(pool, size);
+}
 
 /* Takes it back. The caller may still run on it, until the next stack_acquire() or trim.
  */
-void stack_release(struct stack_pool *pool, char *stack, size_t size);
+void stack_release_slow(struct stack_pool *pool, char *stack, size_t size);
+static inline void stack_release(struct stack_pool *pool, char *stack, size_t size) {
+	int index = stack_class_index(size);
+	if (unlikely(index >= STACK_CLASSES || pool->address)) {
+		stack_release_slow(pool, stack, size);
+		return;
+	}
+	struct stack_class *class = &pool->classes[index];
+	class->free[class->count++] = stack;
+}
 
 /* Gives the pages of long unused stacks back to the system. */
 void stack_pool_trim(struct stack_pool *pool);

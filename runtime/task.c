@@ -236,7 +236,7 @@ static void task_orphaned(struct sched *sched, struct arun_task *task) {
 }
 
 static void task_end(struct sched *sched, struct arun_task *self) {
-	self->error = self->result < 0 ? errno : 0;
+	self->error = self->result < 0 ? *sched->error : 0;
 	self->failed = task_has_failed(self);
 	self->state = TASK_ENDED;
 	self->since = sched->registry.now;
@@ -260,14 +260,12 @@ static void task_main(void *argument) {
 	if (unlikely(sched->sanitized)) {
 		context_hooks_enter(&self->hooks);
 	}
-	errno = 0;
 	self->result = self->fn(self->arg);
 	if (unlikely(sched_current != sched)) {
 		task_outside(self->object.site, "return from the task");
 	}
 	task_end(sched, self);
-	sched_leave(sched, self);
-	abort();
+	sched_leave(sched, self); /* which does not return */
 }
 
 struct arun_task *task_create(struct sched *sched, int (*fn)(void *), void *arg,
@@ -288,7 +286,7 @@ struct arun_task *task_create(struct sched *sched, int (*fn)(void *), void *arg,
 	size_t colour = ((size_t)stack / STACK_SIZE * 7 % TASK_COLOURS) * TASK_LINE;
 	size_t top = (size_t)stack + size - colour - sizeof(struct arun_task);
 	struct arun_task *task = (struct arun_task *)(top & ~(size_t)(TASK_LINE - 1));
-	memset(task, 0, sizeof *task);
+	memset(task, 0, offsetof(struct arun_task, why_error));
 	task->stack = stack;
 	task->stack_size = size;
 	task->fn = fn;
@@ -323,13 +321,16 @@ void task_free(struct sched *sched, struct arun_task *task) {
 	registry_remove(&task->object);
 	list_remove(&task->sibling);
 	task->object.id = 0;
-	free(task->why);
-	task->why = NULL;
-	sched_bury(sched);
-	sched->corpse = task;
-	if (task != sched->current) {
-		sched_bury(sched);
+	if (unlikely(task->why)) {
+		free(task->why);
+		task->why = NULL;
 	}
+	if (task != sched->current) {
+		sched_bury(sched, task);
+		return;
+	}
+	sched_bury_corpse(sched);
+	sched->corpse = task;
 }
 
 void task_free_unjoined(struct sched *sched) {
