@@ -25,7 +25,18 @@ enum kind_index {
 	KIND_SERVER,
 	KIND_CONNECTION,
 	KIND_GENERATOR,
+	KIND_TIMER,
+	KIND_PROCESS,
+	KIND_LOCK,
+	KIND_CHANNEL,
+	KIND_SIGNALS,
+	KIND_JOB,
+	KIND_DATAGRAM,
+	KIND_WATCHER,
+	KIND_TLS,
 	KIND_GROUP,
+	KIND_POST,
+	KIND_CHILD,
 	KIND_FAILED,
 	KIND_COUNT
 };
@@ -78,6 +89,12 @@ struct object {
 	bool part;       /* is told of with its owner: a handler's task, a generator's */
 	bool background; /* may live to the end: never a leak */
 };
+
+/* For what is about to be freed: a later use of the stale handle finds the id gone. Volatile,
+ * as a store right before free(3) is dropped otherwise. */
+static inline void object_gone(struct object *object) {
+	*(volatile uint64_t *)&object->id = 0;
+}
 
 struct registry {
 	struct list objects[KIND_COUNT]; /* newest first */
