@@ -6,12 +6,17 @@ import pathlib
 import subprocess
 
 from plugins import BUILD
-from tap import DEADLINE, environment, equal
+from tap import DEADLINE, Skip, environment, equal
 
 
 def built_with(name):
     options = json.loads((BUILD / "meson-info" / "intro-buildoptions.json").read_text())
     return next(option["value"] for option in options if option["name"] == name)
+
+
+def skip_where_sanitized():
+    if built_with("b_sanitize") != "none":
+        raise Skip("a program cannot link a library built with sanitizers without them")
 
 
 class Installed:
