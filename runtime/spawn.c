@@ -47,9 +47,16 @@ arun_task *arun_spawn_with_at(const struct arun_site *site, const char *name,
 /* Whether task waits for self by a chain of joins: then neither can wait for the other's
  * end. */
 static bool join_cycle(const struct arun_task *self, const struct arun_task *task) {
-	for (const struct arun_task *at = task; at; at = at->joins) {
+	const struct arun_task *slow = task;
+	bool step = false;
+	for (const struct arun_task *at = task; at; step = !step) {
 		if (at == self) {
 			return true;
+		}
+		at = at->joins;
+		slow = step ? slow->joins : slow;
+		if (at == slow) {
+			break; /* a cycle, and self is not in it */
 		}
 	}
 	return false;

@@ -88,6 +88,27 @@ CLAIM(a_task_may_cancel_itself) {
 	assert_fails(arun_sleep(0), ECANCELED);
 }
 
+static int join_it(void *arg) {
+	int result = -99;
+	return arun_join(*(arun_task **)arg, &result) < 0 ? -1 : result;
+}
+
+CLAIM(two_cancelled_tasks_that_join_each_other_can_be_joined_by_a_third) {
+	arun_task *tasks[2], *joiners[2];
+	for (int i = 0; i < 2; i++) {
+		tasks[i] = arun_spawn(join_it, &tasks[1 - i]);
+	}
+	let_others_run(1);
+	/* They find the cycle as it is before the two have run again. */
+	for (int i = 0; i < 2; i++) {
+		joiners[i] = arun_spawn(join_it, &tasks[i]);
+	}
+	arun_cancel(tasks[0]);
+	arun_cancel(tasks[1]);
+	ck_assert_int_eq(joined(joiners[0]), -ECANCELED);
+	ck_assert_int_eq(joined(joiners[1]), -ECANCELED);
+}
+
 CLAIM(the_second_cancel_changes_nothing) {
 	arun_task *task = arun_spawn(linger, NULL);
 	arun_cancel(task);
@@ -209,6 +230,8 @@ static void add_cancel(Suite *suite) {
 	tcase_add_test(cancel, cancel_takes_NULL);
 	tcase_add_test(cancel, cancel_of_an_ended_task_changes_nothing);
 	tcase_add_test(cancel, a_task_may_cancel_itself);
+	tcase_add_test(cancel,
+		two_cancelled_tasks_that_join_each_other_can_be_joined_by_a_third);
 	tcase_add_test(cancel, the_second_cancel_changes_nothing);
 	tcase_add_test(
 		cancel, a_task_that_ignores_1000_cancelled_waits_is_named_on_stderr);
