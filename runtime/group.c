@@ -64,9 +64,10 @@ arun_group *arun_group_begin(struct arun_group *space, const struct arun_site *s
 	struct group *group = group_of(space);
 	*group = (struct group){.parent = sched->current};
 	double limit = INFINITY;
-	for (const struct scope *scope = sched->current->scopes; scope;
+	/* What a shield holds off is not in force; when it ends, so does the wait for the group. */
+	for (const struct scope *scope = sched->current->scopes; scope && !scope->shield;
 		scope = scope->outer) {
-		if (!scope->shield && scope->time < limit) {
+		if (scope->time < limit) {
 			limit = scope->time;
 			group->deadline = *scope;
 			group->limited = true;
@@ -89,7 +90,8 @@ static void group_task_ended(struct arun_task *task) {
 		group->won = true;
 	} else if (task->failed || !group->cancelled) {
 		int error = task->result == -1 ? task->error : -task->result;
-		group->failure = group->failure ? group->failure : error;
+		bool first = task->failed && !group->failure;
+		group->failure = first ? error : group->failure;
 		group->last = error;
 	}
 	if (group->waiting) {
@@ -169,6 +171,18 @@ static int group_until(struct sched *sched, struct group *group, struct arun_tas
 	return error;
 }
 
+/* The group, for the task that declared it: no other can wait for it. */
+static struct group *group_enter(
+	const struct arun_site *site, arun_group *space, struct arun_task *self) {
+	struct group *group = group_of(space);
+	if (unlikely(group->parent != self)) {
+		task_misuse(site,
+			"%s() by another task than the one that declared the group",
+			self->op);
+	}
+	return group;
+}
+
 static bool group_has_failure(const struct group *group) {
 	return group->failure != 0;
 }
@@ -183,7 +197,7 @@ int(arun_group_wait)(arun_group *space) {
 
 int arun_group_wait_at(const struct arun_site *site, arun_group *space) {
 	struct arun_task *self = task_enter(site, "arun_group_wait");
-	struct group *group = group_of(space);
+	struct group *group = group_enter(site, space, self);
 	int error = group_until(sched_current, group, self, group_has_failure,
 		"the failure of another task");
 	error = error ? error : group->failure;
@@ -196,7 +210,7 @@ int(arun_group_first)(arun_group *space) {
 
 int arun_group_first_at(const struct arun_site *site, arun_group *space) {
 	struct arun_task *self = task_enter(site, "arun_group_first");
-	struct group *group = group_of(space);
+	struct group *group = group_enter(site, space, self);
 	int error = group_until(sched_current, group, self, group_has_winner,
 		"the success of another task");
 	if (!error && group->won) {

@@ -386,43 +386,6 @@ CLAIM(spawn_without_memory_for_the_stack_is_ENOMEM) {
 	ck_assert_int_eq(arun_group_wait(group), 0);
 }
 
-/* Deadlines --------------------------------------------------------------------------------------------- */
-
-CLAIM(tasks_inherit_the_deadline_in_force_where_the_group_was_declared) {
-	int error = 0;
-	ARUN_TIMEOUT(0.001);
-	ARUN_GROUP(group);
-	ck_assert_int_eq(arun_group_spawn(group, sleep_long_and_tell, &error), 0);
-	/* The wait itself is not cut short: the task is late by its own. */
-	ARUN_SHIELD(FOREVER);
-	assert_fails(arun_group_wait(group), ETIMEDOUT);
-	ck_assert_int_eq(error, ETIMEDOUT);
-}
-
-static int sleep_a_little(void *arg) {
-	(void)arg;
-	return arun_sleep(0.01);
-}
-
-CLAIM(tasks_do_not_inherit_a_deadline_declared_after_the_group) {
-	int count = 0;
-	ARUN_GROUP(group);
-	{
-		ARUN_TIMEOUT(0);
-		ck_assert_int_eq(arun_group_spawn(group, sleep_a_little, &count), 0);
-	}
-	ck_assert_int_eq(arun_group_wait(group), 0);
-}
-
-CLAIM(arun_spawn_inherits_no_deadline) {
-	arun_task *task = NULL;
-	{
-		ARUN_TIMEOUT(0);
-		task = arun_spawn(sleep_a_little, NULL);
-	}
-	ck_assert_int_eq(joined(task), 0);
-}
-
 /* For pointers ----------------------------------------------------------------------------------------- */
 
 CLAIM(the_plain_functions_do_what_the_macros_do) {
@@ -487,14 +450,9 @@ Suite *suite(void) {
 	tcase_add_test(first, a_first_interrupted_by_a_timeout_is_ETIMEDOUT);
 	suite_add_tcase(suite, first);
 
-	TCase *deadline = tcase_create("deadline");
-	tcase_add_test(deadline,
-		tasks_inherit_the_deadline_in_force_where_the_group_was_declared);
-	tcase_add_test(
-		deadline, tasks_do_not_inherit_a_deadline_declared_after_the_group);
-	tcase_add_test(deadline, arun_spawn_inherits_no_deadline);
-	tcase_add_test(deadline, the_plain_functions_do_what_the_macros_do);
-	tcase_add_test_raise_signal(deadline, a_group_outside_a_task_aborts, SIGABRT);
-	suite_add_tcase(suite, deadline);
+	TCase *pointers = tcase_create("pointers");
+	tcase_add_test(pointers, the_plain_functions_do_what_the_macros_do);
+	tcase_add_test_raise_signal(pointers, a_group_outside_a_task_aborts, SIGABRT);
+	suite_add_tcase(suite, pointers);
 	return suite;
 }
