@@ -138,8 +138,7 @@ void conn_unref(struct arun_conn *conn) {
 	if (--conn->refs) {
 		return;
 	}
-	/* Left for a later use of the stale handle to find. */
-	conn->object.id = 0;
+	object_gone(&conn->object);
 	free(conn->texts[0]);
 	free(conn->texts[1]);
 	free(conn->buffer.data);
@@ -172,7 +171,7 @@ void conn_close_now(struct loop *loop, struct arun_conn *conn) {
 }
 
 void conn_restore_flags(const struct registry *registry) {
-	registry_each(object, registry, KIND_CONNECTION) {
+	registry_each (object, registry, KIND_CONNECTION) {
 		const struct arun_conn *conn = conn_of(object);
 		if (conn->unblock) {
 			conn_unblock(conn->watch.fd);

@@ -145,6 +145,14 @@ static void *gen_take(struct arun_gen *gen) {
 	return gen->item;
 }
 
+/* Aborts where gen has been closed before. */
+static void gen_check(
+	const struct arun_site *site, const struct arun_gen *gen, const char *op) {
+	if (gen && unlikely(!gen->object.id)) {
+		task_misuse(site, "%s() of a generator that is gone", op);
+	}
+}
+
 void *(arun_gen_next)(arun_gen *gen) {
 	return arun_gen_next_at(NULL, gen);
 }
@@ -152,6 +160,7 @@ void *(arun_gen_next)(arun_gen *gen) {
 void *arun_gen_next_at(const struct arun_site *site, arun_gen *gen) {
 	struct arun_task *self = task_enter(site, "arun_gen_next");
 	struct sched *sched = sched_current;
+	gen_check(site, gen, self->op);
 	int error = !gen                ? EINVAL
 		    : gen->body == self ? EDEADLK
 		    : gen->consumer     ? EBUSY
@@ -215,6 +224,7 @@ static void gen_end(struct arun_gen *gen) {
 static int gen_destroy(struct arun_gen *gen) {
 	int result = gen->result, error = gen->error;
 	registry_remove(&gen->object);
+	object_gone(&gen->object);
 	free(gen);
 	if (result == -1 && error == ECANCELED) {
 		return 0;
@@ -233,6 +243,7 @@ int arun_gen_close_at(const struct arun_site *site, arun_gen *gen) {
 	}
 	struct arun_task *self = task_enter(site, "arun_gen_close");
 	struct sched *sched = sched_current;
+	gen_check(site, gen, self->op);
 	if (gen->body == self || gen->closer) {
 		return task_fail(gen->closer ? EBUSY : EDEADLK, self->op, gen->name);
 	}

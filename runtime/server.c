@@ -50,8 +50,7 @@ static int server_kind_fd(const struct object *object) {
 
 static void server_unref(struct arun_server *server) {
 	if (--server->refs == 0) {
-		/* Left for a later use of the stale handle to find. */
-		server->object.id = 0;
+		object_gone(&server->object);
 		free(server->name);
 		free(server->address);
 		free(server);

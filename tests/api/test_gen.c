@@ -216,74 +216,6 @@ CLAIM(a_close_wakes_the_consumer_with_EBADF) {
 	ck_assert_int_eq(joined(closer), 0);
 }
 
-/* Close ------------------------------------------------------------------------------------------------ */
-
-CLAIM(close_runs_the_clean_up_of_the_body) {
-	int three = 3;
-	arun_gen *gen = arun_gen_new(count_to, &three);
-	ck_assert_int_eq(next_number(gen), 1);
-	assert_trace("");
-	ck_assert_int_eq(arun_gen_close(gen), 0);
-	assert_trace("c");
-}
-
-CLAIM(close_of_one_never_started_is_0_and_runs_nothing) {
-	ck_assert_int_eq(arun_gen_close(arun_gen_new(note_steps, WORD("x"))), 0);
-	assert_trace("");
-}
-
-CLAIM(close_takes_NULL) {
-	ck_assert_int_eq(arun_gen_close(NULL), 0);
-}
-
-static int yield_and_return_5(void *arg) {
-	arun_gen_yield(arg);
-	return 5;
-}
-
-CLAIM(close_returns_what_the_body_returned) {
-	arun_gen *gen = arun_gen_new(yield_and_return_5, WORD("x"));
-	ck_assert_str_eq(arun_gen_next(gen), "x");
-	ck_assert_int_eq(arun_gen_close(gen), 5);
-}
-
-CLAIM(close_fails_with_the_errno_of_a_clean_up_that_failed) {
-	arun_gen *gen = arun_gen_new(yield_then_fail, WORD("x"));
-	ck_assert_str_eq(arun_gen_next(gen), "x");
-	assert_fails(arun_gen_close(gen), EXDEV);
-}
-
-static int clean_up_slowly(void *arg) {
-	assert_fails(arun_gen_yield(arg), ECANCELED);
-	ck_assert_int_eq(arun_sleep(0.001), 0);
-	assert_fails(arun_gen_yield(arg), ECANCELED);
-	ck_assert_int_eq(arun_sleep(0), 0);
-	assert_fails(arun_gen_yield(arg), ECANCELED);
-	note('d');
-	return 0;
-}
-
-CLAIM(after_close_every_yield_is_ECANCELED_while_other_waits_work) {
-	arun_gen *gen = arun_gen_new(clean_up_slowly, WORD("x"));
-	ck_assert_str_eq(arun_gen_next(gen), "x");
-	ck_assert_int_eq(arun_gen_close(gen), 0);
-	assert_trace("d");
-}
-
-static int close_though_cancelled(void *arg) {
-	assert_fails(arun_sleep(FOREVER), ECANCELED);
-	return arun_gen_close(arg);
-}
-
-CLAIM(close_does_its_work_in_a_cancelled_task) {
-	arun_gen *gen = arun_gen_new(clean_up_slowly, WORD("x"));
-	ck_assert_str_eq(arun_gen_next(gen), "x");
-	arun_task *task = arun_spawn(close_though_cancelled, gen);
-	arun_cancel(task);
-	ck_assert_int_eq(joined(task), 0);
-	assert_trace("d");
-}
-
 /* The body's own calls ----------------------------------------------------------------------------------- */
 
 static arun_gen *itself;
@@ -393,55 +325,6 @@ CLAIM(the_body_does_not_inherit_the_timeout_of_its_consumer) {
 	ck_assert_int_eq(arun_gen_close(gen), 0);
 }
 
-/* Making one ---------------------------------------------------------------------------------------------- */
-
-START_TEST(a_generator_outside_a_run_is_ESHUTDOWN) {
-	assert_null(arun_gen_new(count_to, NULL), ESHUTDOWN);
-}
-END_TEST
-
-CLAIM(a_generator_without_memory_is_ENOMEM) {
-	enum { MANY = 100000 };
-	static arun_gen *gens[MANY];
-	int count = 0;
-	struct rlimit old = limit_memory();
-	while (count < MANY && (gens[count] = arun_gen_new(note_steps, NULL))) {
-		count++;
-	}
-	int error = errno;
-	setrlimit(RLIMIT_AS, &old);
-	ck_assert_int_lt(count, MANY);
-	ck_assert_int_eq(error, ENOMEM);
-	while (count-- > 0) {
-		arun_gen_close(gens[count]);
-	}
-}
-
-CLAIM(the_plain_functions_do_what_the_macros_do) {
-	arun_gen *(*make)(int (*)(void *), void *) = arun_gen_new;
-	void *(*next)(arun_gen *) = arun_gen_next;
-	int (*close)(arun_gen *) = arun_gen_close;
-	int (*yield)(void *) = arun_gen_yield;
-	assert_fails(yield(WORD("x")), EPERM);
-	arun_gen *gen = make(yield_and_return_5, WORD("x"));
-	ck_assert_str_eq(next(gen), "x");
-	ck_assert_int_eq(close(gen), 5);
-}
-
-static void leave_a_generator(void) {
-	static int three = 3;
-	next_number(arun_gen_new(count_to, &three));
-	arun_sleep(0);
-}
-
-START_TEST(a_generator_left_open_is_a_leak_and_its_body_is_told_to_end) {
-	FILE *file = catch_stderr();
-	ck_assert_int_eq(run(leave_a_generator), 23);
-	assert_contains(read_stderr(file), "leak: generator \"count_to\"");
-	assert_trace("c");
-}
-END_TEST
-
 Suite *suite(void) {
 	Suite *suite = suite_create("gen");
 
@@ -463,17 +346,6 @@ Suite *suite(void) {
 	tcase_add_test(consumers, a_close_wakes_the_consumer_with_EBADF);
 	suite_add_tcase(suite, consumers);
 
-	TCase *close = tcase_create("close");
-	tcase_add_test(close, close_runs_the_clean_up_of_the_body);
-	tcase_add_test(close, close_of_one_never_started_is_0_and_runs_nothing);
-	tcase_add_test(close, close_takes_NULL);
-	tcase_add_test(close, close_returns_what_the_body_returned);
-	tcase_add_test(close, close_fails_with_the_errno_of_a_clean_up_that_failed);
-	tcase_add_test(
-		close, after_close_every_yield_is_ECANCELED_while_other_waits_work);
-	tcase_add_test(close, close_does_its_work_in_a_cancelled_task);
-	suite_add_tcase(suite, close);
-
 	TCase *body = tcase_create("body");
 	tcase_add_test(body, close_by_the_body_is_EDEADLK);
 	tcase_add_test(body, next_by_the_body_is_EDEADLK);
@@ -485,14 +357,5 @@ Suite *suite(void) {
 	tcase_add_test(body, a_shield_in_the_body_does_not_reach_the_consumer);
 	tcase_add_test(body, the_body_does_not_inherit_the_timeout_of_its_consumer);
 	suite_add_tcase(suite, body);
-
-	TCase *make = tcase_create("new");
-	tcase_add_test(make, a_generator_outside_a_run_is_ESHUTDOWN);
-	if (!API_ASAN) {
-		tcase_add_test(make, a_generator_without_memory_is_ENOMEM);
-	}
-	tcase_add_test(make, the_plain_functions_do_what_the_macros_do);
-	tcase_add_test(make, a_generator_left_open_is_a_leak_and_its_body_is_told_to_end);
-	suite_add_tcase(suite, make);
 	return suite;
 }

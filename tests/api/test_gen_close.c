@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "api.h"
+
+/* A generator's body; arg points at how many numbers it hands out. */
+static int count_to(void *arg) {
+	for (int i = 1, last = *(int *)arg; i <= last; i++) {
+		if (arun_gen_yield(&i) < 0) {
+			note('c');
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int next_number(arun_gen *gen) {
+	const int *item = arun_gen_next(gen);
+	ck_assert_ptr_nonnull(item);
+	return *item;
+}
+
+static int note_steps(void *arg) {
+	note('1');
+	arun_gen_yield(arg);
+	note('2');
+	arun_gen_yield(arg);
+	note('3');
+	return 0;
+}
+
+static int yield_then_fail(void *arg) {
+	arun_gen_yield(arg);
+	errno = EXDEV;
+	return -1;
+}
+
+/* Close ------------------------------------------------------------------------------------------------ */
+
+CLAIM(close_runs_the_clean_up_of_the_body) {
+	int three = 3;
+	arun_gen *gen = arun_gen_new(count_to, &three);
+	ck_assert_int_eq(next_number(gen), 1);
+	assert_trace("");
+	ck_assert_int_eq(arun_gen_close(gen), 0);
+	assert_trace("c");
+}
+
+CLAIM(close_of_one_never_started_is_0_and_runs_nothing) {
+	ck_assert_int_eq(arun_gen_close(arun_gen_new(note_steps, WORD("x"))), 0);
+	assert_trace("");
+}
+
+CLAIM(close_takes_NULL) {
+	ck_assert_int_eq(arun_gen_close(NULL), 0);
+}
+
+static int yield_and_return_5(void *arg) {
+	arun_gen_yield(arg);
+	return 5;
+}
+
+CLAIM(close_returns_what_the_body_returned) {
+	arun_gen *gen = arun_gen_new(yield_and_return_5, WORD("x"));
+	ck_assert_str_eq(arun_gen_next(gen), "x");
+	ck_assert_int_eq(arun_gen_close(gen), 5);
+}
+
+CLAIM(close_fails_with_the_errno_of_a_clean_up_that_failed) {
+	arun_gen *gen = arun_gen_new(yield_then_fail, WORD("x"));
+	ck_assert_str_eq(arun_gen_next(gen), "x");
+	assert_fails(arun_gen_close(gen), EXDEV);
+}
+
+static int clean_up_slowly(void *arg) {
+	assert_fails(arun_gen_yield(arg), ECANCELED);
+	ck_assert_int_eq(arun_sleep(0.001), 0);
+	assert_fails(arun_gen_yield(arg), ECANCELED);
+	ck_assert_int_eq(arun_sleep(0), 0);
+	assert_fails(arun_gen_yield(arg), ECANCELED);
+	note('d');
+	return 0;
+}
+
+CLAIM(after_close_every_yield_is_ECANCELED_while_other_waits_work) {
+	arun_gen *gen = arun_gen_new(clean_up_slowly, WORD("x"));
+	ck_assert_str_eq(arun_gen_next(gen), "x");
+	ck_assert_int_eq(arun_gen_close(gen), 0);
+	assert_trace("d");
+}
+
+static int close_though_cancelled(void *arg) {
+	assert_fails(arun_sleep(FOREVER), ECANCELED);
+	return arun_gen_close(arg);
+}
+
+CLAIM(close_does_its_work_in_a_cancelled_task) {
+	arun_gen *gen = arun_gen_new(clean_up_slowly, WORD("x"));
+	ck_assert_str_eq(arun_gen_next(gen), "x");
+	arun_task *task = arun_spawn(close_though_cancelled, gen);
+	arun_cancel(task);
+	ck_assert_int_eq(joined(task), 0);
+	assert_trace("d");
+}
+
+/* Making one ---------------------------------------------------------------------------------------------- */
+
+START_TEST(a_generator_outside_a_run_is_ESHUTDOWN) {
+	assert_null(arun_gen_new(count_to, NULL), ESHUTDOWN);
+}
+END_TEST
+
+CLAIM(a_generator_without_memory_is_ENOMEM) {
+	enum { MANY = 100000 };
+	static arun_gen *gens[MANY];
+	int count = 0;
+	struct rlimit old = limit_memory();
+	while (count < MANY && (gens[count] = arun_gen_new(note_steps, NULL))) {
+		count++;
+	}
+	int error = errno;
+	setrlimit(RLIMIT_AS, &old);
+	ck_assert_int_lt(count, MANY);
+	ck_assert_int_eq(error, ENOMEM);
+	while (count-- > 0) {
+		arun_gen_close(gens[count]);
+	}
+}
+
+CLAIM(the_plain_functions_do_what_the_macros_do) {
+	arun_gen *(*make)(int (*)(void *), void *) = arun_gen_new;
+	void *(*next)(arun_gen *) = arun_gen_next;
+	int (*close)(arun_gen *) = arun_gen_close;
+	int (*yield)(void *) = arun_gen_yield;
+	assert_fails(yield(WORD("x")), EPERM);
+	arun_gen *gen = make(yield_and_return_5, WORD("x"));
+	ck_assert_str_eq(next(gen), "x");
+	ck_assert_int_eq(close(gen), 5);
+}
+
+static void close_twice(void) {
+	arun_gen *gen = arun_gen_new(yield_and_return_5, WORD("x"));
+	arun_gen_next(gen);
+	arun_gen_close(gen);
+	arun_gen_close(gen);
+}
+
+START_TEST(a_second_close_aborts) {
+	run(close_twice);
+}
+END_TEST
+
+static void leave_a_generator(void) {
+	static int three = 3;
+	next_number(arun_gen_new(count_to, &three));
+	arun_sleep(0);
+}
+
+START_TEST(a_generator_left_open_is_a_leak_and_its_body_is_told_to_end) {
+	FILE *file = catch_stderr();
+	ck_assert_int_eq(run(leave_a_generator), 23);
+	assert_contains(read_stderr(file), "leak: generator \"count_to\"");
+	assert_trace("c");
+}
+END_TEST
+
+Suite *suite(void) {
+	Suite *suite = suite_create("gen close");
+
+	TCase *close = tcase_create("close");
+	tcase_add_test(close, close_runs_the_clean_up_of_the_body);
+	tcase_add_test(close, close_of_one_never_started_is_0_and_runs_nothing);
+	tcase_add_test(close, close_takes_NULL);
+	tcase_add_test(close, close_returns_what_the_body_returned);
+	tcase_add_test(close, close_fails_with_the_errno_of_a_clean_up_that_failed);
+	tcase_add_test(
+		close, after_close_every_yield_is_ECANCELED_while_other_waits_work);
+	tcase_add_test(close, close_does_its_work_in_a_cancelled_task);
+	suite_add_tcase(suite, close);
+
+	TCase *make = tcase_create("new");
+	tcase_add_test(make, a_generator_outside_a_run_is_ESHUTDOWN);
+	if (!API_ASAN) {
+		tcase_add_test(make, a_generator_without_memory_is_ENOMEM);
+	}
+	tcase_add_test(make, the_plain_functions_do_what_the_macros_do);
+	if (!API_ASAN) {
+		tcase_add_test_raise_signal(make, a_second_close_aborts, SIGABRT);
+	}
+	tcase_add_test(make, a_generator_left_open_is_a_leak_and_its_body_is_told_to_end);
+	suite_add_tcase(suite, make);
+	return suite;
+}
