@@ -120,6 +120,13 @@ CLAIM(each_later_wait_fails_and_the_others_run_in_between) {
 	joined(b);
 }
 
+CLAIM(a_task_that_only_yields_is_late_too) {
+	ARUN_TIMEOUT(0.01);
+	while (arun_sleep(0) == 0) {
+	}
+	ck_assert_int_eq(errno, ETIMEDOUT);
+}
+
 CLAIM(waits_before_the_end_of_a_timeout_work) {
 	ARUN_TIMEOUT(FOREVER);
 	ck_assert_int_eq(arun_sleep(0.001), 0);
@@ -385,6 +392,7 @@ Suite *suite(void) {
 	TCase *timeout = tcase_create("timeout");
 	tcase_add_test(timeout, a_wait_past_a_timeout_fails_with_ETIMEDOUT);
 	tcase_add_test(timeout, each_later_wait_fails_and_the_others_run_in_between);
+	tcase_add_test(timeout, a_task_that_only_yields_is_late_too);
 	tcase_add_test(timeout, waits_before_the_end_of_a_timeout_work);
 	tcase_add_test(timeout, a_timeout_ends_with_its_block);
 	tcase_add_test(timeout, a_timeout_that_ran_out_unnoticed_leaves_nothing_behind);
