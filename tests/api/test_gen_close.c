@@ -136,18 +136,6 @@ CLAIM(the_plain_functions_do_what_the_macros_do) {
 	ck_assert_int_eq(close(gen), 5);
 }
 
-static void close_twice(void) {
-	arun_gen *gen = arun_gen_new(yield_and_return_5, WORD("x"));
-	arun_gen_next(gen);
-	arun_gen_close(gen);
-	arun_gen_close(gen);
-}
-
-START_TEST(a_second_close_aborts) {
-	run(close_twice);
-}
-END_TEST
-
 static void leave_a_generator(void) {
 	static int three = 3;
 	next_number(arun_gen_new(count_to, &three));
@@ -182,9 +170,6 @@ Suite *suite(void) {
 		tcase_add_test(make, a_generator_without_memory_is_ENOMEM);
 	}
 	tcase_add_test(make, the_plain_functions_do_what_the_macros_do);
-	if (!API_ASAN) {
-		tcase_add_test_raise_signal(make, a_second_close_aborts, SIGABRT);
-	}
 	tcase_add_test(make, a_generator_left_open_is_a_leak_and_its_body_is_told_to_end);
 	suite_add_tcase(suite, make);
 	return suite;

@@ -399,11 +399,6 @@ CLAIM(the_plain_functions_do_what_the_macros_do) {
 	ck_assert_int_eq(first(group), 7);
 }
 
-START_TEST(a_group_outside_a_task_aborts) {
-	ARUN_GROUP(group);
-}
-END_TEST
-
 Suite *suite(void) {
 	Suite *suite = suite_create("group");
 
@@ -452,7 +447,6 @@ Suite *suite(void) {
 
 	TCase *pointers = tcase_create("pointers");
 	tcase_add_test(pointers, the_plain_functions_do_what_the_macros_do);
-	tcase_add_test_raise_signal(pointers, a_group_outside_a_task_aborts, SIGABRT);
 	suite_add_tcase(suite, pointers);
 	return suite;
 }

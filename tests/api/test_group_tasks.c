@@ -106,21 +106,6 @@ CLAIM(a_task_may_add_tasks_to_its_group_and_they_are_waited_for) {
 	assert_trace("xxxxx");
 }
 
-static int wait_for_it(void *arg) {
-	return arun_group_wait(arg);
-}
-
-static void let_another_wait(void) {
-	ARUN_GROUP(group);
-	arun_group_spawn(group, wait_for_it, group);
-	arun_group_wait(group);
-}
-
-START_TEST(a_wait_by_another_task_aborts) {
-	run(let_another_wait);
-}
-END_TEST
-
 Suite *suite(void) {
 	Suite *suite = suite_create("group tasks");
 
@@ -138,7 +123,6 @@ Suite *suite(void) {
 	tcase_add_test(one, first_passes_over_a_task_that_was_cancelled_by_itself);
 	tcase_add_test(one, first_is_ECANCELED_where_all_were_cancelled_by_themselves);
 	tcase_add_test(one, a_task_may_add_tasks_to_its_group_and_they_are_waited_for);
-	tcase_add_test_raise_signal(one, a_wait_by_another_task_aborts, SIGABRT);
 	suite_add_tcase(suite, one);
 	return suite;
 }

@@ -344,27 +344,6 @@ START_TEST(a_hosts_timer_keeps_firing_and_its_loop_is_usable_afterwards) {
 }
 END_TEST
 
-static void sleep_in_callback(struct ev_loop *loop, ev_timer *timer, int events) {
-	(void)loop;
-	(void)timer;
-	(void)events;
-	arun_sleep(0);
-}
-
-static int start_a_callback(int argc, char **argv) {
-	(void)argc;
-	(void)argv;
-	ev_timer timer;
-	ev_timer_init(&timer, sleep_in_callback, 0, 0);
-	ev_timer_start(arun_loop(), &timer);
-	return arun_sleep(FOREVER);
-}
-
-START_TEST(a_sleep_in_a_callback_of_the_loop_aborts) {
-	arun_run(start_a_callback, 0, NULL, STRICT);
-}
-END_TEST
-
 static int spawned_in_callback;
 
 static int count_it(void *arg) {
@@ -448,8 +427,6 @@ static void add_loop(Suite *suite) {
 	TCase *loop = tcase_create("loop");
 	tcase_add_test(
 		loop, a_hosts_timer_keeps_firing_and_its_loop_is_usable_afterwards);
-	tcase_add_test_raise_signal(
-		loop, a_sleep_in_a_callback_of_the_loop_aborts, SIGABRT);
 	tcase_add_test(loop, a_callback_of_the_loop_may_spawn);
 	tcase_add_test(loop, there_is_a_loop_inside_a_run);
 	tcase_add_test(loop, there_is_no_loop_outside_a_run);

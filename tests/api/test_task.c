@@ -301,49 +301,6 @@ CLAIM(two_cancelled_tasks_that_join_each_other_end) {
 	ck_assert_int_eq(joined(second), -ECANCELED);
 }
 
-/* Misuse: one line and SIGABRT ------------------------------------------------------------------------ */
-
-START_TEST(a_sleep_outside_a_run_aborts) {
-	arun_sleep(0);
-}
-END_TEST
-
-static void join_twice(void) {
-	int zero = 0;
-	arun_task *task = arun_spawn(return_number, &zero);
-	joined(task);
-	arun_join(task, NULL);
-}
-
-START_TEST(a_join_of_a_joined_task_aborts) {
-	run(join_twice);
-}
-END_TEST
-
-static void cancel_gone(void) {
-	int zero = 0;
-	arun_task *task = arun_spawn(return_number, &zero);
-	joined(task);
-	arun_cancel(task);
-}
-
-START_TEST(a_cancel_of_a_joined_task_aborts) {
-	run(cancel_gone);
-}
-END_TEST
-
-static void detach_gone(void) {
-	int zero = 0;
-	arun_task *task = arun_spawn(return_number, &zero);
-	joined(task);
-	arun_detach(task);
-}
-
-START_TEST(a_detach_of_a_joined_task_aborts) {
-	run(detach_gone);
-}
-END_TEST
-
 static void add_spawn(Suite *suite) {
 	TCase *spawn = tcase_create("spawn");
 	tcase_add_test(spawn, a_task_runs_when_its_spawner_suspends_and_not_before);
@@ -388,12 +345,5 @@ Suite *suite(void) {
 	Suite *suite = suite_create("task");
 	add_spawn(suite);
 	add_join(suite);
-
-	TCase *misuse = tcase_create("misuse");
-	tcase_add_test_raise_signal(misuse, a_sleep_outside_a_run_aborts, SIGABRT);
-	tcase_add_test_raise_signal(misuse, a_join_of_a_joined_task_aborts, SIGABRT);
-	tcase_add_test_raise_signal(misuse, a_cancel_of_a_joined_task_aborts, SIGABRT);
-	tcase_add_test_raise_signal(misuse, a_detach_of_a_joined_task_aborts, SIGABRT);
-	suite_add_tcase(suite, misuse);
 	return suite;
 }

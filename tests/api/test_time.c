@@ -363,18 +363,6 @@ CLAIM(ECANCELED_wins_over_ETIMEDOUT) {
 	assert_fails(arun_sleep(FOREVER), ECANCELED);
 }
 
-/* Misuse --------------------------------------------------------------------------------------------- */
-
-START_TEST(a_timeout_outside_a_task_aborts) {
-	ARUN_TIMEOUT(1);
-}
-END_TEST
-
-START_TEST(a_shield_outside_a_task_aborts) {
-	ARUN_SHIELD(1);
-}
-END_TEST
-
 Suite *suite(void) {
 	Suite *suite = suite_create("time");
 
@@ -404,7 +392,6 @@ Suite *suite(void) {
 	tcase_add_test(timeout, goto_ends_a_timeout);
 	tcase_add_test(timeout, the_ends_of_timeout_and_shield_keep_errno);
 	tcase_add_test(timeout, a_timeout_of_no_number_is_over_at_once);
-	tcase_add_test_raise_signal(timeout, a_timeout_outside_a_task_aborts, SIGABRT);
 	suite_add_tcase(suite, timeout);
 
 	TCase *shield = tcase_create("shield");
@@ -428,7 +415,6 @@ Suite *suite(void) {
 	tcase_add_test(shield,
 		a_timeout_in_a_shield_ends_the_wait_of_a_cancelled_task_with_ETIMEDOUT);
 	tcase_add_test(shield, ECANCELED_wins_over_ETIMEDOUT);
-	tcase_add_test_raise_signal(shield, a_shield_outside_a_task_aborts, SIGABRT);
 	suite_add_tcase(suite, shield);
 	return suite;
 }

@@ -177,11 +177,6 @@ START_TEST(the_plain_functions_do_what_the_macros_do) {
 }
 END_TEST
 
-START_TEST(a_yield_outside_a_run_aborts) {
-	arun_yield();
-}
-END_TEST
-
 static void add_yield(Suite *suite) {
 	TCase *yield = tcase_create("yield");
 	tcase_add_test(yield, yield_returns_0_for_a_stop_and_the_clean_up_may_wait);
@@ -195,7 +190,6 @@ static void add_yield(Suite *suite) {
 	tcase_add_test(yield, yield_ends_with_ECANCELED_by_a_cancel);
 	tcase_add_test(yield, yield_ends_with_ETIMEDOUT_by_a_timeout);
 	tcase_add_test(yield, the_plain_functions_do_what_the_macros_do);
-	tcase_add_test_raise_signal(yield, a_yield_outside_a_run_aborts, SIGABRT);
 	suite_add_tcase(suite, yield);
 }
 
