@@ -58,6 +58,7 @@ def echo_says_why_it_cannot_listen():
 def ask_asks_all_at_once_and_tells_each_failure():
     missing = "unix:/no/such/folder/some.sock"
     with serving(PLUGINS["echo"]) as server:
+        server.client().close()  # so it listens
         here = f"unix:{server.path}"
         done = arun(PLUGINS["ask"], here, missing, here)
         equal((done.returncode, done.stderr), (0, ""))
