@@ -174,6 +174,41 @@ START_TEST(a_failed_task_that_nobody_joined_makes_the_status_1) {
 }
 END_TEST
 
+static void join_a_failed_task_late(void) {
+	int error = EXDEV;
+	arun_task *task = arun_spawn(fail_with, &error);
+	let_others_run(3);
+	ck_assert_int_eq(joined(task), -EXDEV);
+}
+
+START_TEST(a_failed_task_that_is_joined_late_is_not_told_of) {
+	FILE *file = catch_stderr();
+	ck_assert_int_eq(run(join_a_failed_task_late), 0);
+	ck_assert_str_eq(read_stderr(file), "");
+}
+END_TEST
+
+static FILE *caught;
+
+static void wait_until_it_is_told_of(void) {
+	int error = EXDEV;
+	arun_task *task = arun_spawn(fail_with, &error);
+	double before = arun_now();
+	ARUN_TIMEOUT(30);
+	while (!strstr(read_stderr(caught), "fail_with")) {
+		ck_assert_int_eq(arun_sleep(0.01), 0);
+	}
+	ck_assert_double_ge(arun_now() - before, 1);
+	ck_assert_int_eq(joined(task), -EXDEV);
+}
+
+START_TEST(a_failed_task_that_is_not_joined_is_told_of_after_a_second) {
+	caught = catch_stderr();
+	ck_assert_int_eq(run(wait_until_it_is_told_of), 0);
+	assert_contains(read_stderr(caught), __FILE__);
+}
+END_TEST
+
 static void add_detach(Suite *suite) {
 	TCase *detach = tcase_create("detach");
 	tcase_add_test(detach, self_is_the_running_task);
@@ -193,6 +228,9 @@ static void add_detach(Suite *suite) {
 	tcase_add_test(detach, a_task_that_still_runs_at_the_end_is_a_leak);
 	tcase_add_test(detach, a_task_that_ended_well_and_was_never_joined_is_no_leak);
 	tcase_add_test(detach, a_failed_task_that_nobody_joined_makes_the_status_1);
+	tcase_add_test(detach, a_failed_task_that_is_joined_late_is_not_told_of);
+	tcase_add_test(
+		detach, a_failed_task_that_is_not_joined_is_told_of_after_a_second);
 	suite_add_tcase(suite, detach);
 }
 
