@@ -82,7 +82,8 @@ struct object {
 	struct list link; /* registry::objects[kind] */
 	const struct kind *kind;
 	const struct arun_site *site; /* of its making; NULL: unknown */
-	const struct object *owner;   /* NULL: the run */
+	const struct object *owner;   /* outlives it; NULL: none */
+	uint64_t maker;               /* the id of the task that made it; 0: none */
 	uint64_t id;                  /* from 1; never used twice in a run */
 	double born;                  /* registry::now */
 	bool told;                    /* a line of text has told of it already */

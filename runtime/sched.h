@@ -143,6 +143,11 @@ static inline int sched_reserve(struct sched *sched, unsigned count) {
 	return likely(count <= sched->mask) ? 0 : sched_reserve_slow(sched);
 }
 
+/* For object::maker: the running task's id; 0: the loop. */
+static inline uint64_t sched_maker(const struct sched *sched) {
+	return sched->current ? sched->current->object.id : 0;
+}
+
 static inline void sched_push(struct sched *sched, struct arun_task *task) {
 	task->state = TASK_READY;
 	sched->ring[sched->tail++ & sched->mask] = task;

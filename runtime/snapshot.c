@@ -175,6 +175,7 @@ static void item_copy(const struct snapshot *snapshot, struct snapshot_item *ite
 	const struct object *object) {
 	const struct kind *kind = object->kind;
 	item->id = object->id;
+	item->maker = object->maker;
 	item->fd = kind->fd ? kind->fd(object) : -1;
 	item->age = snapshot->now > object->born ? snapshot->now - object->born : 0;
 	item->state = kind->state(object);

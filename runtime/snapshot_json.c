@@ -100,6 +100,9 @@ static void add_owner(struct text *out, const struct snapshot_group *group) {
 	if (group->owner) {
 		text_add(out, ", \"owner\": {\"kind\": \"%s\", \"id\": %lu}",
 			group->owner_kind->word, (unsigned long)group->owner);
+	} else if (group->kept && group->items[0].maker) {
+		text_add(out, ", \"owner\": {\"kind\": \"task\", \"id\": %lu}",
+			(unsigned long)group->items[0].maker);
 	} else {
 		text_add(out, ", \"owner\": null");
 	}

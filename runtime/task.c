@@ -296,6 +296,7 @@ struct arun_task *task_create(struct sched *sched, int (*fn)(void *), void *arg,
 	task->ended = options->ended;
 	task->owner = options->context;
 	task->object.owner = options->owner;
+	task->object.maker = sched_maker(sched);
 	task->object.part = options->part;
 	list_init(&task->joiners);
 	list_init(&task->sibling);
