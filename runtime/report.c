@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "report.h"
 
+#include "gen.h"
 #include "loop.h"
 #include "snapshot_json.h"
 #include "snapshot_text.h"
@@ -290,7 +291,15 @@ void report_failed(const struct report *report, const struct arun_task *task) {
 /* A generator's body that waits for its next call, or the run itself: nothing waits for
  * it. */
 static bool is_idle(const struct arun_task *task) {
-	return task->exempt && !task->cancelled && task->state != TASK_RUNNING;
+	const struct object *owner = task->object.owner;
+	if (!task->exempt || task->cancelled || task->state == TASK_RUNNING) {
+		return false;
+	}
+	if (!owner || owner->kind->index != KIND_GENERATOR) {
+		return true;
+	}
+	const struct arun_gen *gen = container_of(owner, const struct arun_gen, object);
+	return gen->suspended && !gen->closed;
 }
 
 static const struct arun_task *task_of(const struct object *object) {

@@ -104,6 +104,7 @@ class Running:
 
     def signal(self, *signums):
         """Sends a signal, and returns when its handler was entered; several: all at once."""
+        self.sent = time.monotonic()
         if len(signums) > 1:
             os.kill(self.pid, signal.SIGSTOP)
             until(lambda: self.status_of("State") == ["T"], "it is stopped")

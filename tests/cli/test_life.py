@@ -249,7 +249,9 @@ def a_main_that_waits_for_a_group_that_cannot_go_on_is_deadlocked():
 
 @claim
 def a_main_that_waits_for_a_generator_that_cannot_go_on_is_deadlocked():
-    contains(deadlocked("waits_for_gen", "gen").stdout, "item: ECANCELED")
+    end = deadlocked("waits_for_gen", "gen")
+    contains(end.stdout, "item: ECANCELED")
+    contains(end.stderr, 'deadlock: task "join_other" ')
 
 
 @claim
