@@ -11,8 +11,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#define ELF_SEGMENTS_MOST 4096         /* linkers write a dozen */
-#define ELF_ADDRESS_END   (1ULL << 47) /* of user space, on both machines */
+#define ELF_SEGMENTS_MOST 4096       /* linkers write a dozen */
+#define ELF_ADDRESS_END (1ULL << 47) /* of user space, on both machines */
 
 void elf_odd(struct elf_file *file, const char *oddity) {
 	if (!file->oddity) {

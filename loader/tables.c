@@ -5,8 +5,8 @@
 #include "version.h"
 
 #ifndef DT_RELRSZ /* glibc < 2.36 */
-#define DT_RELRSZ  35
-#define DT_RELR    36
+#define DT_RELRSZ 35
+#define DT_RELR 36
 #define DT_RELRENT 37
 #endif
 

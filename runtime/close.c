@@ -111,7 +111,7 @@ int conn_close_all(struct loop *loop, double deadline) {
  */
 static double close_deadline(const struct sched *sched) {
 	double now = loop_clock();
-	return now + fmin(CLOSE_PATIENCE, (sched->clock_end - now) / 4);
+	return now + time_min(CLOSE_PATIENCE, (sched->clock_end - now) / 4);
 }
 
 /* Reads away until the other end has ended its side, or deadline. */

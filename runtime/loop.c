@@ -178,7 +178,8 @@ void loop_timer_start(struct loop *loop, struct loop_timer *timer, double after,
 	watcher->data = timer;
 	timer->fn = fn;
 	timer->active = true;
-	ev_now_update(loop->ev); /* libev counts from its last turn, and tasks have run since */
+	ev_now_update(
+		loop->ev); /* libev counts from its last turn, and tasks have run since */
 	ev_timer_start(loop->ev, watcher);
 }
 

@@ -57,7 +57,7 @@ struct pool {
 /* On a thread ------------------------------------------------------------------ */
 
 static struct timespec pool_time(double time) {
-	time = fmin(fmax(time, 0), 1e9); /* INFINITY is no time_t */
+	time = time_min(time_max(time, 0), 1e9); /* INFINITY is no time_t */
 	double seconds = floor(time);
 	return (struct timespec){(time_t)seconds, (long)((time - seconds) * 1e9)};
 }

@@ -41,6 +41,15 @@ enum kind_index {
 	KIND_COUNT
 };
 
+/* Of times, which are never NaN: without libm. */
+static inline double time_min(double a, double b) {
+	return a < b ? a : b;
+}
+
+static inline double time_max(double a, double b) {
+	return a > b ? a : b;
+}
+
 struct object;
 
 /* Where an object waits, or is suspended. */

@@ -9,15 +9,6 @@ enum { SCHED_PATIENCE = 1000, SCHED_FIRST_RING = 64 };
 
 __thread struct sched *sched_current;
 
-/* Of times, which are never NaN: without libm. */
-static double min(double a, double b) {
-	return a < b ? a : b;
-}
-
-static double max(double a, double b) {
-	return a > b ? a : b;
-}
-
 int sched_init(struct sched *sched, void *(*plugin_exceptions)(void)) {
 	*sched = (struct sched){
 		.error = &errno, .stop_at = INFINITY, .clock_end = INFINITY};
@@ -158,7 +149,7 @@ int task_suspend_slow(struct sched *sched, struct arun_task *self, double deadli
 		}
 		double until = deadline;
 		if (interruptible && self->scopes) {
-			until = min(until, task_limit(sched, self));
+			until = time_min(until, task_limit(sched, self));
 		}
 		self->until = isinf(until) ? 0 : until;
 		self->state = TASK_WAITING;
@@ -197,10 +188,11 @@ static double shield_end(const struct sched *sched, const struct arun_task *task
 	double first = task->cancelled ? task->cancelled_at : INFINITY;
 	for (const struct scope *scope = shield->outer; scope; scope = scope->outer) {
 		if (!scope->shield) {
-			first = min(first, scope->time);
+			first = time_min(first, scope->time);
 		}
 	}
-	return min(max(first, shield->time) + shield->seconds, sched->clock_end);
+	return time_min(
+		time_max(first, shield->time) + shield->seconds, sched->clock_end);
 }
 
 const struct scope *task_late_scope(
@@ -236,12 +228,12 @@ double task_limit(const struct sched *sched, const struct arun_task *task) {
 	double limit = INFINITY, now = sched->registry.now;
 	for (const struct scope *scope = task->scopes; scope; scope = scope->outer) {
 		if (!scope->shield) {
-			limit = min(limit, scope->time);
+			limit = time_min(limit, scope->time);
 			continue;
 		}
 		double end = shield_end(sched, task, scope);
 		if (now < end) {
-			return min(limit, end);
+			return time_min(limit, end);
 		}
 	}
 	return limit;

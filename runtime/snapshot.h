@@ -25,9 +25,9 @@ enum snapshot_what {
 
 /* A copy of an object. */
 struct snapshot_item {
-	uint64_t id; /* of a raw descriptor: its number */
-	int fd;      /* -1: none */
-	double age;  /* negative: unknown */
+	uint64_t id;    /* of a raw descriptor: its number */
+	int fd;         /* -1: none */
+	double age;     /* negative: unknown */
 	uint64_t maker; /* the id of the task that made it; 0: none */
 	const char *name, *state;
 	const char *line, *detail; /* as the kind writes them; detail "": none */

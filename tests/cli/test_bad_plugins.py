@@ -13,11 +13,11 @@ import tempfile
 import time
 
 import tap
+from elf import *  # noqa: F403: names of elf(5)
 from tap import Skip, claim, contains, equal
 
 CC = shlex.split(os.environ.get("CC", "cc"))
-INCLUDE = os.environ.get("ARUN_INCLUDE", os.path.join(
-    os.path.dirname(os.path.abspath(__file__)), "..", "..", "include"))
+INCLUDE = os.environ["ARUN_INCLUDE"]
 HERE = {"x86_64": "x86-64"}.get(platform.machine(), platform.machine())
 FOLDER = tempfile.TemporaryDirectory(prefix="arun-bad-")
 
@@ -34,13 +34,6 @@ TWO = ENTRY % "one" + ENTRY % "two" + """
 ARUN_MAIN(one, .name = "echo", .about = "echoes lines")
 ARUN_SERVER(two, .name = "stats")
 """
-
-# Where things are in an ELF file of 64 bits.
-CLASS, DATA, OSABI, TYPE, MACHINE, PHOFF, SHOFF = 4, 5, 7, 16, 18, 32, 40
-SHNUM, SHENTSIZE = 60, 58
-PT_LOAD, PT_DYNAMIC = 1, 2
-DT = {"STRTAB": 5, "SYMTAB": 6, "RELA": 7, "RELASZ": 8, "STRSZ": 10, "INIT": 12,
-      "JMPREL": 23, "INIT_ARRAY": 25, "GNU_HASH": 0x6ffffef5, "VERNEED": 0x6ffffffe}
 
 
 def path_of(name):
@@ -90,24 +83,6 @@ def refused(plugin, line, status=126, env=None):
         ended = arun(*words, env=env)
         equal(ended.stderr, f"arun: {line}\n", words)
         equal((ended.stdout, ended.returncode), ("", status), words)
-
-
-def program_headers(content):
-    offset, = struct.unpack_from("<Q", content, PHOFF)
-    count, = struct.unpack_from("<H", content, 56)
-    return [(offset + 56 * i, *struct.unpack_from("<IIQQQQQQ", content, offset + 56 * i))
-            for i in range(count)]
-
-
-def dynamic_section(content):
-    """Its offset and its size."""
-    return next((h[3], h[6]) for h in program_headers(content) if h[1] == PT_DYNAMIC)
-
-
-def tag_offset(content, number):
-    offset, size = dynamic_section(content)
-    return next(at for at in range(offset, offset + size, 16)
-                if struct.unpack_from("<Q", content, at)[0] == number)
 
 
 def file_offset(content, address):

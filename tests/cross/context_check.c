@@ -31,10 +31,11 @@ static __attribute__((noinline)) int64_t churn(
 	}
 	int64_t a = source[0], b = source[1], c = source[2], d = source[3], e = source[4],
 		f = source[5], g = source[6], h = source[7], i = source[8], j = source[9];
-	double p = real[0], q = real[1], r = real[2], s = real[3], t = real[4], u = real[5];
+	double p = real[0], q = real[1], r = real[2], s = real[3], t = real[4],
+	       u = real[5];
 	*answer = context_switch(save, *to, value);
-	return a + 2 * b + 3 * c + 5 * d + 7 * e + 11 * f + 13 * g + 17 * h + 19 * i + 23 * j +
-		(int64_t)(2 * p + 4 * q + 8 * r + 16 * s + 32 * t + 64 * u);
+	return a + 2 * b + 3 * c + 5 * d + 7 * e + 11 * f + 13 * g + 17 * h + 19 * i +
+	       23 * j + (int64_t)(2 * p + 4 * q + 8 * r + 16 * s + 32 * t + 64 * u);
 }
 
 static int64_t expected(int64_t seed) {
@@ -58,7 +59,8 @@ static void task(void *argument) {
 	task_faults += argument != &task_sp;
 	for (int64_t k = 1;; k++) {
 		switches++;
-		task_faults += churn(-k, &task_sp, &main_sp, (int)k, &answer) != expected(-k);
+		task_faults +=
+			churn(-k, &task_sp, &main_sp, (int)k, &answer) != expected(-k);
 		task_faults += answer != (long)(k + 1) * 10;
 	}
 }
@@ -69,14 +71,16 @@ int main(void) {
 	memset(stack, 0xa5, STACK);
 	task_sp = context_make(stack + STACK, task, &task_sp);
 	for (int64_t k = 1; k <= ROUNDS; k++) {
-		faults += churn(k, &main_sp, &task_sp, (int)k * 10, &answer) != expected(k);
+		faults +=
+			churn(k, &main_sp, &task_sp, (int)k * 10, &answer) != expected(k);
 		faults += answer != k;
 	}
 	claim(switches == ROUNDS, "each switch runs the other context once");
 	claim(faults == 0, "registers and values survive on the first stack");
 	claim(task_faults == 0, "registers and values survive on the second stack");
 	claim(task_misaligned == 0, "a new context starts with an aligned stack");
-	claim((unsigned char)stack[0] == 0xa5, "nothing is written below the stack that is used");
+	claim((unsigned char)stack[0] == 0xa5,
+		"nothing is written below the stack that is used");
 	printf("1..%d\n", claims);
 	free(stack);
 	return failures != 0;
