@@ -58,7 +58,7 @@ struct pool {
 
 static struct timespec pool_time(double time) {
 	time = time_min(time_max(time, 0), 1e9); /* INFINITY is no time_t */
-	double seconds = floor(time);
+	double seconds = (double)(time_t)time;
 	return (struct timespec){(time_t)seconds, (long)((time - seconds) * 1e9)};
 }
 
