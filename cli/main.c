@@ -6,6 +6,7 @@
 #include "ending.h"
 #include "loader.h"
 #include "options.h"
+#include "ps.h"
 #include "report_file.h"
 #include "say.h"
 
@@ -184,6 +185,9 @@ int main(int argc, char **argv) {
 	ending_prepare();
 	open_standard_streams();
 	refuse_privileges();
+	if (argc > 1 && ps_is_command(argv[1])) {
+		ps_main(argc - 1, argv + 1);
+	}
 	parse_options(&launch, argc, argv);
 	find_plugin(&launch);
 	open_report(&launch);

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEE_HELP    "(see arun --help)"
+#define SEE_HELP "(see arun --help)"
 #define LEAKS_WORDS "off|warn|error"
-#define GRACE_MIN   0.001
-#define GRACE_MAX   1e6
+#define GRACE_MIN 0.001
+#define GRACE_MAX 1e6
 
 enum { NAME_SIZE = 64 };
 
@@ -308,6 +308,7 @@ static void print_option(FILE *out, const struct option *option) {
 void options_print_help(FILE *out) {
 	const char *gap = "  ";
 	fputs("Usage: arun [OPTION]... PLUGIN[:ENTRY] [ARG]...\n", out);
+	fputs("       arun ps|tree [-j] PID\n", out);
 	for (const struct option *option = table; option < table + COUNT; option++) {
 		if (option->about) {
 			print_option(out, option);

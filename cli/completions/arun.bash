@@ -9,6 +9,17 @@ _arun_values() {
 	esac
 }
 
+# What follows `arun ps` or `arun tree`: its options, and processes of that name.
+_arun_processes() {
+	local options='-j --json'
+	[[ $1 == tree ]] && options+=' --html'
+	if [[ $2 == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$2")
+	else
+		mapfile -t COMPREPLY < <(compgen -W "$(pgrep -x arun 2>/dev/null)" -- "$2")
+	fi
+}
+
 # Sets wants to the option whose value comes next ("" for none), plugin to 1 after PLUGIN.
 _arun_walk() {
 	local word dashes=''
@@ -36,6 +47,10 @@ _arun_walk() {
 _arun() {
 	local cur=${COMP_WORDS[COMP_CWORD]} wants plugin prefix=''
 	COMPREPLY=()
+	if [[ $COMP_CWORD -gt 1 && ${COMP_WORDS[1]} == @(ps|tree) ]]; then
+		_arun_processes "${COMP_WORDS[1]}" "$cur"
+		return
+	fi
 	_arun_walk "${COMP_WORDS[@]:1:COMP_CWORD-1}"
 	if [[ $plugin ]]; then
 		return # the plugin's own words: names of files
@@ -54,7 +69,8 @@ _arun() {
 		COMPREPLY=("${COMPREPLY[@]/#/$prefix}")
 	else
 		compopt -o filenames 2>/dev/null
-		mapfile -t COMPREPLY < <(compgen -f -X '!*.so' -- "$cur"; compgen -d -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -f -X '!*.so' -- "$cur"; compgen -d -- "$cur"
+			[[ $COMP_CWORD -eq 1 ]] && compgen -W 'ps tree' -- "$cur")
 	fi
 }
 complete -o default -F _arun arun

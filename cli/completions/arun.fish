@@ -25,6 +25,15 @@ function __arun_before_plugin
 	return 0
 end
 
+# Whether the first word is this command.
+function __arun_command
+	set -l words (commandline -opc)
+	test (count $words) -gt 1; and contains -- $words[2] $argv
+end
+
+complete -c arun -n 'test (count (commandline -opc)) -eq 1' -f -a 'ps tree'
+complete -c arun -n '__arun_command ps tree' -f -a '-j --json (pgrep -x arun)'
+complete -c arun -n '__arun_command tree' -f -a --html
 complete -c arun -n __arun_before_plugin -f -a '(__fish_complete_suffix .so)'
 complete -c arun -n __arun_before_plugin -s d -l debug -d 'check more; stacks and source lines in the reports'
 complete -c arun -n __arun_before_plugin -s t -l check -d 'load PLUGIN, print what it offers, and exit'

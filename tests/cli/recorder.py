@@ -4,6 +4,7 @@ with. They are built in a folder of their own, which becomes the current one."""
 import glob
 import os
 import shutil
+import sys
 import tempfile
 
 from tap import equal, run
@@ -146,8 +147,10 @@ def build_fixtures():
     build("one.so", ONE_ENTRY, "-shared", "-fPIC")
     os.mkdir("library")
     shutil.copy("one.so", "library/lone.so")
+    page = [os.path.join(SOURCE, "cli", "picture" + end) for end in (".py", ".html")]
+    equal(run(sys.executable, *page, "picture_page.c").returncode, 0, "picture.py")
     build("recorder", RECORDER, "-rdynamic",
           f'-DARUN_LIBRARY_DIR="{folder.name}/library"',
           "-iquote", os.path.join(SOURCE, "loader"),
           *glob.glob(os.path.join(SOURCE, "cli", "*.c")),
-          *glob.glob(os.path.join(SOURCE, "loader", "*.c")), "-ldl")
+          *glob.glob(os.path.join(SOURCE, "loader", "*.c")), "picture_page.c", "-ldl")

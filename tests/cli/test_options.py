@@ -15,6 +15,7 @@ COMPLETIONS = os.path.join(SOURCE, "cli", "completions")
 
 HELP = """\
 Usage: arun [OPTION]... PLUGIN[:ENTRY] [ARG]...
+       arun ps|tree [-j] PID
   -d, --debug                check more; stacks and source lines in the reports
   -t, --check                load PLUGIN, print what it offers, and exit
   -g, --grace=SECONDS        time to end cleanly after a signal (8)

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "escape.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+
+static bool in_range(unsigned value, unsigned low, unsigned high) {
+	return value >= low && value <= high;
+}
+
+static size_t length_of(unsigned char first) {
+	return in_range(first, 0xc2, 0xdf)   ? 2
+	       : in_range(first, 0xe0, 0xef) ? 3
+	       : in_range(first, 0xf0, 0xf4) ? 4
+					     : 0;
+}
+
+/* The code of a character of so many bytes; 0: they are no UTF-8. */
+static unsigned decode(const unsigned char *byte, size_t length) {
+	static const unsigned lowest[] = {0, 0, 0x80, 0x800, 0x10000};
+	unsigned code = byte[0] & (0x7f >> length);
+	for (size_t i = 1; i < length; i++) {
+		if ((byte[i] & 0xc0) != 0x80) {
+			return 0;
+		}
+		code = code << 6 | (byte[i] & 0x3f);
+	}
+	bool wrong = code < lowest[length] || code > 0x10ffff ||
+		     in_range(code, 0xd800, 0xdfff);
+	return wrong ? 0 : code;
+}
+
+/* How many bytes are one printable character; 0: the first one is to be escaped. */
+static size_t printable(const unsigned char *byte) {
+	if (*byte < 0x80) {
+		return *byte >= 0x20 && *byte != 0x7f;
+	}
+	size_t length = length_of(*byte);
+	unsigned code = length ? decode(byte, length) : 0;
+	bool control = in_range(code, 0x80, 0x9f) || code == 0x2028 || code == 0x2029;
+	bool turns = in_range(code, 0x202a, 0x202e) || in_range(code, 0x2066, 0x2069);
+	return code && !control && !turns ? length : 0;
+}
+
+void line_add(struct line *line, const char *format, ...) {
+	va_list arguments;
+	size_t room = sizeof line->text - line->length;
+	va_start(arguments, format);
+	int length = vsnprintf(line->text + line->length, room, format, arguments);
+	va_end(arguments);
+	line->length += length < 0              ? 0
+			: (size_t)length < room ? (size_t)length
+						: room - 1;
+}
+
+void line_string(struct line *line, const char *string) {
+	const unsigned char *byte = (const unsigned char *)string;
+	while (*byte && sizeof line->text - line->length > 4) {
+		size_t count = printable(byte);
+		if (count) {
+			line_add(line, "%.*s", (int)count, (const char *)byte);
+		} else {
+			line_add(line, "\\x%02x", *byte);
+		}
+		byte += count ? count : 1;
+	}
+}
+
+/* What another process says of its times may be anything. */
+static double sane(double seconds) {
+	return seconds > 0 && seconds < 1e12 ? seconds : 0;
+}
+
+void line_seconds(struct line *line, double seconds) {
+	seconds = sane(seconds);
+	if (seconds < 1) {
+		line_add(line, "%.0f ms", seconds * 1000);
+	} else if (seconds < 100) {
+		line_add(line, "%.1f s", seconds);
+	} else if (seconds < 6000) {
+		line_add(line, seconds < 600 ? "%.0f s" : "%.0f min",
+			seconds < 600 ? seconds : seconds / 60);
+	} else if (seconds < 172800) {
+		line_add(line, "%.0f h", seconds / 3600);
+	} else {
+		line_add(line, "%.0f days", seconds / 86400);
+	}
+}
+
+void line_short_seconds(struct line *line, double seconds) {
+	seconds = sane(seconds);
+	if (seconds < 1000) {
+		line_add(line, "%.1fs", seconds);
+	} else if (seconds < 36000) {
+		line_add(line, "%.0fm", seconds / 60);
+	} else if (seconds < 360000) {
+		line_add(line, "%.0fh", seconds / 3600);
+	} else {
+		line_add(line, "%.0fd", seconds / 86400);
+	}
+}
+
+int line_width(const struct line *line) {
+	int width = 0;
+	for (const char *p = line->text; *p; p++) {
+		width += (*p & 0xc0) != 0x80;
+	}
+	return width;
+}
+
+void escape_json(FILE *out, const char *string) {
+	if (!string) {
+		fputs("null", out);
+		return;
+	}
+	putc('"', out);
+	const unsigned char *byte = (const unsigned char *)string;
+	while (*byte) {
+		size_t count = printable(byte);
+		if (*byte == '"' || *byte == '\\') {
+			fprintf(out, "\\%c", *byte);
+		} else if (count) {
+			fwrite(byte, 1, count, out);
+		} else {
+			/* A byte that is no UTF-8 becomes the character of its number. */
+			fprintf(out, "\\u%04x", *byte);
+		}
+		byte += count ? count : 1;
+	}
+	putc('"', out);
+}

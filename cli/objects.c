@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+#include "objects.h"
+
+#include "peer.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TRIES = 50, DETAIL = 256 };
+
+struct reader {
+	struct dump *dump;
+	struct constants *constants;
+	const struct walk *walk;
+	double now;
+	struct copy copy, again;
+};
+
+/* How the objects of one kind are copied and read. One of another kind has what all have. */
+struct shape {
+	const char *word;
+	enum field size, object;
+	void (*read)(struct reader *reader, struct dump_object *object);
+};
+
+static uint64_t number(const struct reader *reader, enum field field) {
+	return field_number(&reader->copy, field);
+}
+
+/* Unlike those of constants, strings of objects come and go. */
+static const char *string(const struct reader *reader, enum field field) {
+	char buffer[REMOTE_STRING];
+	uint64_t address = number(reader, field);
+	if (!address ||
+		!remote_string(reader->walk->remote, address, buffer, sizeof buffer)) {
+		return NULL;
+	}
+	return arena_string(&reader->dump->arena, buffer);
+}
+
+static const char *detail(const struct reader *reader, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static const char *detail(const struct reader *reader, const char *format, ...) {
+	char buffer[DETAIL];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(buffer, sizeof buffer, format, arguments);
+	va_end(arguments);
+	return arena_string(&reader->dump->arena, buffer);
+}
+
+/* Kinds */
+
+static void read_wait(struct reader *reader, struct dump_object *object) {
+	double since = field_seconds(&reader->copy, FIELD_TASK_SINCE);
+	double until = field_seconds(&reader->copy, FIELD_TASK_UNTIL);
+	object->waited = reader->now - since;
+	object->left = isfinite(until) && until > 0 ? until - reader->now : -1;
+	object->awaits_address = number(reader, FIELD_TASK_AWAITS);
+}
+
+static const char *verb(const char *op) {
+	return strncmp(op, "arun_", 5) ? op : op + 5;
+}
+
+static void read_task(struct reader *reader, struct dump_object *object) {
+	const struct fields *fields = reader->copy.fields;
+	uint64_t state = number(reader, FIELD_TASK_STATE);
+	object->is_task = true;
+	object->name = string(reader, FIELD_TASK_NAME);
+	object->at = constants_site(reader->constants, number(reader, FIELD_TASK_AT));
+	object->op = constants_string(reader->constants, number(reader, FIELD_TASK_OP));
+	object->runs = number(reader, FIELD_TASK_RUNS);
+	object->sp = number(reader, FIELD_TASK_SP);
+	object->stack = number(reader, FIELD_TASK_STACK);
+	object->stack_size = number(reader, FIELD_TASK_STACK_SIZE);
+	object->detail = detail(reader,
+		"\"switches\": %llu, \"stack_size\": %llu, \"cancelled\": %s",
+		(unsigned long long)object->runs, (unsigned long long)object->stack_size,
+		number(reader, FIELD_TASK_CANCELLED) ? "true" : "false");
+	object->waits = state == field_constant(fields, FIELD_WAITING) && object->op;
+	object->running = state == field_constant(fields, FIELD_RUNNING);
+	if (object->waits) {
+		read_wait(reader, object);
+	}
+	object->state = object->waits                                  ? verb(object->op)
+			: object->running                              ? "running"
+			: state == field_constant(fields, FIELD_READY) ? "ready"
+			: state == field_constant(fields, FIELD_ENDED) ? "ended"
+								       : "waiting";
+}
+
+static void read_failed(struct reader *reader, struct dump_object *object) {
+	read_task(reader, object);
+	object->waits = object->is_task = false;
+	object->state = "failed";
+}
+
+static void read_conn(struct reader *reader, struct dump_object *object) {
+	uint32_t at = reader->copy.fields->at[FIELD_CONN_PEER].offset;
+	uint64_t length = number(reader, FIELD_CONN_PEER_LENGTH);
+	uint64_t room = reader->copy.size - at;
+	char peer[PEER_TEXT];
+	peer_text(peer, reader->copy.bytes + at, length < room ? length : room);
+	object->name = string(reader, FIELD_CONN_HANDLER_NAME);
+	object->fd = (int)number(reader, FIELD_CONN_FD);
+	object->about = *peer ? arena_string(&reader->dump->arena, peer) : NULL;
+	object->task_address = number(reader, FIELD_CONN_TASK);
+	object->state = "open";
+	object->detail = detail(reader, "\"in\": %llu, \"out\": %llu",
+		(unsigned long long)number(reader, FIELD_CONN_IN),
+		(unsigned long long)number(reader, FIELD_CONN_OUT));
+}
+
+static void read_server(struct reader *reader, struct dump_object *object) {
+	bool closing = number(reader, FIELD_SERVER_CLOSING);
+	object->name = string(reader, FIELD_SERVER_NAME);
+	if (!object->name) {
+		object->name = string(reader, FIELD_SERVER_HANDLER_NAME);
+	}
+	object->about = string(reader, FIELD_SERVER_ADDRESS);
+	object->fd = (int)number(reader, FIELD_SERVER_FD);
+	object->state = closing                               ? "closing"
+			: number(reader, FIELD_SERVER_PAUSED) ? "paused"
+							      : "listening";
+	object->detail = detail(reader, "\"accepted\": %llu, \"open\": %llu",
+		(unsigned long long)number(reader, FIELD_SERVER_ACCEPTED),
+		(unsigned long long)number(reader, FIELD_SERVER_OPEN));
+}
+
+static void read_gen(struct reader *reader, struct dump_object *object) {
+	object->name = string(reader, FIELD_GEN_NAME);
+	object->task_address = number(reader, FIELD_GEN_BODY);
+	object->state = number(reader, FIELD_GEN_ENDED)       ? "ended"
+			: !number(reader, FIELD_GEN_STARTED)  ? "new"
+			: number(reader, FIELD_GEN_SUSPENDED) ? "suspended"
+							      : "running";
+	object->detail = detail(reader, "\"yielded\": %llu",
+		(unsigned long long)number(reader, FIELD_GEN_YIELDED));
+}
+
+static void read_group(struct reader *reader, struct dump_object *object) {
+	object->name = object->site ? object->site->function : NULL;
+	object->state = number(reader, FIELD_GROUP_WAITING) ? "waited for" : "open";
+	object->detail = detail(reader, "\"running\": %llu, \"ended\": %llu",
+		(unsigned long long)number(reader, FIELD_GROUP_RUNNING),
+		(unsigned long long)number(reader, FIELD_GROUP_ENDED));
+}
+
+static const struct shape shapes[] = {
+	{"task", FIELD_TASK, FIELD_TASK_OBJECT, read_task},
+	{"failed", FIELD_TASK, FIELD_TASK_OBJECT, read_failed},
+	{"connection", FIELD_CONN, FIELD_CONN_OBJECT, read_conn},
+	{"server", FIELD_SERVER, FIELD_SERVER_OBJECT, read_server},
+	{"generator", FIELD_GEN, FIELD_GEN_OBJECT, read_gen},
+	{"group", FIELD_GROUP, FIELD_GROUP_OBJECT, read_group},
+};
+
+static const struct shape *shape_of(const struct dump_kind *kind) {
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+		if (!strcmp(shapes[i].word, kind->word)) {
+			return &shapes[i];
+		}
+	}
+	return NULL;
+}
+
+/* Copies */
+
+/* Fields of "object" are read from a copy that begins with it; others from the struct
+ * around it. */
+static bool take_copy(struct reader *reader, uint64_t address, uint32_t size) {
+	struct copy *copy = &reader->copy;
+	copy->fields = reader->walk->fields;
+	copy->address = address;
+	copy->size = size;
+	for (int i = 0; i < TRIES; i++) {
+		if (!remote_read_twice(reader->walk->remote, address, copy->bytes,
+			    reader->again.bytes, size)) {
+			return false;
+		}
+		if (!memcmp(copy->bytes, reader->again.bytes, size)) {
+			return true;
+		}
+	}
+	return true; /* it never stands still: a task that runs all the time */
+}
+
+static bool is_there(const struct reader *reader, const struct walk_found *found) {
+	struct walk_object now;
+	return walk_object(reader->walk, found->address, &now) && now.id == found->id;
+}
+
+static void read_common(struct reader *reader, struct dump_object *object) {
+	object->id = number(reader, FIELD_OBJECT_ID);
+	object->site =
+		constants_site(reader->constants, number(reader, FIELD_OBJECT_SITE));
+	object->owner_address = number(reader, FIELD_OBJECT_OWNER);
+	object->part = number(reader, FIELD_OBJECT_PART);
+	object->age = reader->now - field_seconds(&reader->copy, FIELD_OBJECT_BORN);
+	object->fd = -1;
+	object->left = -1;
+	object->state = "open";
+}
+
+/* What its kind has. Returns whether it could be read. */
+static bool read_shape(struct reader *reader, struct dump_object *object) {
+	const struct shape *shape = shape_of(object->kind);
+	const struct fields *fields = reader->walk->fields;
+	if (!shape) {
+		return true;
+	}
+	uint64_t start = object->address - fields->at[shape->object].offset;
+	if (!take_copy(reader, start, fields->at[shape->size].size)) {
+		return false;
+	}
+	shape->read(reader, object);
+	return true;
+}
+
+/* Returns whether it was there all the time. */
+static bool read_object(struct reader *reader, const struct walk_found *found,
+	struct dump_object *object) {
+	*object = (struct dump_object){.address = found->address};
+	if (!take_copy(reader, found->address,
+		    reader->walk->fields->at[FIELD_OBJECT].size)) {
+		return false;
+	}
+	read_common(reader, object);
+	object->kind =
+		constants_kind(reader->constants, number(reader, FIELD_OBJECT_KIND));
+	if (object->id != found->id || !object->kind) {
+		return false;
+	}
+	bool read = read_shape(reader, object);
+	object->name = object->name ? object->name : "";
+	return read && is_there(reader, found);
+}
+
+void objects_read(struct dump *dump, struct constants *constants, const struct walk *walk,
+	double now) {
+	struct reader *reader = arena_take(&dump->arena, sizeof *reader);
+	reader->dump = dump;
+	reader->constants = constants;
+	reader->walk = walk;
+	reader->now = now;
+	dump->objects = calloc(walk->count + 1, sizeof(struct dump_object *));
+	struct dump_object *object = NULL;
+	for (size_t i = 0; dump->objects && i < walk->count; i++) {
+		object = object ? object : arena_take(&dump->arena, sizeof *object);
+		if (read_object(reader, &walk->found[i], object)) {
+			dump->objects[dump->count++] = object;
+			object = NULL;
+		}
+	}
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#include "ps.h"
+
+#include "ending.h"
+#include "picture.h"
+#include "print.h"
+#include "say.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STATUS_FAILED = 1, STATUS_USAGE = 125 };
+
+struct request {
+	const char *command;
+	const char *word; /* PID, or a file */
+	bool json, html;
+};
+
+bool ps_is_command(const char *word) {
+	return !strcmp(word, "ps") || !strcmp(word, "tree");
+}
+
+static void take_option(struct request *request, const char *word) {
+	if (!strcmp(word, "-j") || !strcmp(word, "--json")) {
+		request->json = true;
+	} else if (!strcmp(word, "--html") && !strcmp(request->command, "tree")) {
+		request->html = true;
+	} else {
+		say("%s: unknown option '%s' (see arun --help)", request->command, word);
+		ending_exit(STATUS_USAGE);
+	}
+}
+
+static void parse(struct request *request, int argc, char **argv) {
+	bool options = true;
+	request->command = argv[0];
+	for (int i = 1; i < argc; i++) {
+		if (options && !strcmp(argv[i], "--")) {
+			options = false;
+		} else if (options && argv[i][0] == '-' && argv[i][1]) {
+			take_option(request, argv[i]);
+		} else if (request->word) {
+			say("%s: one PID at a time (see arun --help)", request->command);
+			ending_exit(STATUS_USAGE);
+		} else {
+			request->word = argv[i];
+		}
+	}
+	if (!request->word) {
+		say("%s: no PID given (see arun --help)", request->command);
+		ending_exit(STATUS_USAGE);
+	}
+	if (request->json && request->html) {
+		say("%s: either --json or --html (see arun --help)", request->command);
+		ending_exit(STATUS_USAGE);
+	}
+}
+
+/* 0: it is no number of a process. */
+static pid_t read_pid(const char *word) {
+	char *end;
+	errno = 0;
+	long pid = strtol(word, &end, 10);
+	bool number = *word >= '0' && *word <= '9' && !*end && !errno;
+	return number && pid > 0 && pid <= INT_MAX ? (pid_t)pid : 0;
+}
+
+static void print_dump(const struct request *request, const struct dump *dump) {
+	if (request->html) {
+		picture_print(stdout, dump);
+	} else if (request->json) {
+		print_json(stdout, dump);
+	} else if (!strcmp(request->command, "tree")) {
+		print_tree(stdout, dump);
+	} else {
+		print_tasks(stdout, dump);
+	}
+}
+
+static int show_process(const struct request *request, pid_t pid) {
+	struct remote remote;
+	struct dump dump = {.count = 0};
+	int status = STATUS_FAILED;
+	if (remote_open(&remote, pid) < 0 || dump_read(&dump, &remote) < 0) {
+		say("%d: %s", (int)pid, remote.error);
+	} else {
+		print_dump(request, &dump);
+		status = dump.incomplete ? STATUS_FAILED : 0;
+		if (dump.incomplete) {
+			say("%d: changing while read: not all that it has is listed",
+				(int)pid);
+		}
+	}
+	dump_finish(&dump);
+	remote_close(&remote);
+	return status;
+}
+
+static int show_report(const char *path) {
+	FILE *file = fopen(path, "re");
+	if (!file) {
+		say("%s: %s", path, strerror(errno));
+		return STATUS_FAILED;
+	}
+	int status = picture_of_report(stdout, file);
+	if (status < 0) {
+		say("%s: not a report of arun", path);
+	}
+	fclose(file);
+	return status < 0 ? STATUS_FAILED : 0;
+}
+
+void ps_main(int argc, char **argv) {
+	struct request request = {.word = NULL};
+	parse(&request, argc, argv);
+	setlocale(LC_CTYPE, "");
+	pid_t pid = read_pid(request.word);
+	if (pid) {
+		ending_exit(show_process(&request, pid));
+	}
+	if (request.html) {
+		ending_exit(show_report(request.word));
+	}
+	say("%s: '%s' is not the number of a process (see arun --help)", request.command,
+		request.word);
+	ending_exit(STATUS_USAGE);
+}
