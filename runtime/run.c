@@ -258,6 +258,7 @@ static void run_close(struct run *run) {
 		task_free_unjoined(&run->loop.sched);
 		task_free(&run->loop.sched, run->driver);
 		loop_timer_stop(&run->loop, &run->told);
+		loop_timer_stop(&run->loop, &run->slow);
 		loop_timer_stop(&run->loop, &run->clock);
 	}
 	snapshot_finish(&run->snapshot);

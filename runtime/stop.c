@@ -35,6 +35,15 @@ static void stop_on_clock(struct loop_timer *timer) {
 	_exit(124);
 }
 
+/* Whatever the driver waits for: it is named each second. */
+static void stop_on_slow(struct loop_timer *timer) {
+	struct run *run = container_of(timer, struct run, slow);
+	const struct sched *sched = &run->loop.sched;
+	loop_timer_start(&run->loop, timer, STOP_TELL, stop_on_slow);
+	report_slow_stop(&run->report, &sched->registry, run->entry,
+		sched->clock_end - sched->registry.now);
+}
+
 static void stop_clock(struct run *run, double at) {
 	struct sched *sched = &run->loop.sched;
 	if (!isinf(sched->stop_at)) {
@@ -44,6 +53,8 @@ static void stop_clock(struct run *run, double at) {
 	sched->clock_end = at + sched->grace;
 	double left = sched->clock_end - loop_clock();
 	loop_timer_start(&run->loop, &run->clock, left > 0 ? left : 0, stop_on_clock);
+	double told = at + STOP_TELL + STOP_LATER - loop_clock();
+	loop_timer_start(&run->loop, &run->slow, told > 0 ? told : 0, stop_on_slow);
 	/* A little later than the loop's own: only a blocked one needs it. */
 	handler_arm(&run->handler, left + 0.1);
 }
@@ -255,26 +266,13 @@ bool stop_on_stuck(struct loop *loop) {
 
 /* The driver */
 
-/* Waits until done, at most until a time; names whom it waits for, each second. Returns
- * whether it is. */
+/* Waits until done, at most until a time. Returns whether it is. */
 static bool drive_until(struct run *run, bool (*done)(const struct run *), double time) {
 	struct sched *sched = &run->loop.sched;
 	while (!done(run)) {
-		double now = sched->registry.now, tick = INFINITY;
-		if (!isinf(sched->stop_at)) {
-			double waited = now - sched->stop_at - STOP_LATER;
-			tick = sched->stop_at + (waited < 0 ? 0 : (double)(long)waited) +
-			       STOP_TELL + STOP_LATER;
-		}
-		double limit = time < tick ? time : tick;
-		if (task_suspend(sched, run->driver, limit, false) != ETIME) {
-			continue;
-		}
-		if (sched->registry.now >= time) {
+		if (task_suspend(sched, run->driver, time, false) == ETIME) {
 			return done(run);
 		}
-		report_slow_stop(&run->report, &sched->registry, run->entry,
-			sched->clock_end - sched->registry.now);
 	}
 	return true;
 }

@@ -51,6 +51,7 @@ struct run {
 	bool resumed;            /* the server's clean-up has begun, or was asked to */
 	unsigned failures;       /* detached tasks that failed */
 	struct loop_timer told;  /* failed tasks are told of after a second */
+	struct loop_timer slow;  /* whoever a stop waits for is named each second */
 	struct loop_timer clock; /* the grace time is over */
 	int hangups;             /* SIGHUPs that were seen to */
 	bool reloading;
