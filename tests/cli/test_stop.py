@@ -146,6 +146,14 @@ def whoever_is_waited_for_longer_than_a_second_is_named():
 
 
 @claim
+def a_generator_that_is_waited_for_longer_than_a_second_is_named():
+    end = Running("stuck:leaves_sleepy_gen", options=["--grace=3"]).end()
+    equal((end.status, end.stdout), (0, "closing\nsleep: -1 ECANCELED\n"))
+    line = next(l for l in end.stderr.splitlines() if "stopping; " in l)
+    contains(line, f'task "sleepy_body" (#3) waits at {site("stuck", "closing")}')
+
+
+@claim
 def a_shield_outlasts_the_cancel_but_not_the_grace_time():
     end = abandoned("stuck:shields", "asleep", 'main "shields" at ' + site("stuck", "shield"))
     equal(end.stdout, "asleep\nshielded: 0\nthen: -1 ECANCELED\n")
