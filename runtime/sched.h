@@ -46,8 +46,6 @@ struct arun_task {
 	bool interruptible; /* cancels and timeouts end the wait */
 	bool cancelled;
 	bool detached;
-	bool owned; /* by a group, a server, a generator: ended() says what happens at its
-		       end */
 	bool failed; /* ended with a failure */
 	bool exempt; /* from the sweep of a run's end: the driver, generators' bodies */
 	struct scope *scopes; /* the innermost */
@@ -66,6 +64,8 @@ struct arun_task {
 	struct list joiners;
 	unsigned joining; /* so many have not returned yet */
 	unsigned ignored; /* suspending calls since it was cancelled */
+	/* Owned, by a group, a server, a generator: says what happens at its end. NULL:
+	 * it is the plugin's. */
 	void (*ended)(struct arun_task *task);
 	void *owner;         /* for ended() */
 	struct list sibling; /* the owner's list, if it keeps one */

@@ -95,7 +95,7 @@ int arun_join_at(const struct arun_site *site, arun_task *task, int *result) {
 	if (task == self) {
 		return task_fail(EDEADLK, "join", "the caller itself");
 	}
-	if (!task || task->detached || task->owned) {
+	if (!task || task->detached || task->ended) {
 		return task_fail_words(EINVAL, "join", task ? task->name : "NULL",
 			"not a task that can be joined");
 	}
@@ -139,7 +139,7 @@ void arun_cancel_at(const struct arun_site *site, arun_task *task) {
 
 void arun_detach(arun_task *task) {
 	struct sched *sched = sched_current;
-	if (!sched || !task || task->owned || task->detached) {
+	if (!sched || !task || task->ended || task->detached) {
 		return;
 	}
 	if (!task->object.id) {

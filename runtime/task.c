@@ -245,7 +245,7 @@ static void task_end(struct sched *sched, struct arun_task *self) {
 		task_wake(sched, sched->sweeper);
 	}
 	registry_remove(&self->object);
-	if (self->owned) {
+	if (self->ended) {
 		self->ended(self);
 	} else if (self->joining) {
 		task_wake_joiners(sched, self);
@@ -300,7 +300,6 @@ struct arun_task *task_create(struct sched *sched, int (*fn)(void *), void *arg,
 	task->fn = fn;
 	task->arg = arg;
 	task->name = options->name ? options->name : "?";
-	task->owned = options->ended != NULL;
 	task->ended = options->ended;
 	task->owner = options->context;
 	task->object.owner = options->owner;
