@@ -522,11 +522,12 @@ typedef struct arun_options {
 	int report_fd;        /* JSON reports, one a line (arun-report(5)); 0: none */
 	const char *suppress; /* a file of suppressions; NULL: none */
 	bool debug;
-	bool signals; /* arun handles INT, TERM, HUP and PIPE; false: the host owns them */
+	bool signals; /* arun handles those in arun(1); false: the host owns them */
 	struct ev_loop *loop; /* the host's; NULL: its own */
 	int signal;           /* out: the signal to die of, 0: none */
 	void *plugin; /* dlopen(3)'s handle of what holds the entry, for C++; NULL: none */
 	const char *plugin_path; /* for the reports; NULL: the program */
+	double hog; /* with debug, seconds that a task may run without suspending; 0: 0.1 */
 } arun_options;
 
 /*

@@ -5,21 +5,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum {
-	HANDLER_CLOCK = 4,
-	/* its place in handler_signal() */ HANDLER_STACK = 128 * 1024
-};
+enum { HANDLER_STACK = 128 * 1024 };
 
 /* Seconds: between two signals that are one, for a loop to react, and for last words. */
 static const double HANDLER_SAME = 0.1, HANDLER_MOMENT = 0.15, HANDLER_WORDS = 1;
 
 /* The run that owns the signals of this process; written once a run. */
 static struct handler *handler_process;
-
-static int handler_signal(int index) {
-	const int signals[HANDLER_SIGNALS] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGRTMAX};
-	return signals[index];
-}
 
 _Noreturn void handler_die(int signal) {
 	struct sigaction action = {.sa_handler = SIG_DFL};
@@ -45,23 +37,31 @@ void handler_arm(struct handler *handler, double seconds) {
 	timer_settime(handler->timer, 0, &time, NULL);
 }
 
-static void handler_stop(struct handler *handler, int signal) {
+static void handler_stop(struct handler *handler, siginfo_t *info, void *context) {
+	(void)context;
 	double now = loop_clock();
 	if (!handler->stop) {
 		handler->stop_at = now;
-		handler->stop = signal;
+		handler->stop = info->si_signo;
 		if (!handler->loop->sched.stopping) {
 			handler_arm(handler, handler->grace + HANDLER_SAME);
 		}
 	} else if (now - handler->stop_at >= HANDLER_SAME && !handler->forced) {
-		handler->forced = signal;
+		handler->forced = info->si_signo;
 		handler_arm(handler, HANDLER_MOMENT);
 	}
 	loop_wakeup(handler->loop);
 }
 
+static void handler_hangup(struct handler *handler, siginfo_t *info, void *context) {
+	(void)info;
+	(void)context;
+	handler->hangups++;
+	loop_wakeup(handler->loop);
+}
+
 /* The loop did not end the run in time. */
-static void handler_clock(struct handler *handler) {
+static void handler_over(struct handler *handler) {
 	if (handler->ending) {
 		if (handler->forced) {
 			handler_die(handler->forced);
@@ -77,63 +77,173 @@ static void handler_clock(struct handler *handler) {
 	_exit(124);
 }
 
-static void handler_entered(int signal, siginfo_t *info, void *context) {
+/* Whoever else sends it means nothing by it. */
+static void handler_clock(struct handler *handler, siginfo_t *info, void *context) {
+	if (info->si_code == SI_TIMER) {
+		handler_over(handler);
+	} else if (info->si_code == SI_QUEUE && info->si_value.sival_ptr == handler) {
+		handler->asked(handler->loop, context);
+	}
+}
+
+/* Of SIGPIPE, in whatever thread or child it is; exec(3) resets it. */
+static void handler_nothing(int signal, siginfo_t *info, void *context) {
+	(void)signal;
+	(void)info;
 	(void)context;
+}
+
+static void handler_dump(struct handler *handler, siginfo_t *info, void *context) {
+	(void)info;
+	(void)context;
+	handler->dump(handler->loop);
+}
+
+/* Sends a signal as it came to a thread of this process. */
+static void handler_pass(pid_t thread, const siginfo_t *info) {
+	siginfo_t copy = *info;
+	if ((pid_t)syscall(SYS_gettid) != thread) {
+		/* To another thread, the kernel lets nobody say that it came from kill(2). */
+		copy.si_code = SI_QUEUE;
+	}
+	syscall(SYS_rt_tgsigqueueinfo, getpid(), thread, copy.si_signo, &copy);
+}
+
+/* Where the handler returns to, the process dies of the signal as if it had just come:
+ * the core is of that moment. */
+static void handler_default(const siginfo_t *info) {
+	struct sigaction action = {.sa_handler = SIG_DFL};
+	sigaction(info->si_signo, &action, NULL);
+	if (getpid() == 1) {
+		/* The first of its namespace is spared. */
+		handler_die(info->si_signo);
+	}
+	handler_pass((pid_t)syscall(SYS_gettid), info);
+}
+
+static void handler_quit(struct handler *handler, siginfo_t *info, void *context) {
+	handler_dump(handler, info, context);
+	handler_default(info);
+}
+
+static bool handler_is_crash(int signal) {
+	return signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE ||
+	       signal == SIGILL || signal == SIGABRT;
+}
+
+/* A fault of the report itself ends at once. */
+static void handler_reset_crashes(void) {
+	struct sigaction action = {.sa_handler = SIG_DFL};
+	for (int signal = 1; signal <= SIGSEGV; signal++) {
+		if (handler_is_crash(signal)) {
+			sigaction(signal, &action, NULL);
+		}
+	}
+}
+
+static void handler_crash(struct handler *handler, siginfo_t *info, void *context) {
+	bool foreign = (pid_t)syscall(SYS_gettid) != handler->thread;
+	handler_reset_crashes();
+	if (handler->timed && !handler->ending) {
+		/* Locks may be held, lists be torn. */
+		handler->ending = 1;
+		handler->forced = info->si_signo;
+		handler_arm(handler, 2 * HANDLER_WORDS);
+	}
+	handler->crash(handler->loop, info, context, foreign);
+	handler_default(info);
+}
+
+struct handler_signal {
+	int number; /* 0: SIGRTMAX, which is no constant */
+	/* Found ignored it stays so: nohup(1), and a shell's background jobs. */
+	bool ignorable;
+	/* NULL: nothing is to happen. */
+	void (*fn)(struct handler *handler, siginfo_t *info, void *context);
+};
+
+static const struct handler_signal handler_signals[] = {
+	{SIGINT, true, handler_stop},
+	{SIGTERM, false, handler_stop},
+	{SIGHUP, true, handler_hangup},
+	{SIGPIPE, false, NULL},
+	{SIGUSR1, false, handler_dump},
+	{SIGQUIT, true, handler_quit},
+	{SIGSEGV, false, handler_crash},
+	{SIGBUS, false, handler_crash},
+	{SIGFPE, false, handler_crash},
+	{SIGILL, false, handler_crash},
+	{SIGABRT, false, handler_crash},
+	{0, false, handler_clock},
+};
+
+_Static_assert(count_of(handler_signals) == HANDLER_SIGNALS, "room for all of them");
+
+static int handler_number(int index) {
+	return handler_signals[index].number ? handler_signals[index].number : SIGRTMAX;
+}
+
+/* Whether it was sent to the process, and this thread has nothing to do with it. */
+static bool handler_is_lost(const struct handler *handler, const siginfo_t *info) {
+	bool sent = info->si_code == SI_USER || info->si_code == SI_QUEUE;
+	return (pid_t)syscall(SYS_gettid) != handler->thread &&
+	       (sent || !handler_is_crash(info->si_signo));
+}
+
+static void handler_entered(int signal, siginfo_t *info, void *context) {
 	int saved = errno;
 	struct handler *handler = handler_process;
 	if (!handler || getpid() != handler->process) {
 		/* A forked child: it dies of it, as it would without arun. */
-		handler_die(signal);
-	}
-	if ((pid_t)syscall(SYS_gettid) != handler->thread) {
-		syscall(SYS_tgkill, handler->process, handler->thread, signal);
-	} else if (signal == SIGHUP) {
-		handler->hangups++;
-		loop_wakeup(handler->loop);
-	} else if (signal == handler_signal(HANDLER_CLOCK)) {
-		/* Whoever else sends it means nothing by it. */
-		if (info->si_code == SI_TIMER) {
-			handler_clock(handler);
-		}
+		handler_default(info);
+	} else if (handler_is_lost(handler, info)) {
+		handler_pass(handler->thread, info);
 	} else {
-		handler_stop(handler, signal);
+		int index = 0;
+		while (handler_number(index) != signal) {
+			index++;
+		}
+		handler_signals[index].fn(handler, info, context);
 	}
 	errno = saved;
 }
 
-static void handler_nothing(int signal) {
-	(void)signal;
+void handler_ask(struct handler *handler) {
+	siginfo_t info = {.si_code = SI_QUEUE};
+	info.si_signo = SIGRTMAX;
+	info.si_pid = getpid();
+	info.si_value.sival_ptr = handler;
+	handler_pass(handler->thread, &info);
 }
 
-/* INT and HUP found ignored stay so: nohup(1), and a shell's background jobs. */
-static bool handler_wanted(int index) {
-	struct sigaction now;
-	int signal = handler_signal(index);
-	sigaction(signal, NULL, &now);
-	bool ignorable = signal == SIGINT || signal == SIGHUP;
-	return !ignorable || now.sa_flags & SA_SIGINFO || now.sa_handler != SIG_IGN;
+/* Somebody else's handler of crashes, a sanitizer's, is better placed than arun's. */
+static bool handler_wanted(int index, const struct sigaction *before) {
+	bool handled = before->sa_flags & SA_SIGINFO;
+	if (handler_is_crash(handler_number(index))) {
+		return !handled && before->sa_handler == SIG_DFL;
+	}
+	return !handler_signals[index].ignorable || handled ||
+	       before->sa_handler != SIG_IGN;
 }
 
 static void handler_take(struct handler *handler, int index) {
-	int signal = handler_signal(index);
-	struct sigaction action = {.sa_flags = SA_RESTART | SA_ONSTACK};
-	if (signal == SIGPIPE) {
-		action.sa_handler = handler_nothing;
-	} else {
-		action.sa_sigaction = handler_entered;
-		action.sa_flags |= SA_SIGINFO;
-	}
-	if (index == HANDLER_CLOCK) {
+	int signal = handler_number(index);
+	struct sigaction action = {.sa_flags = SA_RESTART | SA_ONSTACK | SA_SIGINFO};
+	action.sa_sigaction = signal == SIGPIPE ? handler_nothing : handler_entered;
+	if (signal == SIGRTMAX) {
 		/* It must be able to interrupt its own last words. */
 		action.sa_flags |= SA_NODEFER;
 	}
 	sigfillset(&action.sa_mask);
-	sigdelset(&action.sa_mask, handler_signal(HANDLER_CLOCK));
-	sigdelset(&action.sa_mask, SIGSEGV);
-	sigdelset(&action.sa_mask, SIGBUS);
-	sigdelset(&action.sa_mask, SIGABRT);
+	sigdelset(&action.sa_mask, SIGRTMAX);
+	for (int i = 1; i <= SIGSEGV; i++) {
+		if (handler_is_crash(i)) {
+			sigdelset(&action.sa_mask, i);
+		}
+	}
 	sigaction(signal, NULL, &handler->before[index]);
-	if (handler_wanted(index)) {
+	handler->taken[index] = handler_wanted(index, &handler->before[index]);
+	if (handler->taken[index]) {
 		sigaction(signal, &action, NULL);
 	}
 }
@@ -179,7 +289,7 @@ int handler_install(struct handler *handler, bool signals) {
 	sigemptyset(&mine);
 	for (int i = 0; i < HANDLER_SIGNALS; i++) {
 		handler_take(handler, i);
-		sigaddset(&mine, handler_signal(i));
+		sigaddset(&mine, handler_number(i));
 	}
 	handler->installed = true;
 	pthread_sigmask(SIG_UNBLOCK, &mine, NULL);
@@ -193,7 +303,9 @@ void handler_restore(struct handler *handler) {
 	}
 	if (handler->installed) {
 		for (int i = 0; i < HANDLER_SIGNALS; i++) {
-			sigaction(handler_signal(i), &handler->before[i], NULL);
+			if (handler->taken[i]) {
+				sigaction(handler_number(i), &handler->before[i], NULL);
+			}
 		}
 		handler->installed = false;
 		handler_process = NULL;

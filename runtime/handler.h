@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * handler - the signals that end a run, and the clock that bounds its end.
+ * handler - who gets which signal of arun's, and on which stack.
  *
  * Design notes. The first INT or TERM arms a POSIX timer from the handler, so that a run
  * whose loop is blocked ends too: the timer's own handler says what is abandoned and
@@ -8,7 +8,8 @@
  * forward the terminal's), forces: the loop is given a moment to do it, then the handler
  * does. One second after last words began, whatever still blocks (a full stderr, a stdio
  * lock) is left. A handler entered on another thread passes the signal on to the run's,
- * so that it interrupts the only writer of the lists it walks.
+ * so that it interrupts the only writer of the lists it walks. A crash has its default
+ * action where it happened, after its report, so that the core is of the fault.
  */
 #ifndef HANDLER_H
 #define HANDLER_H
@@ -18,7 +19,7 @@
 #include <signal.h>
 #include <time.h>
 
-enum { HANDLER_SIGNALS = 5 };
+enum { HANDLER_SIGNALS = 12 };
 
 struct handler {
 	struct loop *loop;
@@ -29,19 +30,28 @@ struct handler {
 	volatile sig_atomic_t hangups; /* SIGHUPs so far */
 	volatile sig_atomic_t ending;  /* last words have begun */
 	double stop_at;                /* when; loop_clock() */
-	/* The last words: forced is a signal to die of, or 0: the grace time is over. In
-	 * a handler. */
+	/* What higher layers do, all of it in a handler. The last words: forced is a
+	 * signal to die of, or 0: the grace time is over. */
 	void (*last_words)(struct loop *loop, int forced);
+	void (*dump)(struct loop *loop);
+	/* foreign: it happened on a thread that is not the run's. */
+	void (*crash)(struct loop *loop, const siginfo_t *info, const void *context,
+		bool foreign);
+	/* What handler_ask() asked for. */
+	void (*asked)(struct loop *loop, const void *context);
 	bool installed, timed;
 	void *stack; /* that handlers run on; NULL */
 	stack_t stack_before;
 	timer_t timer;
 	struct sigaction before[HANDLER_SIGNALS];
+	bool taken[HANDLER_SIGNALS];
 };
 
 /*
- * Prepares the clock, and where signals is true takes INT, TERM, HUP, PIPE and the
- * clock's own (SIGRTMAX). Returns 0; -1 with errno of timer_create(2).
+ * Prepares the clock, and where signals is true takes INT, TERM, HUP, PIPE, USR1, QUIT,
+ * SEGV, BUS, FPE, ILL, ABRT and the clock's own (SIGRTMAX). INT, QUIT and HUP found
+ * ignored stay so, and so does a handler of a crash that is there already. Returns 0; -1
+ * with errno of timer_create(2).
  */
 int handler_install(struct handler *handler, bool signals);
 void handler_restore(struct handler *handler);
@@ -49,6 +59,9 @@ void handler_restore(struct handler *handler);
 /* Has the clock end the run in seconds from now, where its loop does not.
  * Async-signal-safe. */
 void handler_arm(struct handler *handler, double seconds);
+
+/* Has handler->asked() called in the run's thread, soon. For other threads. */
+void handler_ask(struct handler *handler);
 
 /* Dies of a signal; where that is refused (PID 1), _exit(128 + signal).
  * Async-signal-safe. */

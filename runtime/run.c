@@ -13,6 +13,9 @@
 
 enum { RUN_STACK = 256 * 1024, RUN_GRACE = 8 };
 
+/* Seconds that a task may run without suspending. */
+static const double RUN_HOG = 0.1;
+
 const char *arun_version(void) {
 	return ARUN_VERSION;
 }
@@ -210,6 +213,52 @@ static void *(*run_exceptions(void *plugin))(void) {
 	return function;
 }
 
+static void run_on_dump(struct loop *loop) {
+	struct run *run = container_of(loop, struct run, loop);
+	dump_write(&run->dump);
+}
+
+static void run_on_crash(
+	struct loop *loop, const siginfo_t *info, const void *context, bool foreign) {
+	struct run *run = container_of(loop, struct run, loop);
+	crash_write(&run->crash, info, context, foreign);
+}
+
+static void run_on_asked(struct loop *loop, const void *context) {
+	struct run *run = container_of(loop, struct run, loop);
+	hog_write_stack(&run->hog, context);
+}
+
+static void run_on_sanitizer(void) {
+	struct run *run = run_here();
+	if (run) {
+		crash_write_sanitized(&run->crash);
+	}
+}
+
+/* What is told from handlers, and beside a task that runs for too long. */
+static int run_watch(struct run *run, const arun_options *options) {
+	struct scene scene = {
+		&run->report, &run->loop, &run->rawfd, &run->entry, &run->trace};
+	run->dump.scene = run->crash.scene = run->hog.scene = scene;
+	run->handler.dump = run_on_dump;
+	run->handler.crash = run_on_crash;
+	run->handler.asked = run_on_asked;
+	if (options->debug) {
+		trace_prepare(&run->trace, options->plugin_path);
+	}
+	crash_init(&run->crash);
+	if (handler_install(&run->handler, options->signals) < 0) {
+		return -1;
+	}
+	if (options->signals) {
+		crash_watch_sanitizer(run_on_sanitizer);
+	}
+	run->hog.handler = &run->handler;
+	run->hog.limit = options->hog > 0 ? options->hog : RUN_HOG;
+	return options->debug ? hog_start(&run->hog) : 0;
+}
+
 static int run_open(struct run *run, const arun_options *options) {
 	struct sched *sched = &run->loop.sched;
 	if (loop_init(&run->loop, options->loop, run_exceptions(options->plugin)) < 0) {
@@ -234,7 +283,7 @@ static int run_open(struct run *run, const arun_options *options) {
 		.end.shutdown = -1,
 	};
 	report_init(&run->report);
-	if (handler_install(&run->handler, options->signals) < 0) {
+	if (run_watch(run, options) < 0) {
 		return -1;
 	}
 	rawfd_baseline(&run->rawfd);
@@ -252,13 +301,20 @@ static int run_open(struct run *run, const arun_options *options) {
 
 static void run_close(struct run *run) {
 	layout_hide(run);
+	hog_stop(&run->hog);
+	if (run->handler.installed) {
+		crash_watch_sanitizer(NULL);
+	}
 	handler_restore(&run->handler);
+	crash_finish(&run->crash);
+	trace_finish(&run->trace);
 	pool_finish(&run->loop, 0);
 	if (sched_current) {
 		task_free_unjoined(&run->loop.sched);
 		task_free(&run->loop.sched, run->driver);
 		loop_timer_stop(&run->loop, &run->told);
 		loop_timer_stop(&run->loop, &run->slow);
+		loop_timer_stop(&run->loop, &run->dump.retry);
 		loop_timer_stop(&run->loop, &run->clock);
 	}
 	snapshot_finish(&run->snapshot);

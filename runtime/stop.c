@@ -172,6 +172,7 @@ void stop_on_wakeup(struct loop *loop) {
 		handler_die(run->handler.forced);
 	}
 	pool_collect(loop);
+	dump_tell_cut(&run->dump);
 	if (run->handler.stop) {
 		stop_ask(run, run->handler.stop, NULL);
 	}
@@ -253,7 +254,7 @@ static unsigned stop_threads(void) {
 bool stop_on_stuck(struct loop *loop) {
 	struct run *run = run_of(loop);
 	if (loop->sched.stopping || !run->entry ||
-		stop_threads() > 1 + pool_threads(loop)) {
+		stop_threads() > 1u + pool_threads(loop) + run->hog.running) {
 		return false;
 	}
 	run->end = RUN_DEADLOCKED;

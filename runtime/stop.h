@@ -12,7 +12,9 @@
 #ifndef STOP_H
 #define STOP_H
 
-#include "handler.h"
+#include "crash.h"
+#include "dump.h"
+#include "hog.h"
 #include "pool.h"
 #include "report.h"
 
@@ -25,6 +27,10 @@ struct run {
 	struct rawfd rawfd;
 	struct snapshot snapshot;
 	bool snapped;
+	struct trace trace;
+	struct dump dump;
+	struct crash crash;
+	struct hog hog;
 
 	int (*fn)(int, char **);
 	int argc;

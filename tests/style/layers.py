@@ -8,8 +8,8 @@ import house
 
 # A file of runtime/ sees the lines above its own, and in its line what stands before it.
 LAYERS = """
-base list text log
-context stack registry
+base list text text_within peek log
+context stack registry symbols trace
 sched task spawn
 poller
 loop
@@ -17,7 +17,7 @@ handler scope group sync gen pool timer
 resolve endpoint listen
 conn close connect stream udp process signals tls
 accept server
-rawfd snapshot snapshot_text snapshot_json report
+rawfd snapshot snapshot_text snapshot_json report scene dump crash hog
 stop layout run
 """.split("\n")
 ORDER = [name for line in LAYERS for name in line.split()]

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+#include "dump.h"
+
+#include "text_within.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+enum { DUMP_NAMED = 8 }; /* objects of a group that have a line of their own */
+
+/* Seconds: that a dump may block, that a turn of the loop may take, and between tries. */
+static const double DUMP_PATIENCE = 1, DUMP_TURN = 0.1, DUMP_RETRY = 0.2;
+
+static const char *plural(uint64_t count) {
+	return count == 1 ? "" : "s";
+}
+
+/* main "copy"; task "janitor" (#3). */
+static void add_task(
+	struct text *out, const struct scene *scene, const struct arun_task *task) {
+	if (task == *scene->entry) {
+		text_add(out, scene->report->server ? "entry \"" : "main \"");
+		text_escape(out, task->name);
+		text_add(out, "\"");
+	} else {
+		text_add(out, "%s ", task->object.kind->title);
+		task->object.kind->line(&task->object, out);
+	}
+}
+
+/* Lines
+ * -----------------------------------------------------------------------------------------
+ */
+
+static void add_counts(struct text *out, const struct snapshot *snapshot) {
+	const char *comma = ": ";
+	for (int i = 0; i < SNAPSHOT_KINDS; i++) {
+		uint64_t count = snapshot->counts[i];
+		if (count) {
+			text_add(out, "%s%lu %s%s", comma, (unsigned long)count,
+				snapshot->kinds[i]->title, plural(count));
+			comma = ", ";
+		}
+	}
+}
+
+static void add_first(
+	struct text *out, const struct scene *scene, const struct snapshot *snapshot) {
+	const struct report *report = scene->report;
+	text_add(out, "arun: dump of ");
+	text_escape(out, report->plugin);
+	text_add(out, ":");
+	text_escape(out, report->entry);
+	text_add(out, " (pid %d), up ", (int)getpid());
+	text_seconds(out, loop_clock() - report->started);
+	add_counts(out, snapshot);
+	text_add(out, "\n");
+}
+
+static void add_place(
+	struct text *out, const struct scene *scene, const struct arun_site *site) {
+	if (site) {
+		registry_site(out, site);
+	} else {
+		text_escape(out, scene->report->plugin);
+	}
+	text_add(out, ": ");
+}
+
+static void add_owner(struct text *out, const struct snapshot_group *group) {
+	if (group->owner) {
+		text_add(out, " of %s \"", group->owner_kind->title);
+		text_escape(out, group->owner_name);
+		text_add(out, "\"");
+	}
+}
+
+static void add_waiting(struct text *out, const struct snapshot_group *group,
+	const struct waiting *waiting, double now) {
+	text_add(out, "%s at ", group->kind->waits);
+	registry_site(out, waiting->site);
+	text_add(out, " in %s for ", waiting->op ? waiting->op : "?");
+	text_seconds(out, now - waiting->since);
+	if (waiting->until > 0) {
+		text_add(out, ", ");
+		text_seconds(out, waiting->until - now);
+		text_add(out, " left");
+	}
+}
+
+static void add_item(struct text *out, const struct scene *scene,
+	const struct snapshot_group *group, const struct snapshot_item *item,
+	double now) {
+	add_place(out, scene, group->site);
+	text_add(out, "%s", group->kind->title);
+	add_owner(out, group);
+	text_add(out, " %s ", item->line);
+	if (item->waits) {
+		add_waiting(out, group, &item->waiting, now);
+	} else {
+		text_add(out, "%s", item->state);
+	}
+	if (item->age >= 0) {
+		text_add(out, "; ");
+		text_seconds(out, item->age);
+		text_add(out, " old");
+	}
+	text_add(out, "\n");
+}
+
+static void add_group(struct text *out, const struct scene *scene,
+	const struct snapshot_group *group, double now) {
+	unsigned named = group->kept < DUMP_NAMED ? group->kept : DUMP_NAMED;
+	for (unsigned i = 0; i < named; i++) {
+		add_item(out, scene, group, &group->items[i], now);
+	}
+	uint64_t rest = group->count - named;
+	if (rest) {
+		add_place(out, scene, group->site);
+		text_add(out, "and %lu more %s%s", (unsigned long)rest,
+			group->kind->title, plural(rest));
+		add_owner(out, group);
+		text_add(out, "\n");
+	}
+}
+
+/* What the loop does, as arun-report(5) has it. */
+static const char *loop_state(const struct loop *loop, double seconds) {
+	if (!loop->sched.current) {
+		return "idle";
+	}
+	return seconds < DUMP_TURN ? "running" : "blocked";
+}
+
+static void add_last(
+	struct text *out, const struct scene *scene, const struct snapshot *snapshot) {
+	const struct sched *sched = &scene->loop->sched;
+	double seconds = snapshot->now - sched->registry.now;
+	if (snapshot->unlisted) {
+		text_add(out, "arun: and %lu more\n", (unsigned long)snapshot->unlisted);
+	}
+	text_add(out, "arun: loop %s", loop_state(scene->loop, seconds));
+	if (sched->current) {
+		text_add(out, " in ");
+		add_task(out, scene, sched->current);
+	}
+	text_add(out, " for ");
+	text_seconds(out, seconds);
+	text_add(out, "\narun: end of dump\n");
+}
+
+/* JSON
+ * ------------------------------------------------------------------------------------------
+ */
+
+static void json_line(
+	struct text *out, const struct scene *scene, const struct snapshot *snapshot) {
+	const struct sched *sched = &scene->loop->sched;
+	double seconds = snapshot->now - sched->registry.now;
+	char members[128];
+	struct text loop;
+	text_fixed(&loop, members, sizeof members);
+	text_add(&loop, ", \"loop\": {\"state\": \"%s\"",
+		loop_state(scene->loop, seconds));
+	if (sched->current) {
+		text_add(&loop, ", \"task\": %lu",
+			(unsigned long)sched->current->object.id);
+	}
+	text_add(&loop, ", \"for_ms\": ");
+	text_milliseconds(&loop, seconds);
+	text_add(&loop, "}");
+	report_json_line(out, scene->report, "dump", &(struct report_end){.reason = NULL},
+		members, snapshot, "objects");
+}
+
+/* The dump
+ * ------------------------------------------------------------------------------------------
+ */
+
+static double write_json(const struct dump *dump, const struct snapshot *snapshot) {
+	double start = loop_clock();
+	if (dump->scene.report->fd > 0) {
+		struct text out;
+		text_init(&out);
+		json_line(&out, &dump->scene, snapshot);
+		text_write_within(&out, dump->scene.report->fd, DUMP_PATIENCE / 2);
+		text_finish(&out);
+	}
+	return loop_clock() - start;
+}
+
+/* Whether seconds were enough. */
+static bool write_text(
+	const struct dump *dump, const struct snapshot *snapshot, double seconds) {
+	struct text out;
+	text_init(&out);
+	add_first(&out, &dump->scene, snapshot);
+	for (unsigned i = 0; i < snapshot->groups; i++) {
+		add_group(&out, &dump->scene, snapshot->group[i], snapshot->now);
+	}
+	add_last(&out, &dump->scene, snapshot);
+	size_t count = text_write_within(&out, STDERR_FILENO, seconds);
+	bool over = count < out.length && errno == EAGAIN;
+	text_finish(&out);
+	return !over;
+}
+
+void dump_write(struct dump *dump) {
+	struct snapshot snapshot;
+	snapshot_take(&snapshot, SNAPSHOT_ALL, &dump->scene.loop->sched.registry,
+		dump->scene.rawfd);
+	double spent = write_json(dump, &snapshot);
+	if (!write_text(dump, &snapshot, DUMP_PATIENCE - spent)) {
+		__atomic_add_fetch(&dump->cut, 1, __ATOMIC_RELAXED);
+		loop_wakeup(dump->scene.loop);
+	}
+	snapshot_finish(&snapshot);
+}
+
+/* Dumps that were cut
+ * ------------------------------------------------------------------------------- */
+
+static void dump_retry(struct loop_timer *timer) {
+	dump_tell_cut(container_of(timer, struct dump, retry));
+}
+
+void dump_tell_cut(struct dump *dump) {
+	unsigned cut = __atomic_load_n(&dump->cut, __ATOMIC_RELAXED);
+	if (!cut) {
+		return;
+	}
+	char line[128];
+	struct text out;
+	text_fixed(&out, line, sizeof line);
+	text_add(&out, "arun: dump cut: nobody read it for 1 s");
+	if (cut > 1) {
+		text_add(&out, " (%u dumps)", cut);
+	}
+	text_add(&out, "\n");
+	if (text_write_within(&out, STDERR_FILENO, 0) || errno != EAGAIN) {
+		/* A handler may have added to it meanwhile. */
+		__atomic_sub_fetch(&dump->cut, cut, __ATOMIC_RELAXED);
+	} else if (!dump->retry.active) {
+		loop_timer_start(dump->scene.loop, &dump->retry, DUMP_RETRY, dump_retry);
+	}
+}

@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The last line of a process that crashes: it names the task."""
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import schema
+from faults import BUILD, FIXTURES, FOLDER, SANITIZED, Running, fixture, site
+from plugins import FLAGS
+from tap import Skip, arun, claim, contains, equal, main, run
+
+SPAWN = site("faults", "spawn")
+HANDLERS = """#include <arun.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+static void own(int signum) {
+	_Exit(signum);
+}
+static int look(int argc, char **argv) {
+	const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGUSR1, SIGQUIT,
+		SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGRTMAX};
+	(void)argc;
+	(void)argv;
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+		struct sigaction now;
+		sigaction(signals[i], NULL, &now);
+		putchar(now.sa_handler == SIG_DFL ? '-' : now.sa_handler == own ? 'o' : 'a');
+	}
+	return 0;
+}
+int main(int argc, char **argv) {
+	arun_options options = {.struct_size = sizeof options, .signals = argc > 1};
+	if (argc > 2) {
+		signal(SIGSEGV, own);
+	}
+	int status = arun_run(look, argc, argv, &options);
+	look(argc, argv);
+	return status;
+}
+"""
+
+
+def crashed(what, *options):
+    """Its status and stderr."""
+    done = arun(*options, f"{fixture('faults')}:faults", what)
+    return done.returncode, done.stderr
+
+
+def not_sanitized():
+    if SANITIZED:
+        raise Skip("a sanitizer has the signals of faults")
+
+
+@claim
+def each_fault_names_the_task_its_spawn_site_and_its_last_wait():
+    not_sanitized()
+    for what, signum, about in [
+            ("null", signal.SIGSEGV, "SIGSEGV at address 0x0"), ("divide", signal.SIGFPE, "SIGFPE"),
+            ("asserts", signal.SIGABRT, "SIGABRT")]:
+        status, stderr = crashed(what)
+        equal(status, -signum, stderr)
+        contains(stderr, f'arun: faults.so: {about} in task "{what}" (#2; spawned at {SPAWN}); '
+                 f"last wait at {site('faults', what + '-wait')} (arun_sleep)\n")
+
+
+@claim
+def a_task_that_has_never_waited_is_told_so():
+    status, stderr = crashed("aborts")
+    equal(status, -signal.SIGABRT, stderr)
+    contains(stderr, f'SIGABRT in task "aborts" (#2; spawned at {SPAWN}); it has not waited yet\n')
+    not_sanitized()
+    status, stderr = crashed("illegal")
+    contains([-signal.SIGILL, -signal.SIGTRAP], status)  # what __builtin_trap() is on this CPU
+
+
+@claim
+def an_overflow_of_the_stack_is_called_that():
+    not_sanitized()
+    status, stderr = crashed("overflows")
+    equal(status, -signal.SIGSEGV, stderr)
+    contains(stderr, f': stack of task "overflows" (#2) overflowed (64 KiB; spawned at {SPAWN}); '
+             f"last wait at {site('faults', 'overflows-wait')} (arun_sleep)\n")
+
+
+@claim
+def the_entry_is_a_task_like_others():
+    not_sanitized()
+    done = arun(f"{fixture('faults')}:entry_crashes")
+    equal(done.returncode, -signal.SIGSEGV)
+    contains(done.stderr, 'SIGSEGV at address 0x0 in main "entry_crashes" (#1); last wait at faults.c:')
+
+
+@claim
+def with_debug_the_stack_follows():
+    not_sanitized()
+    status, stderr = crashed("null", "--debug")
+    equal(status, -signal.SIGSEGV, stderr)
+    contains(re.sub(r"0x[0-9a-f]+", "0xN", stderr), "    #0 null+0xN (faults.so+0xN)\n")
+    assert "#0" not in crashed("null")[1]
+
+
+@claim
+def the_report_of_a_crash_has_all_objects():
+    not_sanitized()
+    file = pathlib.Path(FOLDER.name, "crash.json")
+    crashed("overflows", f"--report={file}")
+    report, = map(json.loads, file.read_text().splitlines())
+    equal(schema.errors(report), [])
+    equal((report["kind"], report["end"]),
+          ("crash", {"reason": "crash", "signal": "SIGSEGV", "status": 139}))
+    equal((report["crash"]["task"], report["crash"]["overflow"], report["crash"]["changed"]),
+          (2, True, False))
+    equal([(o["name"], o["state"]) for o in report["objects"]],
+          [("faults", "join"), ("overflows", "running")])
+
+
+@claim
+def a_signal_from_outside_names_the_task_that_spins():
+    running = Running(f"{fixture('faults')}:faults", "spins").says("spinning")
+    status, stderr = running.signal(signal.SIGABRT).end()
+    equal(status, -signal.SIGABRT)
+    contains(stderr, f'SIGABRT sent by pid {os.getpid()} in task "spins" (#2; spawned at {SPAWN}); '
+             f"last wait at {site('faults', 'spins-wait')} (arun_sleep)\n")
+
+
+@claim
+def a_crash_of_another_thread_is_not_blamed_on_a_task():
+    not_sanitized()
+    done = arun(f"{fixture('faults')}:thread_crashes")
+    equal(done.returncode, -signal.SIGSEGV)
+    assert re.search(r"SIGSEGV at address 0x0 in thread \d+, which runs no task\n", done.stderr), done.stderr
+
+
+@claim
+def a_forked_child_crashes_without_a_word():
+    not_sanitized()
+    done = arun(f"{fixture('faults')}:child_crashes")
+    equal((done.returncode, done.stdout, done.stderr), (0, f"child: {signal.SIGSEGV:d}\n", ""))
+
+
+@claim
+def a_plugin_that_was_written_over_while_it_ran_is_told_of():
+    not_sanitized()
+    with tempfile.TemporaryDirectory() as folder:
+        plugin = shutil.copy(fixture("faults"), folder)
+        other = pathlib.Path(folder, "other")
+        other.write_bytes(b"short")
+        running = Running(f"{plugin}:faults", "overwritten").says("ready")
+        run("cp", other, plugin)
+        status, stderr = running.end()
+    equal(status, -signal.SIGBUS, stderr)
+    contains(stderr, 'SIGBUS at address 0x')
+    contains(stderr, ' in task "overwritten" (#2; spawned at ')
+    contains(stderr, "arun: faults.so changed on disk while it ran\n")
+
+
+@claim
+def a_sanitizer_that_ends_the_process_is_followed_by_the_task():
+    not_sanitized()
+    compiler = shlex.split(os.environ["CC"])
+    library = run(*compiler, "-print-file-name=libasan.so").stdout.strip()
+    if not os.path.isabs(library):
+        raise Skip("no libasan.so")
+    plugin = pathlib.Path(FOLDER.name, "freed.so")
+    done = run(*compiler, *FLAGS, "-g", "-fsanitize=address", "-I" + os.environ["ARUN_INCLUDE"],
+               "-Wno-use-after-free", "-o", plugin, "faults.c", cwd=FIXTURES)
+    equal(done.returncode, 0, done.stderr)
+    done = arun(f"{plugin}:faults", "uses_freed",
+                env={"LD_PRELOAD": library, "ASAN_OPTIONS": "detect_leaks=0"})
+    assert done.returncode != 0
+    contains(done.stderr, "heap-use-after-free")
+    contains(done.stderr, f'arun: freed.so: the sanitizer ended task "uses_freed" (#2; spawned at {SPAWN}); '
+             f"last wait at {site('faults', 'freed-wait')} (arun_sleep)\n")
+
+
+@claim
+def handlers_are_the_host_s_where_it_says_so_and_as_before_afterwards():
+    not_sanitized()
+    source = pathlib.Path(FOLDER.name, "handlers.c")
+    source.write_text(HANDLERS)
+    program = pathlib.Path(FOLDER.name, "handlers")
+    done = run(*shlex.split(os.environ["CC"]), "-I" + os.environ["ARUN_INCLUDE"], "-o", program,
+               source, f"-L{BUILD}", f"-Wl,-rpath,{BUILD}", "-larun")
+    equal((done.returncode, done.stderr), (0, ""))
+    for words, inside, after in [([], 12 * "-", 12 * "-"), (["x"], 12 * "a", 12 * "-"),
+                                 (["x", "x"], 6 * "a" + "o" + 5 * "a", 6 * "-" + "o" + 5 * "-")]:
+        done = run(program, *words, preexec_fn=lambda: signal.signal(signal.SIGPIPE, signal.SIG_DFL))
+        equal((done.returncode, done.stdout), (0, inside + after), str(words))
+
+
+main()
