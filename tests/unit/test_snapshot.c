@@ -349,6 +349,7 @@ START_TEST(what_is_listed_after_the_sweep_was_abandoned) {
 	ck_assert_str_eq(snapshot.group[0]->items[0].outcome, "closed");
 	ck_assert_str_eq(snapshot.group[0]->items[1].outcome, "abandoned");
 	contains(json_of_leaks(), "\"outcome\": \"abandoned\"");
+	free(ends);
 }
 END_TEST
 
