@@ -56,6 +56,7 @@ typedef struct arun_group arun_group;
 typedef struct arun_conn arun_conn;
 typedef struct arun_server arun_server;
 typedef struct arun_gen arun_gen;
+typedef struct arun_chan arun_chan;
 typedef struct arun_tls arun_tls;
 struct ev_loop;
 struct ucred;
@@ -507,6 +508,126 @@ ARUN_API int arun_gen_yield_at(const struct arun_site *site, void *item);
 ARUN_API int arun_gen_close(arun_gen *gen);
 ARUN_API int arun_gen_close_at(const struct arun_site *site, arun_gen *gen);
 #define arun_gen_close(gen) arun_gen_close_at(ARUN_SITE, gen)
+
+/* Locks and events */
+
+/*
+ * Between the tasks of a run. What does not suspend in between needs no lock: tasks only switch in
+ * calls that suspend. The first that waits is served first; a task that is cancelled while it waits
+ * neither loses nor takes what another is given. All zero is the initial state of each.
+ */
+typedef struct arun_mutex {
+	void *private_[20];
+} arun_mutex;
+typedef struct arun_cond {
+	void *private_[2];
+} arun_cond;
+typedef struct arun_event {
+	void *private_[3];
+} arun_event;
+typedef struct arun_sem {
+	unsigned count;
+	void *private_[2];
+} arun_sem;
+/* clang-format off: an initializer a line */
+#define ARUN_MUTEX_INIT                                                                  \
+	{                                                                                \
+		{ 0 }                                                                    \
+	}
+#define ARUN_COND_INIT                                                                   \
+	{                                                                                \
+		{ 0 }                                                                    \
+	}
+#define ARUN_EVENT_INIT                                                                  \
+	{                                                                                \
+		{ 0 }                                                                    \
+	}
+#define ARUN_SEM_INIT(count)                                                             \
+	{                                                                                \
+		count, {                                                                 \
+			0                                                                \
+		}                                                                        \
+	}
+/* clang-format on */
+
+/*
+ * Locks mutex. Returns 0; -1 with EDEADLK: the caller holds it; ECANCELED, ETIMEDOUT: it does not
+ * hold it. Suspends.
+ */
+ARUN_API int arun_mutex_lock(arun_mutex *mutex);
+ARUN_API int arun_mutex_lock_at(const struct arun_site *site, arun_mutex *mutex);
+#define arun_mutex_lock(mutex) arun_mutex_lock_at(ARUN_SITE, mutex)
+
+/* Unlocks it: the first that waits holds it then. By another task: misuse. Does not suspend. */
+ARUN_API void arun_mutex_unlock(arun_mutex *mutex);
+
+/*
+ * Unlocks mutex, waits for a signal, locks it again, whatever happens. Returns 0; -1 with EPERM: the
+ * caller does not hold mutex; ECANCELED, ETIMEDOUT: no signal was taken. Suspends.
+ */
+ARUN_API int arun_cond_wait(arun_cond *cond, arun_mutex *mutex);
+ARUN_API int arun_cond_wait_at(
+	const struct arun_site *site, arun_cond *cond, arun_mutex *mutex);
+#define arun_cond_wait(cond, mutex) arun_cond_wait_at(ARUN_SITE, cond, mutex)
+
+/* Wakes the first that waits; all that wait. Do not suspend. */
+ARUN_API void arun_cond_signal(arun_cond *cond);
+ARUN_API void arun_cond_broadcast(arun_cond *cond);
+
+/* Waits until event is set. Returns 0; -1 with ECANCELED, ETIMEDOUT. Suspends. */
+ARUN_API int arun_event_wait(arun_event *event);
+ARUN_API int arun_event_wait_at(const struct arun_site *site, arun_event *event);
+#define arun_event_wait(event) arun_event_wait_at(ARUN_SITE, event)
+
+/* Sets it, and wakes all that wait; clears it. Do not suspend. */
+ARUN_API void arun_event_set(arun_event *event);
+ARUN_API void arun_event_clear(arun_event *event);
+
+/* Takes one of count, or waits for one. Returns 0; -1 with ECANCELED, ETIMEDOUT. Suspends. */
+ARUN_API int arun_sem_acquire(arun_sem *sem);
+ARUN_API int arun_sem_acquire_at(const struct arun_site *site, arun_sem *sem);
+#define arun_sem_acquire(sem) arun_sem_acquire_at(ARUN_SITE, sem)
+
+/* Gives one back, or to the first that waits. Does not suspend. */
+ARUN_API void arun_sem_release(arun_sem *sem);
+
+/* Channels */
+
+/*
+ * Makes a channel of at most capacity items of item_size bytes each; with capacity 0 each item goes
+ * from hand to hand. To be freed with arun_chan_free(). NULL with ENOMEM; EINVAL: item_size is 0, or
+ * their product is too large; ESHUTDOWN: there is no run in this thread. Does not suspend.
+ */
+ARUN_API arun_chan *arun_chan_new(size_t capacity, size_t item_size);
+ARUN_API arun_chan *arun_chan_new_at(
+	const struct arun_site *site, size_t capacity, size_t item_size);
+#define arun_chan_new(capacity, item_size)                                               \
+	arun_chan_new_at(ARUN_SITE, capacity, item_size)
+
+/*
+ * Sends a copy of the item_size bytes at item; waits while the channel is full. Returns 0; -1 with
+ * EPIPE: the channel is closed; EBADF: it was freed meanwhile; EINVAL: it is NULL; ECANCELED,
+ * ETIMEDOUT: nothing was sent. Suspends.
+ */
+ARUN_API int arun_chan_send(arun_chan *chan, const void *item);
+ARUN_API int arun_chan_send_at(
+	const struct arun_site *site, arun_chan *chan, const void *item);
+#define arun_chan_send(chan, item) arun_chan_send_at(ARUN_SITE, chan, item)
+
+/*
+ * Receives an item into item; waits while the channel is empty. Returns 1; 0: it is closed, and all
+ * has been received; -1 with EBADF: it was freed meanwhile; EINVAL: it is NULL; ECANCELED, ETIMEDOUT:
+ * nothing was received. Suspends.
+ */
+ARUN_API int arun_chan_recv(arun_chan *chan, void *item);
+ARUN_API int arun_chan_recv_at(const struct arun_site *site, arun_chan *chan, void *item);
+#define arun_chan_recv(chan, item) arun_chan_recv_at(ARUN_SITE, chan, item)
+
+/* No more is sent; what is in it can be received. NULL is ignored. Does not suspend. */
+ARUN_API void arun_chan_close(arun_chan *chan);
+
+/* Closes and frees it; what is in it is lost, who waits gets EBADF. NULL is ignored. Does not suspend. */
+ARUN_API void arun_chan_free(arun_chan *chan);
 
 /* Embedding: programs linked with -larun */
 

@@ -9,6 +9,17 @@ void registry_init(struct registry *registry) {
 	list_init(&registry->swept);
 }
 
+void registry_sweep_kind(struct registry *registry, enum kind_index index) {
+	struct list *at = registry->objects[index].next;
+	while (at != &registry->objects[index]) {
+		struct object *object = container_of(at, struct object, link);
+		at = at->next;
+		if (object->kind->forget) {
+			registry_sweep(registry, object);
+		}
+	}
+}
+
 void registry_forget(struct registry *registry) {
 	while (!list_empty(&registry->swept)) {
 		struct object *object = list_first(&registry->swept, struct object, link);

@@ -134,6 +134,9 @@ static inline void registry_sweep(struct registry *registry, struct object *obje
 	list_insert(&registry->swept, &object->link);
 }
 
+/* The same for all objects of a kind that can be forgotten. */
+void registry_sweep_kind(struct registry *registry, enum kind_index index);
+
 /* Frees what was swept: no task runs any more. */
 void registry_forget(struct registry *registry);
 

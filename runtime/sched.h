@@ -64,6 +64,7 @@ struct arun_task {
 	struct list joiners;
 	unsigned joining; /* so many have not returned yet */
 	unsigned ignored; /* suspending calls since it was cancelled */
+	unsigned locks;   /* that it holds */
 	/* Owned, by a group, a server, a generator: says what happens at its end. NULL:
 	 * it is the plugin's. */
 	void (*ended)(struct arun_task *task);
@@ -121,6 +122,8 @@ struct sched {
 		double time); /* sched_leave(), back at time at the latest */
 	void (*failed)(struct arun_task *task);  /* it failed, and nobody waits for it */
 	void (*ignores)(struct arun_task *task); /* it ignored many cancelled waits */
+	void (*leaves_locks)(
+		struct sched *sched, struct arun_task *task); /* it has ended with some */
 };
 
 /* The run of this thread; NULL: none. */

@@ -365,6 +365,8 @@ int stop_drive(void *argument) {
 	drive_until(run, drive_swept, INFINITY);
 	/* Those that failed in their clean-up: the status is 1, and it must be said why. */
 	stop_tell_failed(run, 0);
+	registry_sweep_kind(&sched->registry, KIND_LOCK);
+	registry_sweep_kind(&sched->registry, KIND_CHANNEL);
 	registry_forget(&sched->registry);
 	if (!pool_finish(loop, sched->clock_end)) {
 		stop_on_clock(&run->clock);

@@ -244,6 +244,9 @@ static void task_end(struct sched *sched, struct arun_task *self) {
 	if (!self->exempt && --sched->sweepable == 0 && sched->sweeper) {
 		task_wake(sched, sched->sweeper);
 	}
+	if (unlikely(self->locks)) {
+		sched->leaves_locks(sched, self);
+	}
 	registry_remove(&self->object);
 	if (self->ended) {
 		self->ended(self);

@@ -13,7 +13,7 @@ context stack registry symbols trace
 sched task spawn
 poller
 loop
-handler scope group sync gen pool timer
+handler scope group queue sync chan gen pool timer
 resolve endpoint listen
 conn close connect stream udp process signals tls
 accept server

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * chan - channels: bounded queues of items between tasks.
+ *
+ * Design notes. Either the buffer is full and senders wait, or it is empty and receivers do, or
+ * neither. An item goes straight to a receiver that waits. So each wait ends with the item moved, and
+ * one that is cut short has moved nothing.
+ */
+#include "log.h"
+#include "queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct arun_chan {
+	struct object object;
+	struct queue senders, receivers; /* entries' items: from where, and where to */
+	unsigned waiting;
+	bool closed;
+	bool freed; /* by the plugin, while some were waiting */
+	size_t item_size, capacity;
+	size_t first, count;
+	char items[];
+};
+
+static const struct arun_chan *chan_of(const struct object *object) {
+	return container_of(object, const struct arun_chan, object);
+}
+
+static bool chan_leaked(const struct object *object) {
+	return chan_of(object)->count || chan_of(object)->waiting;
+}
+
+static const char *chan_name(const struct object *object) {
+	return object->site ? object->site->function : "?";
+}
+
+static const char *chan_state(const struct object *object) {
+	const struct arun_chan *chan = chan_of(object);
+	return chan->closed          ? "closed"
+	       : chan->senders.first ? "full"
+	       : chan->count         ? "open"
+				     : "empty";
+}
+
+static void chan_line(const struct object *object, struct text *out) {
+	const struct arun_chan *chan = chan_of(object);
+	text_add(out, "\"");
+	text_escape(out, chan_name(object));
+	text_add(out, "\" (#%lu) with %zu item%s and %u waiting",
+		(unsigned long)object->id, chan->count, chan->count == 1 ? "" : "s",
+		chan->waiting);
+}
+
+static void chan_detail(const struct object *object, struct text *out) {
+	const struct arun_chan *chan = chan_of(object);
+	text_add(out, "\"capacity\": %zu, \"items\": %zu, \"waiting\": %u",
+		chan->capacity, chan->count, chan->waiting);
+}
+
+static void chan_forget(struct object *object) {
+	free(container_of(object, struct arun_chan, object));
+}
+
+static const struct kind chan_kind = {
+	.index = KIND_CHANNEL,
+	.word = "channel",
+	.title = "channel",
+	.fate = "not freed",
+	.waits = "waits",
+	.help = "receive its items and arun_chan_free() it",
+	.outcome = "closed",
+	.leaked = chan_leaked,
+	.name = chan_name,
+	.state = chan_state,
+	.line = chan_line,
+	.detail = chan_detail,
+	.forget = chan_forget,
+};
+
+arun_chan *(arun_chan_new)(size_t capacity, size_t item_size) {
+	return arun_chan_new_at(NULL, capacity, item_size);
+}
+
+arun_chan *arun_chan_new_at(
+	const struct arun_site *site, size_t capacity, size_t item_size) {
+	struct sched *sched = sched_here();
+	size_t bytes;
+	if (!sched) {
+		return NULL;
+	}
+	if (!item_size || __builtin_mul_overflow(capacity, item_size, &bytes) ||
+		bytes > SIZE_MAX / 2) {
+		task_fail(EINVAL, "chan_new", NULL);
+		return NULL;
+	}
+	struct arun_chan *chan = calloc(1, sizeof *chan + bytes);
+	if (!chan) {
+		task_fail(ENOMEM, "chan_new", NULL);
+		return NULL;
+	}
+	chan->capacity = capacity;
+	chan->item_size = item_size;
+	chan->object.maker = sched_maker(sched);
+	registry_add(&sched->registry, &chan->object, &chan_kind, site);
+	return chan;
+}
+
+static char *chan_slot(struct arun_chan *chan, size_t index) {
+	return chan->items + (chan->first + index) % chan->capacity * chan->item_size;
+}
+
+static void chan_push(struct arun_chan *chan, const void *item) {
+	memcpy(chan_slot(chan, chan->count++), item, chan->item_size);
+}
+
+static void chan_pop(struct arun_chan *chan, void *item) {
+	memcpy(item, chan_slot(chan, 0), chan->item_size);
+	chan->first = (chan->first + 1) % chan->capacity;
+	chan->count--;
+}
+
+static void chan_destroy(struct arun_chan *chan) {
+	object_gone(&chan->object);
+	free(chan);
+}
+
+/* Waits in queue. Returns as queue_wait(); the last to leave a freed channel frees its memory. */
+static int chan_wait(struct sched *sched, struct arun_chan *chan, struct queue *queue,
+	struct arun_task *self, void *item) {
+	self->awaits = &chan->object;
+	chan->waiting++;
+	int error = queue_wait(sched, queue, self, item, true);
+	self->awaits = NULL;
+	if (--chan->waiting == 0 && chan->freed) {
+		chan_destroy(chan);
+	}
+	return error;
+}
+
+static int chan_begin(struct sched *sched, const struct arun_chan *chan,
+	struct arun_task *self, const struct arun_site *site) {
+	if (chan && (!chan->object.id || chan->freed)) {
+		task_misuse(site, "%s() of a channel that was freed", self->op);
+	}
+	return chan ? task_interrupted(sched, self) : EINVAL;
+}
+
+int(arun_chan_send)(arun_chan *chan, const void *item) {
+	return arun_chan_send_at(NULL, chan, item);
+}
+
+int arun_chan_send_at(const struct arun_site *site, arun_chan *chan, const void *item) {
+	struct arun_task *self = task_enter(site, "arun_chan_send");
+	struct sched *sched = sched_current;
+	int error = chan_begin(sched, chan, self, site);
+	if (!error && chan->closed) {
+		error = EPIPE;
+	}
+	if (error) {
+		return task_fail(error, self->op, NULL);
+	}
+	struct queue_entry *receiver = queue_grant(sched, &chan->receivers, 0);
+	if (receiver) {
+		memcpy(receiver->item, item, chan->item_size);
+		return 0;
+	}
+	if (chan->count < chan->capacity) {
+		chan_push(chan, item);
+		return 0;
+	}
+	error = chan_wait(sched, chan, &chan->senders, self, (void *)(uintptr_t)item);
+	return error ? task_fail(error, self->op, NULL) : 0;
+}
+
+/* Takes an item that is there. Returns whether one was. */
+static bool chan_take(struct sched *sched, struct arun_chan *chan, void *item) {
+	bool buffered = chan->count > 0;
+	if (buffered) {
+		chan_pop(chan, item);
+	}
+	struct queue_entry *sender = queue_grant(sched, &chan->senders, 0);
+	if (sender && buffered) {
+		chan_push(chan, sender->item);
+	} else if (sender) {
+		memcpy(item, sender->item, chan->item_size);
+	}
+	return buffered || sender;
+}
+
+int(arun_chan_recv)(arun_chan *chan, void *item) {
+	return arun_chan_recv_at(NULL, chan, item);
+}
+
+int arun_chan_recv_at(const struct arun_site *site, arun_chan *chan, void *item) {
+	struct arun_task *self = task_enter(site, "arun_chan_recv");
+	struct sched *sched = sched_current;
+	int error = chan_begin(sched, chan, self, site);
+	if (error) {
+		return task_fail(error, self->op, NULL);
+	}
+	if (chan_take(sched, chan, item)) {
+		return 1;
+	}
+	if (chan->closed) {
+		return 0;
+	}
+	error = chan_wait(sched, chan, &chan->receivers, self, item);
+	/* EPIPE: it was closed meanwhile. */
+	return !error ? 1 : error == EPIPE ? 0 : task_fail(error, self->op, NULL);
+}
+
+static void chan_refuse(struct arun_chan *chan, int error) {
+	struct sched *sched = sched_current;
+	while (queue_grant(sched, &chan->senders, error) ||
+		queue_grant(sched, &chan->receivers, error)) {
+	}
+}
+
+void arun_chan_close(arun_chan *chan) {
+	if (chan && !chan->closed) {
+		chan->closed = true;
+		chan_refuse(chan, EPIPE);
+	}
+}
+
+/* It is freed, and what is in it with it. */
+static void chan_tell(const struct arun_chan *chan) {
+	char line[512];
+	struct text out;
+	text_fixed(&out, line, sizeof line);
+	registry_site(&out, chan->object.site);
+	text_add(&out, ": channel ");
+	chan_line(&chan->object, &out);
+	log_line(LOG_LEVEL_WARNING, "%s was freed", line);
+}
+
+void arun_chan_free(arun_chan *chan) {
+	if (!chan) {
+		return;
+	}
+	if (!chan->object.id || chan->freed) {
+		task_misuse(NULL, "arun_chan_free() of a channel that was freed");
+	}
+	if (chan_leaked(&chan->object)) {
+		chan_tell(chan);
+	}
+	registry_remove(&chan->object);
+	chan->closed = chan->freed = true;
+	chan_refuse(chan, EBADF);
+	if (!chan->waiting) {
+		chan_destroy(chan);
+	}
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sync - mutex, condition, event, semaphore: between tasks of one run.
+ *
+ * Design notes. What is released is handed to the first that waits, not put up for
+ * whoever comes: so it is fair, and nobody waits twice. A mutex that a task holds is an
+ * object of the registry. Where that task ends, a record of its own takes the mutex'
+ * place there: the mutex may lie on the stack that is about to be used again. Holders are
+ * known by their ids, which are never used twice.
+ */
+#include "log.h"
+#include "queue.h"
+
+#include <stdlib.h>
+
+struct mutex {
+	struct object object; /* listed while a task that runs holds it */
+	uint64_t holder;      /* its id; 0: nobody */
+	struct queue queue;
+};
+
+/* A mutex whose holder has ended. */
+struct left_lock {
+	struct object object;
+	uint64_t holder;
+};
+
+struct cond {
+	struct queue queue;
+};
+
+struct event {
+	struct queue queue;
+	bool set;
+};
+
+struct sem {
+	struct queue queue;
+};
+
+#define INSIDE(type, object) ((struct type *)(void *)(object)->private_)
+
+_Static_assert(sizeof(struct mutex) <= sizeof(arun_mutex), "room for a mutex");
+_Static_assert(sizeof(struct cond) <= sizeof(arun_cond), "room for a condition");
+_Static_assert(sizeof(struct event) <= sizeof(arun_event), "room for an event");
+_Static_assert(
+	sizeof(struct sem) <= sizeof(((arun_sem *)0)->private_), "room for a semaphore");
+
+/* How reports show a lock */
+
+static const struct mutex *mutex_of(const struct object *object) {
+	return container_of(object, const struct mutex, object);
+}
+
+/* It is named after the function that locked it. */
+static const char *lock_name(const struct object *object) {
+	return object->site ? object->site->function : "?";
+}
+
+static const char *mutex_state(const struct object *object) {
+	return mutex_of(object)->queue.first ? "contended" : "held";
+}
+
+static void lock_line(const struct object *object, uint64_t holder, struct text *out) {
+	text_add(out, "\"");
+	text_escape(out, lock_name(object));
+	text_add(out, "\" (#%lu)", (unsigned long)object->id);
+	if (!object->owner) {
+		text_add(out, " of task #%lu, which has ended,", (unsigned long)holder);
+	}
+}
+
+static void mutex_line(const struct object *object, struct text *out) {
+	lock_line(object, mutex_of(object)->holder, out);
+}
+
+static void mutex_detail(const struct object *object, struct text *out) {
+	text_add(out, "\"holder\": %lu", (unsigned long)mutex_of(object)->holder);
+}
+
+/* A task that may live to the end may do so with a lock. */
+static bool mutex_leaked(const struct object *object) {
+	return !object->owner || !object->owner->background;
+}
+
+static const struct kind mutex_kind = {
+	.index = KIND_LOCK,
+	.word = "lock",
+	.title = "lock",
+	.fate = "still held",
+	.waits = "waits",
+	.help = "arun_mutex_unlock()",
+	.outcome = "unlocked",
+	.leaked = mutex_leaked,
+	.name = lock_name,
+	.state = mutex_state,
+	.line = mutex_line,
+	.detail = mutex_detail,
+};
+
+static const struct left_lock *left_of(const struct object *object) {
+	return container_of(object, const struct left_lock, object);
+}
+
+static const char *left_state(const struct object *object) {
+	(void)object;
+	return "held";
+}
+
+static void left_line(const struct object *object, struct text *out) {
+	lock_line(object, left_of(object)->holder, out);
+}
+
+static void left_detail(const struct object *object, struct text *out) {
+	text_add(out, "\"holder\": %lu, \"holder_ended\": true",
+		(unsigned long)left_of(object)->holder);
+}
+
+static void left_forget(struct object *object) {
+	free(container_of(object, struct left_lock, object));
+}
+
+static const struct kind left_kind = {
+	.index = KIND_LOCK,
+	.word = "lock",
+	.title = "lock",
+	.fate = "still held",
+	.waits = "waits",
+	.help = "arun_mutex_unlock() before the task returns",
+	.outcome = "dropped",
+	.name = lock_name,
+	.state = left_state,
+	.line = left_line,
+	.detail = left_detail,
+	.forget = left_forget,
+};
+
+/* Mutex */
+
+static void mutex_leave(
+	struct sched *sched, struct mutex *mutex, const struct arun_task *task) {
+	char place[256];
+	struct text out;
+	text_fixed(&out, place, sizeof place);
+	registry_site(&out, mutex->object.site);
+	log_line(LOG_LEVEL_WARNING,
+		"%s: task #%lu has ended and holds the lock taken here", place,
+		(unsigned long)task->object.id);
+	registry_remove(&mutex->object);
+	mutex->object.owner = NULL;
+	struct left_lock *left = malloc(sizeof *left);
+	if (left) {
+		*left = (struct left_lock){mutex->object, mutex->holder};
+		left->object.kind = &left_kind;
+		list_insert(&sched->registry.objects[KIND_LOCK], &left->object.link);
+	}
+}
+
+/* sched::leaves_locks. */
+static void sync_task_ended(struct sched *sched, struct arun_task *task) {
+	struct list *at = sched->registry.objects[KIND_LOCK].next;
+	while (at != &sched->registry.objects[KIND_LOCK]) {
+		struct object *object = container_of(at, struct object, link);
+		at = at->next;
+		if (object->owner == &task->object) {
+			mutex_leave(
+				sched, container_of(object, struct mutex, object), task);
+		}
+	}
+}
+
+static void mutex_take(struct sched *sched, struct mutex *mutex, struct arun_task *task,
+	const struct arun_site *site) {
+	mutex->holder = task->object.id;
+	mutex->object = (struct object){.owner = &task->object};
+	registry_add(&sched->registry, &mutex->object, &mutex_kind, site);
+	task->locks++;
+	sched->leaves_locks = sync_task_ended;
+}
+
+/* Waits until it is handed over. Returns as queue_wait(). */
+static int mutex_wait(struct sched *sched, struct mutex *mutex, struct arun_task *self,
+	bool interruptible) {
+	self->awaits = &mutex->object;
+	int error = queue_wait(sched, &mutex->queue, self, NULL, interruptible);
+	self->awaits = NULL;
+	return error;
+}
+
+int(arun_mutex_lock)(arun_mutex *mutex) {
+	return arun_mutex_lock_at(NULL, mutex);
+}
+
+int arun_mutex_lock_at(const struct arun_site *site, arun_mutex *public) {
+	struct arun_task *self = task_enter(site, "arun_mutex_lock");
+	struct sched *sched = sched_current;
+	struct mutex *mutex = INSIDE(mutex, public);
+	int error = task_interrupted(sched, self);
+	if (!error && !mutex->holder) {
+		mutex_take(sched, mutex, self, site);
+		return 0;
+	}
+	if (!error) {
+		error = mutex->holder == self->object.id
+				? EDEADLK
+				: mutex_wait(sched, mutex, self, true);
+	}
+	return error ? task_fail(error, self->op, NULL) : 0;
+}
+
+/* Lets go of it: the first that waits holds it from now on. */
+static void mutex_release(
+	struct sched *sched, struct mutex *mutex, struct arun_task *self) {
+	registry_remove(&mutex->object);
+	self->locks--;
+	mutex->holder = 0;
+	struct queue_entry *next = queue_grant(sched, &mutex->queue, 0);
+	if (next) {
+		mutex_take(sched, mutex, next->task, next->task->at);
+	}
+}
+
+/* Misuse of the unlock: by whom, and who holds it. */
+_Noreturn static void mutex_misused(
+	const struct mutex *mutex, const struct arun_task *self) {
+	char line[256];
+	struct text out;
+	text_fixed(&out, line, sizeof line);
+	text_add(&out, "task ");
+	if (self) {
+		task_kind.line(&self->object, &out);
+	}
+	if (mutex->holder) {
+		text_add(&out, "; task #%lu does, since ", (unsigned long)mutex->holder);
+		registry_site(&out, mutex->object.site);
+	}
+	task_misuse(NULL, "arun_mutex_unlock() of a mutex that is not held by %s",
+		self ? line : "a task: called outside of one");
+}
+
+void arun_mutex_unlock(arun_mutex *public) {
+	struct mutex *mutex = INSIDE(mutex, public);
+	struct arun_task *self = arun_self();
+	if (!self || mutex->holder != self->object.id) {
+		mutex_misused(mutex, self);
+	}
+	mutex_release(sched_current, mutex, self);
+}
+
+/* Condition */
+
+int(arun_cond_wait)(arun_cond *cond, arun_mutex *mutex) {
+	return arun_cond_wait_at(NULL, cond, mutex);
+}
+
+int arun_cond_wait_at(
+	const struct arun_site *site, arun_cond *public, arun_mutex *public_mutex) {
+	struct arun_task *self = task_enter(site, "arun_cond_wait");
+	struct sched *sched = sched_current;
+	struct mutex *mutex = INSIDE(mutex, public_mutex);
+	if (mutex->holder != self->object.id) {
+		return task_fail(EPERM, self->op, "a mutex that the task does not hold");
+	}
+	int error = task_pending(sched, self);
+	mutex_release(sched, mutex, self);
+	/* A pending interrupt lets the others run without the mutex, too. */
+	error = error ? task_interrupted(sched, self)
+		      : queue_wait(sched, &INSIDE(cond, public)->queue, self, NULL, true);
+	if (!mutex->holder) {
+		mutex_take(sched, mutex, self, site);
+	} else {
+		mutex_wait(sched, mutex, self, false);
+	}
+	return error ? task_fail(error, self->op, NULL) : 0;
+}
+
+void arun_cond_signal(arun_cond *public) {
+	queue_grant(sched_current, &INSIDE(cond, public)->queue, 0);
+}
+
+void arun_cond_broadcast(arun_cond *public) {
+	while (queue_grant(sched_current, &INSIDE(cond, public)->queue, 0)) {
+	}
+}
+
+/* Event */
+
+int(arun_event_wait)(arun_event *event) {
+	return arun_event_wait_at(NULL, event);
+}
+
+int arun_event_wait_at(const struct arun_site *site, arun_event *public) {
+	struct arun_task *self = task_enter(site, "arun_event_wait");
+	struct sched *sched = sched_current;
+	struct event *event = INSIDE(event, public);
+	int error = task_interrupted(sched, self);
+	if (!error && !event->set) {
+		error = queue_wait(sched, &event->queue, self, NULL, true);
+	}
+	return error ? task_fail(error, self->op, NULL) : 0;
+}
+
+void arun_event_set(arun_event *public) {
+	struct event *event = INSIDE(event, public);
+	event->set = true;
+	while (queue_grant(sched_current, &event->queue, 0)) {
+	}
+}
+
+void arun_event_clear(arun_event *public) {
+	INSIDE(event, public)->set = false;
+}
+
+/* Semaphore */
+
+int(arun_sem_acquire)(arun_sem *sem) {
+	return arun_sem_acquire_at(NULL, sem);
+}
+
+int arun_sem_acquire_at(const struct arun_site *site, arun_sem *sem) {
+	struct arun_task *self = task_enter(site, "arun_sem_acquire");
+	struct sched *sched = sched_current;
+	int error = task_interrupted(sched, self);
+	if (!error && sem->count) {
+		sem->count--;
+		return 0;
+	}
+	if (!error) {
+		error = queue_wait(sched, &INSIDE(sem, sem)->queue, self, NULL, true);
+	}
+	return error ? task_fail(error, self->op, NULL) : 0;
+}
+
+void arun_sem_release(arun_sem *sem) {
+	if (!queue_grant(sched_current, &INSIDE(sem, sem)->queue, 0)) {
+		sem->count++;
+	}
+}
