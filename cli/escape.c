@@ -56,7 +56,8 @@ void line_add(struct line *line, const char *format, ...) {
 
 void line_string(struct line *line, const char *string) {
 	const unsigned char *byte = (const unsigned char *)string;
-	while (*byte && sizeof line->text - line->length > 4) {
+	size_t end = line->length + ESCAPE_STRING;
+	while (*byte && line->length < end) {
 		size_t count = printable(byte);
 		if (count) {
 			line_add(line, "%.*s", (int)count, (const char *)byte);
@@ -65,6 +66,7 @@ void line_string(struct line *line, const char *string) {
 		}
 		byte += count ? count : 1;
 	}
+	line_add(line, *byte ? "..." : "");
 }
 
 /* What another process says of its times may be anything. */

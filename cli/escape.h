@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-enum { ESCAPE_LINE = 1024 };
+enum { ESCAPE_LINE = 4096, ESCAPE_STRING = 1000 };
 
 /* A line under way; what does not fit is cut. */
 struct line {
@@ -19,7 +19,8 @@ struct line {
 void line_add(struct line *line, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Appends a string, escaped. */
+/* Appends a string, escaped; of one that is longer than ESCAPE_STRING the beginning, and
+ * "...". */
 void line_string(struct line *line, const char *string);
 
 /* Appends "350 ms", "1.5 s", "41 s", "12 min", "3 h", "2 days". */

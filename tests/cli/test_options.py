@@ -394,6 +394,7 @@ def the_completions_have_the_options_of_help():
     offered = re.search(r"compgen -W '(-d[^']*)'", bash)[1].split()
     equal(offered, re.findall(r"-\w(?=,)|--[a-z-]+=?", HELP))
     zsh = read("cli", "completions", "_arun")
+    zsh = zsh[zsh.index("_arguments -s"):] # after those of the commands
     equal(re.findall(r"--([a-z-]+)(?=[=}\[])", zsh), LONG)
     equal(re.findall(r"\{-(\w)", zsh), LETTERS)
     fish = read("cli", "completions", "arun.fish")
@@ -434,6 +435,9 @@ def bash_completes_options_values_and_plugins():
         assert "./p.so" in bash_completes(*words), words
     equal(bash_completes("./p.so", "--"), [])
     equal(bash_completes("--report", "=", "one.so."), ["one.so.c"])
+    equal([bash_completes(word) for word in ("ps", "t")], [["ps"], ["tree"]])
+    equal(bash_completes("tree", "--h"), ["--html"])
+    equal(bash_completes("ps", "--"), ["--json"])
 
 
 @claim

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of `arun ps` and `arun tree` share: processes to look at."""
+import atexit
+import pathlib
+import re
+import shlex
+import subprocess
+import tempfile
+import os
+
+from plugins import SOURCE, build
+from tap import ARUN, arun, environment, equal, run, until
+
+FIXTURES = SOURCE / "tests" / "fixtures" / "ps"
+
+_folder = tempfile.TemporaryDirectory(prefix="arun-ps-")
+folder = pathlib.Path(_folder.name)
+plugin = build(folder, FIXTURES / "open.c")
+_started = []
+
+
+def site(mark):
+    """open.c:LINE of the line with a comment of @mark."""
+    lines = (FIXTURES / "open.c").read_text().splitlines()
+    found = [n for n, line in enumerate(lines, 1) if re.search(rf"@{mark} ", line)]
+    equal(len(found), 1, f"@{mark}")
+    return f"open.c:{found[0]}"
+
+
+class Open:
+    """A process that has printed "open"."""
+
+    def __init__(self, *command):
+        self.process = subprocess.Popen(
+            [str(word) for word in command], env=environment(), cwd=folder, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        _started.append(self.process)
+        self.pid = self.process.pid
+        line = self.process.stdout.readline()
+        if line != "open\n":
+            self.process.kill()
+            raise AssertionError((line, self.process.communicate()))
+
+    def state(self):
+        return pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+    def until_state(self, *states):
+        until(lambda: self.state() in states, f"it is in state {states}")
+        return self
+
+    def end(self, signum):
+        self.process.send_signal(signum)
+        out, err = self.process.communicate(timeout=60)
+        return self.process.returncode, out, err
+
+
+def opened(entry, *words):
+    return Open(ARUN, f"{plugin}:{entry}", *words)
+
+
+def looked(*words, status=0, **options):
+    """What arun prints on stdout where it has nothing to complain of."""
+    done = arun(*words, **options)
+    equal((done.returncode, done.stderr), (status, ""), words)
+    return done.stdout
+
+
+def refused(*words):
+    """What arun says on stderr where it can list nothing."""
+    done = arun(*words)
+    equal((done.returncode, done.stdout), (1, ""), words)
+    assert re.fullmatch(r"arun: [^\n]*\n", done.stderr), done.stderr
+    return done.stderr[len("arun: "):-1]
+
+
+def compiled(name, *options):
+    """A program of fixtures, linked so that the names it exports are found."""
+    program = folder / name
+    done = run(*shlex.split(os.environ["CC"]), "-std=gnu11", "-D_GNU_SOURCE", "-rdynamic", *options,
+               "-o", program, FIXTURES / f"{name}.c")
+    equal((done.returncode, done.stderr), (0, ""), f"building {name}")
+    return program
+
+
+@atexit.register
+def _kill_what_runs():
+    for process in _started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

@@ -1,0 +1,282 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""`arun ps`: the tasks of another process, whatever that does or is."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import struct
+import subprocess
+
+import schema
+from looking import Open, compiled, folder, looked, opened, plugin, refused, site
+from tap import ARUN, Skip, arun, claim, contains, equal, main, run, until
+
+SLOW = os.environ.get("ARUN_SLOW_TESTS") == "1"
+CALLS = 10000 if SLOW else 2000
+ROW = re.compile(r" *(?P<id>\d+)  (?P<state>\w+) +(?P<waited>[\d.]+[smhd]|-)  +(?P<age>[\d.]+[smhd])  "
+                 r" *(?P<runs>\d+)  (?P<task>\w+) +(?P<at>\S.*?)  +(?P<made>\S+:\d+|-)")
+HEAD = re.compile(r"arun (\d+) (\S+):(\w+)  up \S+ m?s  (loop idle|loop running|LOOP BLOCKED .*?)"
+                  r"(?:  (.*))?")
+
+
+def rows(text):
+    """The rows by the names of the tasks; each must be one."""
+    head, titles, *lines = text.splitlines()
+    assert HEAD.fullmatch(head), head
+    equal(titles.split(), "ID STATE FOR AGE RUNS TASK WAITS AT STARTED AT".split())
+    for line in lines:
+        assert ROW.fullmatch(line), line
+    return {ROW.fullmatch(line)["task"]: ROW.fullmatch(line) for line in lines}
+
+
+@claim
+def every_task_is_shown_with_where_it_waits_and_was_started():
+    server = opened("all").until_state("S")
+    text = looked("ps", server.pid)
+    head = HEAD.fullmatch(text.splitlines()[0])
+    equal(head.groups()[:4], (str(server.pid), str(plugin), "all", "loop idle"))
+    equal(sorted(head[5].split("  ")),
+          ["1 generator", "1 group", "1 server", "2 connections", "7 tasks"])
+    got = {name: (row["state"], row["at"], row["made"]) for name, row in rows(text).items()}
+    address = re.search(r"127\.0\.0\.1:\d+", got["on_conn"][1])[0]
+    sleep = r"\d+ min to go"
+    for name, (state, at, made) in {
+        "all": ("yield", site("serve"), "-"),
+        "janitor": ("sleep", f"{site('sleep')}  {sleep}", site("spawn")),
+        "joiner": ("join", site("join") + r' task "janitor" #\d+', r"open\.c:\d+"),
+        "lines": ("gen_yield", site("yielded"), site("gen")),
+        "member": ("sleep", f"{site('member')}  {sleep}", site("spawn-member")),
+        "leader": (r"\w+", r"open\.c:\d+.*", r"open\.c:\d+"),
+        "on_conn": ("read", f"{site('read')} {address}", site("listen")),
+    }.items():
+        for wanted, value in zip((state, at, made), got.pop(name)):
+            assert re.fullmatch(wanted, value), (name, wanted, value)
+    equal(got, {})
+    equal(server.end(signal.SIGTERM)[0], 0)
+
+
+@claim
+def json_is_a_dump_as_the_schema_has_it():
+    server = opened("all").until_state("S")
+    report = json.loads(looked("ps", "-j", server.pid))
+    equal(schema.errors(report), [])
+    equal((report["kind"], report["pid"], report["plugin"]["path"], report["plugin"]["entry"],
+           report["loop"]["state"], report["complete"]),
+          ("dump", server.pid, str(plugin), "all", "idle", True))
+    equal(report["counts"],
+          {"task": 7, "server": 1, "connection": 2, "generator": 1, "group": 1})
+    objects = {(o["kind"], o["name"]): o for o in report["objects"]}
+    equal((len(report["objects"]), report["total"]), (12, 12))
+    handler, listening = objects["task", "on_conn"], objects["server", "on_conn"]
+    conn = objects["connection", "on_conn"]
+    equal((conn["owner"], handler["owner"]), ({"kind": "server", "id": listening["id"]},
+                                              {"kind": "connection", "id": conn["id"]}))
+    equal(handler["waiting"]["awaits"], {"kind": "connection", "id": conn["id"]})
+    equal((handler["waiting"]["op"], conn["state"], conn["detail"]["in"]), ("arun_read", "read", 1))
+    local = listening["detail"]["local"]
+    peers = [o["detail"]["remote"] for o in report["objects"] if o["kind"] == "connection"]
+    assert local in peers and len(set(peers)) == 2, (local, peers)
+    made = objects["generator", "lines"]["created"]
+    equal((f"{made['file']}:{made['line']}", made["func"]), (site("gen"), "all"))
+    equal(looked("ps", "--json", server.pid)[:30], looked("tree", "-j", server.pid)[:30])
+    server.end(signal.SIGTERM)
+
+
+@claim
+def a_loop_that_hangs_is_told_with_its_task():
+    busy = opened("busy")
+    line = rf'LOOP BLOCKED [\d.]+ m?s in task 2 "crunch" since its wait at {site("before")}  '
+
+    def blocked():
+        return re.search(line, looked("ps", busy.pid))
+    until(blocked, "it is blocked")
+    row = rows(looked("ps", busy.pid))["crunch"]
+    equal((row["state"], row["at"]), ("running", "-"))
+    loop = json.loads(looked("ps", "-j", busy.pid))["loop"]
+    equal((loop["state"], loop["task"]), ("blocked", 2))
+    busy.process.kill()
+
+
+@claim
+def a_stopped_process_answers():
+    server = opened("all").until_state("S")
+    server.process.send_signal(signal.SIGSTOP)
+    server.until_state("T")
+    text = looked("ps", server.pid)
+    contains(text.splitlines()[0], "loop idle  STOPPED by a signal")
+    equal(len(rows(text)), 7)
+    equal(json.loads(looked("ps", "-j", server.pid))["loop"]["stopped"], True)
+    server.process.send_signal(signal.SIGCONT)
+    equal(server.end(signal.SIGTERM)[0], 0)
+
+
+@claim
+def a_process_blocked_in_a_system_call_answers():
+    blocked = opened("blocked").until_state("S")
+    until(lambda: "LOOP BLOCKED" in looked("ps", blocked.pid), "it is blocked")
+    contains(looked("ps", blocked.pid), 'in task 1 "blocked" since its start at -')
+    blocked.process.kill()
+
+
+@claim
+def what_cannot_be_listed_is_told_in_one_line():
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    equal(refused("ps", gone.pid), f"{gone.pid}: no such process")
+    sleep = shutil.which("sleep")
+    with subprocess.Popen([sleep, "600"]) as other:
+        exe = os.path.realpath(sleep)
+        until(lambda: os.readlink(f"/proc/{other.pid}/exe") == exe, "it runs sleep")
+        equal(refused("ps", other.pid), f"{other.pid}: not a process of arun (it runs {exe})")
+        other.kill()
+    zombie = subprocess.Popen(["true"])
+    state = lambda: pathlib.Path(f"/proc/{zombie.pid}/stat").read_text().rsplit(")", 1)[1][1]
+    until(lambda: state() == "Z", "it has ended")
+    equal(refused("ps", zombie.pid), f"{zombie.pid}: not a process of arun (it has ended)")
+    zombie.wait()
+    own = Open(ARUN, f"{plugin}:all")
+    pid = str(own.pid)
+    for words, line in (
+        (["ps"], "ps: no PID given"),
+        (["tree", "x"], "tree: 'x' is not the number of a process"),
+        (["ps", "0"], "ps: '0' is not the number of a process"),
+        (["ps", "-1"], "ps: unknown option '-1'"),
+        (["ps", "99999999999"], "ps: '99999999999' is not the number of a process"),
+        (["ps", "--html", pid], "ps: unknown option '--html'"),
+        (["tree", "-j", "--html", pid], "tree: either --json or --html"),
+        (["ps", pid, pid], "ps: one PID at a time"),
+    ):
+        done = arun(*words)
+        equal((done.returncode, done.stdout, done.stderr),
+              (125, "", f"arun: {line} (see arun --help)\n"), words)
+    own.end(signal.SIGTERM)
+
+
+@claim
+def who_may_not_look_is_told_so():
+    if os.geteuid() != 0:
+        raise Skip("only root can become somebody else")
+    server = opened("all")
+
+    def become_nobody():
+        os.setgroups([])
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+    try:
+        done = arun("ps", server.pid, preexec_fn=become_nobody)
+    except PermissionError:
+        raise Skip("another user cannot reach the built arun")
+    if done.returncode in (126, 127) or "error while loading" in done.stderr:
+        raise Skip("another user cannot run the built arun")
+    equal((done.returncode, done.stdout), (1, ""))
+    contains(done.stderr, f"arun: {server.pid}: not permitted; be its user or root")
+    server.end(signal.SIGTERM)
+
+
+@claim
+def a_process_in_a_namespace_of_processes_is_read_from_outside():
+    if not shutil.which("unshare") or run("unshare", "-pf", "true").returncode != 0:
+        raise Skip("no namespace of processes can be made here")
+    inside = Open("unshare", "-pf", "--kill-child", ARUN, f"{plugin}:all")
+    child = pathlib.Path(f"/proc/{inside.pid}/task/{inside.pid}/children").read_text().split()[0]
+    equal(len(rows(looked("ps", child))), 7)
+    inside.end(signal.SIGKILL)
+
+
+@claim
+def a_stripped_and_deleted_arun_is_read():
+    if not shutil.which("strip"):
+        raise Skip("strip is not installed")
+    copy = folder / "stripped"
+    shutil.copy(ARUN, copy)
+    equal(run("strip", copy).returncode, 0)
+    server = Open(copy, f"{plugin}:all").until_state("S")
+    copy.unlink()
+    equal(len(rows(looked("ps", server.pid))), 7)
+    equal(server.end(signal.SIGTERM)[0], 0)
+
+
+@claim
+def control_characters_are_escaped():
+    server = opened("forged").until_state("S")
+    for words in (["ps"], ["tree"]):
+        text = looked(*words, server.pid)
+        contains(text, r"\x1b[31m\x0a</script>\xe2\x80\xae\xff")
+        assert not re.search(r"[^\n\x20-\x7e]", text), text
+    names = [o["name"] for o in json.loads(looked("ps", "-j", server.pid))["objects"]]
+    equal(names[1].encode("latin-1"), b"\x1b[31m\n</script>\xe2\x80\xae\xff")
+    server.end(signal.SIGTERM)
+
+
+@claim
+def under_load_what_stays_is_always_listed_and_the_process_does_not_notice():
+    server = opened("load", f"unix:{folder}/churn.sock")
+    for _ in range(CALLS):
+        done = subprocess.run([ARUN, "ps", str(server.pid)], capture_output=True, text=True)
+        equal((done.returncode, done.stderr), (0, ""))
+        head, _, *lines = done.stdout.splitlines()
+        found = [ROW.fullmatch(line) for line in lines]
+        assert HEAD.fullmatch(head) and all(found), done.stdout
+        names = [row["task"] for row in found]
+        equal((names[0], names.count("janitor"), names.count("churn")), ("load", 10, 1), names)
+        assert set(names) <= {"load", "janitor", "churn", "brief", "on_conn"}, names
+        ids = [int(row["id"]) for row in found]
+        equal(ids, sorted(set(ids)))
+    status, out, err = server.end(signal.SIGTERM)
+    equal((status, out, err), (0, "ends well\n", ""))
+
+
+def table():
+    """The entries of arun's own table, as the words of the hostile program."""
+    data = pathlib.Path(ARUN).read_bytes()
+    start = data.index(b"arun-lay" + struct.pack("<I", 1))
+    count, = struct.unpack_from("<I", data, start + 12)
+    for i in range(count):
+        name, offset, size = struct.unpack_from("<24sII", data, start + 32 + 32 * i)
+        if name[0]:
+            yield f"{name.rstrip(bytes(1)).decode()} {offset} {size}"
+
+
+def lied_to(program, words, *commands):
+    """Each command ends in time, without a crash; returns what they print."""
+    target = Open(program, *words)
+    texts = []
+    for command in commands:
+        done = arun(*command, target.pid, timeout=60)
+        assert done.returncode in (0, 1), done
+        assert not re.search(r"[^\n\x20-\x7e]", done.stdout + done.stderr), done
+        texts.append(done.stdout + done.stderr)
+    target.process.kill()
+    return texts
+
+
+@claim
+def a_process_that_lies_does_no_harm():
+    program, entries = compiled("hostile"), list(table())
+    commands = ["ps"], ["tree"], ["ps", "-j"], ["tree", "--html"]
+    for word in ("task", "connection", "server", "generator", "group", "failed", "\033]0;\a"):
+        texts = lied_to(program, [word, *entries], *commands)
+        contains(texts[0], "changing while read: not all that it has is listed")
+        schema.errors(json.loads(texts[2].splitlines()[0]))
+    contains(lied_to(program, ["task", *entries], ["tree"])[0], "(a cycle: #")
+
+
+@claim
+def another_version_is_told_so():
+    program, entries = compiled("hostile"), list(table())
+    version = arun("--version").stdout.split()[1]
+    line = f"another version of arun (6.6.6; this is {version})"
+    for name, change in (("task.op", "task.op 8 4"), ("task.op", "task.op 4294967290 8"),
+                         ("task.", "task. 0 1000000"), ("kind.help", "x.x 0 8")):
+        lies = [change if e.split()[0] == name else e for e in entries]
+        if name == "kind.help":
+            lies.append("kind.help 0 4")
+        target = Open(program, "task", *lies)
+        equal(refused("ps", target.pid), f"{target.pid}: {line}", change)
+        target.process.kill()
+
+
+main()
