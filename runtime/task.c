@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TASK_WHY = 256, TASK_COLOURS = 16, TASK_LINE = 64 };
+enum { TASK_WHY = 256, TASK_COLOURS = 16, TASK_LINE = 64, TASK_ENTRY_COLOUR = 2048 };
 
 bool task_forked;
 
@@ -271,6 +271,17 @@ static void task_main(void *argument) {
 	sched_leave(sched, self); /* which does not return */
 }
 
+/*
+ * How far below the top of its stack a task lies. Tops that are all alike modulo their size
+ * would share one set of the cache. Those of entries keep away from all others: a cache that
+ * predicts its way by a hash of the address misses each time where two that take turns
+ * collide.
+ */
+static size_t task_colour(size_t stack, size_t size) {
+	size_t colour = stack / STACK_SIZE * 7 % TASK_COLOURS * TASK_LINE;
+	return size > STACK_SIZE ? colour + TASK_ENTRY_COLOUR : colour;
+}
+
 /* In lines: of more the compiler makes a string instruction, which takes long to start. */
 static inline void task_clear(struct arun_task *task) {
 	char *end = (char *)task + offsetof(struct arun_task, why_error);
@@ -293,9 +304,8 @@ struct arun_task *task_create(struct sched *sched, int (*fn)(void *), void *arg,
 	if (!stack) {
 		return NULL;
 	}
-	/* Tops that are all alike modulo their size would share one set of the cache. */
-	size_t colour = ((size_t)stack / STACK_SIZE * 7 % TASK_COLOURS) * TASK_LINE;
-	size_t top = (size_t)stack + size - colour - sizeof(struct arun_task);
+	size_t top = (size_t)stack + size - task_colour((size_t)stack, size) -
+		     sizeof(struct arun_task);
 	struct arun_task *task = (struct arun_task *)(top & ~(size_t)(TASK_LINE - 1));
 	task_clear(task);
 	task->stack = stack;
