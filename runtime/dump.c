@@ -11,10 +11,6 @@ enum { DUMP_NAMED = 8 }; /* objects of a group that have a line of their own */
 /* Seconds: that a dump may block, that a turn of the loop may take, and between tries. */
 static const double DUMP_PATIENCE = 1, DUMP_TURN = 0.1, DUMP_RETRY = 0.2;
 
-static const char *plural(uint64_t count) {
-	return count == 1 ? "" : "s";
-}
-
 /* main "copy"; task "janitor" (#3). */
 static void add_task(
 	struct text *out, const struct scene *scene, const struct arun_task *task) {
@@ -37,8 +33,8 @@ static void add_counts(struct text *out, const struct snapshot *snapshot) {
 	for (int i = 0; i < SNAPSHOT_KINDS; i++) {
 		uint64_t count = snapshot->counts[i];
 		if (count) {
-			text_add(out, "%s%lu %s%s", comma, (unsigned long)count,
-				snapshot->kinds[i]->title, plural(count));
+			text_add(out, "%s%lu ", comma, (unsigned long)count);
+			registry_title(out, snapshot->kinds[i], count);
 			comma = ", ";
 		}
 	}
@@ -117,8 +113,8 @@ static void add_group(struct text *out, const struct scene *scene,
 	uint64_t rest = group->count - named;
 	if (rest) {
 		add_place(out, scene, group->site);
-		text_add(out, "and %lu more %s%s", (unsigned long)rest,
-			group->kind->title, plural(rest));
+		text_add(out, "and %lu more ", (unsigned long)rest);
+		registry_title(out, group->kind, rest);
 		add_owner(out, group);
 		text_add(out, "\n");
 	}

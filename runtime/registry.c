@@ -28,6 +28,14 @@ void registry_forget(struct registry *registry) {
 	}
 }
 
+void registry_title(struct text *out, const struct kind *kind, uint64_t count) {
+	if (count == 1 || !kind->plural) {
+		text_add(out, count == 1 ? "%s" : "%ss", kind->title);
+	} else {
+		text_add(out, "%s", kind->plural);
+	}
+}
+
 void registry_site(struct text *out, const struct arun_site *site) {
 	if (site) {
 		text_escape(out, site->file);

@@ -63,7 +63,8 @@ struct waiting {
 struct kind {
 	enum kind_index index;
 	const char *word;    /* "task", in counts, JSON and suppressions */
-	const char *title;   /* the same in a line of text; with an s, the plural */
+	const char *title;   /* the same in a line of text */
+	const char *plural;  /* of the title; NULL: with an s */
 	const char *fate;    /* "not closed", "still running" */
 	const char *waits;   /* "waits", "suspended" */
 	const char *help;    /* "arun_close()" */
@@ -145,6 +146,9 @@ void registry_forget(struct registry *registry);
 			list_first(&(registry)->objects[index], struct object, link);    \
 		&object->link != &(registry)->objects[index];                            \
 		object = list_first(&object->link, struct object, link))
+
+/* Appends the title of count objects of kind. */
+void registry_title(struct text *out, const struct kind *kind, uint64_t count);
 
 /* Appends "srv.c:34", or "?" where the site is unknown. */
 void registry_site(struct text *out, const struct arun_site *site);

@@ -75,7 +75,8 @@ static void add_rest(struct text *out, const char *rest) {
 static void add_many(struct text *out, const struct snapshot_group *group) {
 	const struct kind *kind = group->kind;
 	size_t skip = common_name(group);
-	text_add(out, "%lu %ss", (unsigned long)group->count, kind->title);
+	text_add(out, "%lu ", (unsigned long)group->count);
+	registry_title(out, kind, group->count);
 	if (skip) {
 		text_add(out, " \"");
 		text_escape(out, group->items[0].name);
@@ -116,8 +117,8 @@ static void add_counts(const struct snapshot *snapshot, struct text *out) {
 	for (int i = 0; i < SNAPSHOT_KINDS; i++) {
 		uint64_t count = snapshot->counts[i];
 		if (count) {
-			text_add(out, "%s%lu %s%s", comma, (unsigned long)count,
-				snapshot->kinds[i]->title, plural(count));
+			text_add(out, "%s%lu ", comma, (unsigned long)count);
+			registry_title(out, snapshot->kinds[i], count);
 			comma = ", ";
 		}
 	}
