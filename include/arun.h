@@ -57,6 +57,7 @@ typedef struct arun_conn arun_conn;
 typedef struct arun_server arun_server;
 typedef struct arun_gen arun_gen;
 typedef struct arun_chan arun_chan;
+typedef struct arun_timer arun_timer;
 typedef struct arun_tls arun_tls;
 struct ev_loop;
 struct ucred;
@@ -628,6 +629,52 @@ ARUN_API void arun_chan_close(arun_chan *chan);
 
 /* Closes and frees it; what is in it is lost, who waits gets EBADF. NULL is ignored. Does not suspend. */
 ARUN_API void arun_chan_free(arun_chan *chan);
+
+/* Timers, descriptors, locals */
+
+/*
+ * Calls fn(arg) in the loop after some seconds (0 or less: at its next turn), and then, where every
+ * is not 0, each so many seconds from there, without drift; times that were missed are skipped. fn
+ * must not suspend; it may stop the timer. The handle is valid until arun_timer_stop(), also of one
+ * that has fired for the last time; that one is no leak.
+ *
+ * Returns the timer. NULL with EINVAL: fn is NULL, a time is not a number or infinite, every is
+ * negative; ENOMEM; ESHUTDOWN: there is no run in this thread. Does not suspend.
+ */
+ARUN_API arun_timer *arun_timer_start(
+	double after, double every, void (*fn)(void *), void *arg);
+ARUN_API arun_timer *arun_timer_start_at(const struct arun_site *site, const char *name,
+	double after, double every, void (*fn)(void *), void *arg);
+#define arun_timer_start(after, every, fn, arg)                                          \
+	arun_timer_start_at(ARUN_SITE, #fn, after, every, fn, arg)
+
+/* Stops it: fn is not called again. The handle is gone. NULL is ignored. Does not suspend. */
+ARUN_API void arun_timer_stop(arun_timer *timer);
+
+enum arun_events { ARUN_READABLE = 1, ARUN_WRITABLE = 2 };
+
+/*
+ * Waits until fd, a descriptor of yours, is ready for some of events; several tasks may wait for one.
+ * Regular files are always ready; at the end of a stream, and after an error, all of events are.
+ *
+ * Returns what is ready now; -1 with EBADF: fd is not open, or was closed meanwhile (within 1 s);
+ * EINVAL: events; ECANCELED, ETIMEDOUT. Suspends.
+ */
+ARUN_API int arun_wait_fd(int fd, int events);
+ARUN_API int arun_wait_fd_at(const struct arun_site *site, int fd, int events);
+#define arun_wait_fd(fd, events) arun_wait_fd_at(ARUN_SITE, fd, events)
+
+/*
+ * What this task, or the one that spawned it before that, has set for key (any address of yours);
+ * NULL where nothing was. Does not suspend.
+ */
+ARUN_API void *arun_local_get(const void *key);
+
+/*
+ * Sets it for this task, and for those it will spawn. value stays yours. Returns 0; -1 with ENOMEM;
+ * EPERM: outside a task. Does not suspend.
+ */
+ARUN_API int arun_local_set(const void *key, void *value);
 
 /* Embedding: programs linked with -larun */
 

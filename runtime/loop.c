@@ -52,6 +52,25 @@ static void loop_park_until(struct arun_task *self, double time) {
 	ev_timer_stop(loop->ev, &timer);
 }
 
+static void loop_on_fd(struct ev_loop *ev, ev_io *watcher, int events) {
+	(void)ev;
+	(void)events;
+	task_wake(sched_current, watcher->data);
+}
+
+int loop_wait_fd(struct loop *loop, struct arun_task *self, int fd, int events,
+	double deadline) {
+	ev_io watcher;
+	ev_io_init(&watcher, loop_on_fd, fd,
+		(events & ARUN_READABLE ? EV_READ : 0) |
+			(events & ARUN_WRITABLE ? EV_WRITE : 0));
+	watcher.data = self;
+	ev_io_start(loop->ev, &watcher);
+	int result = task_suspend(&loop->sched, self, deadline, true);
+	ev_io_stop(loop->ev, &watcher);
+	return result;
+}
+
 /* The runtime's own watchers do not count as something to wait for. */
 static int loop_watch(struct loop *loop) {
 	struct loop_watchers *watchers = loop->watchers = calloc(1, sizeof *watchers);

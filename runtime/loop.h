@@ -50,6 +50,13 @@ void loop_wakeup(struct loop *loop);
 /* The monotonic clock, read now. */
 double loop_clock(void);
 
+/*
+ * Waits until libev finds fd ready for some of events (arun.h's), with which it may be
+ * wrong. Results as task_suspend(). For descriptors that are not the runtime's.
+ */
+int loop_wait_fd(struct loop *loop, struct arun_task *self, int fd, int events,
+	double deadline);
+
 /* A callback after some time; for the runtime's own use. */
 struct loop_timer {
 	void *watcher[8];

@@ -17,6 +17,7 @@
 #define SCHED_H
 
 #include "context.h"
+#include "local.h"
 #include "registry.h"
 #include "stack.h"
 
@@ -62,9 +63,10 @@ struct arun_task {
 	void *arg;
 	int result, error; /* of fn, and errno where negative */
 	struct list joiners;
-	unsigned joining; /* so many have not returned yet */
-	unsigned ignored; /* suspending calls since it was cancelled */
-	unsigned locks;   /* that it holds */
+	unsigned joining;         /* so many have not returned yet */
+	unsigned ignored;         /* suspending calls since it was cancelled */
+	unsigned locks;           /* that it holds */
+	struct local_set *locals; /* NULL: none */
 	/* Owned, by a group, a server, a generator: says what happens at its end. NULL:
 	 * it is the plugin's. */
 	void (*ended)(struct arun_task *task);

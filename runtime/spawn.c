@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* spawn - the public calls on tasks: spawn, join, cancel, detach, name. */
+/* spawn - the public calls on tasks: spawn, join, cancel, detach, name, locals. */
 #include "task.h"
 
 #include <stdio.h>
+#include <string.h>
 
 arun_task *(arun_spawn)(int (*fn)(void *), void *arg) {
 	return arun_spawn_at(NULL, "?", fn, arg);
@@ -170,4 +171,55 @@ void arun_set_name(arun_task *task, const char *format, ...) {
 	vsnprintf(name, sizeof name, format, list);
 	va_end(list);
 	task_name(task, name);
+}
+
+/* Locals */
+
+static struct local_entry *local_find(struct local_set *set, const void *key) {
+	for (unsigned i = 0; set && i < set->count; i++) {
+		if (set->entries[i].key == key) {
+			return &set->entries[i];
+		}
+	}
+	return NULL;
+}
+
+void *arun_local_get(const void *key) {
+	struct arun_task *self = arun_self();
+	struct local_entry *entry = self ? local_find(self->locals, key) : NULL;
+	return entry ? entry->value : NULL;
+}
+
+/* A copy with room for one more, for self alone; NULL: no memory. */
+static struct local_set *local_copy(const struct local_set *set) {
+	unsigned count = set ? set->count : 0;
+	size_t size = sizeof(struct local_entry) * count;
+	struct local_set *copy = malloc(sizeof *copy + size + sizeof *copy->entries);
+	if (copy) {
+		copy->refs = 1;
+		copy->count = count;
+		if (size) {
+			memcpy(copy->entries, set->entries, size);
+		}
+	}
+	return copy;
+}
+
+int arun_local_set(const void *key, void *value) {
+	struct arun_task *self = arun_self();
+	if (!self) {
+		return task_fail(EPERM, "local_set", "outside a task");
+	}
+	struct local_entry *entry = local_find(self->locals, key);
+	if (!entry || self->locals->refs > 1) {
+		struct local_set *copy = local_copy(self->locals);
+		if (!copy) {
+			return task_fail(ENOMEM, "local_set", NULL);
+		}
+		local_release(self->locals);
+		self->locals = copy;
+		entry = entry ? local_find(copy, key) : &copy->entries[copy->count++];
+	}
+	*entry = (struct local_entry){key, value};
+	return 0;
 }

@@ -5,6 +5,7 @@
 #include "gen.h"
 #include "log.h"
 #include "server.h"
+#include "timer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -361,10 +362,12 @@ int stop_drive(void *argument) {
 	double flushed = sched->registry.now + 1;
 	conn_close_all(loop, flushed < sched->clock_end ? flushed : sched->clock_end);
 	server_close_all(loop);
+	timer_stop_all(loop);
 	/* Whoever still ignores its end has until the clock's. */
 	drive_until(run, drive_swept, INFINITY);
 	/* Those that failed in their clean-up: the status is 1, and it must be said why. */
 	stop_tell_failed(run, 0);
+	timer_stop_all(loop); /* of who ignored its end */
 	registry_sweep_kind(&sched->registry, KIND_LOCK);
 	registry_sweep_kind(&sched->registry, KIND_CHANNEL);
 	registry_forget(&sched->registry);

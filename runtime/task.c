@@ -247,6 +247,7 @@ static void task_end(struct sched *sched, struct arun_task *self) {
 	if (unlikely(self->locks)) {
 		sched->leaves_locks(sched, self);
 	}
+	local_release(self->locals);
 	registry_remove(&self->object);
 	if (self->ended) {
 		self->ended(self);
@@ -316,6 +317,7 @@ struct arun_task *task_create(struct sched *sched, int (*fn)(void *), void *arg,
 	task->ended = options->ended;
 	task->owner = options->context;
 	task->object.owner = options->owner;
+	task->locals = sched->current ? local_share(sched->current->locals) : NULL;
 	task->object.maker = sched_maker(sched);
 	task->object.part = options->part;
 	list_init(&task->joiners);

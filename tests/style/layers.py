@@ -9,11 +9,11 @@ import house
 # A file of runtime/ sees the lines above its own, and in its line what stands before it.
 LAYERS = """
 base list text text_within peek log
-context stack registry symbols trace
+context stack registry local symbols trace
 sched task spawn
 poller
 loop
-handler scope group queue sync chan gen pool timer
+handler scope group queue sync chan gen pool timer waitfd
 resolve endpoint listen
 conn close connect stream udp process signals tls
 accept server
