@@ -162,6 +162,7 @@ static void run(struct launch *launch) {
 		.grace = launch->options.grace,
 		.leaks = launch->options.leaks,
 		.report_fd = launch->report_fd,
+		.suppress = launch->options.suppress,
 		.debug = launch->options.debug,
 		.signals = true,
 		.plugin = launch->plugin.handle,
@@ -169,6 +170,10 @@ static void run(struct launch *launch) {
 	};
 	int status = (entry->kind == ARUN_ENTRY_SERVER ? arun_run_forever : arun_run)(
 		entry->function, launch->argc, launch->argv, &options);
+	/* EINVAL is a bad file of suppressions, and has had its line. */
+	if (status < 0 && errno == EINVAL) {
+		ending_exit(STATUS_FAILED);
+	}
 	if (status < 0) {
 		say("%s: cannot run: %s", launch->name.path, strerror(errno));
 		ending_exit(STATUS_FAILED);

@@ -79,6 +79,11 @@ static bool set_report(struct options *options, const char *value) {
 	return *value != '\0';
 }
 
+static bool set_suppress(struct options *options, const char *value) {
+	options->suppress = value;
+	return *value != '\0';
+}
+
 static const struct option table[] = {
 	{
 		.letter = 'd',
@@ -117,6 +122,15 @@ static const struct option table[] = {
 		.about = "write the reports to FILE as JSON, one a line",
 		.environment = true,
 		.set = set_report,
+		.expected = "the name of a file",
+	},
+	{
+		.letter = 's',
+		.name = "suppress",
+		.argument = "FILE",
+		.about = "objects to leave out of the reports",
+		.environment = true,
+		.set = set_suppress,
 		.expected = "the name of a file",
 	},
 	{.letter = 'h', .name = "help", .set = set_help},

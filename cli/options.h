@@ -20,7 +20,8 @@ struct options {
 	bool debug;
 	double grace; /* seconds; 0: not given */
 	enum arun_leaks leaks;
-	const char *report; /* FILE as given; NULL: none */
+	const char *report;   /* FILE as given; NULL: none */
+	const char *suppress; /* likewise */
 };
 
 struct options_error {

@@ -630,6 +630,22 @@ ARUN_API void arun_chan_close(arun_chan *chan);
 /* Closes and frees it; what is in it is lost, who waits gets EBADF. NULL is ignored. Does not suspend. */
 ARUN_API void arun_chan_free(arun_chan *chan);
 
+/* Inspection */
+
+/*
+ * What handle stands for may live to the end: it is no leak. handle is that of a task, server,
+ * connection, generator, timer or channel. Does not suspend.
+ */
+ARUN_API void arun_daemon(void *handle);
+
+/*
+ * For tests: a mark, and how many objects that were made after it are still open. These are listed on
+ * out, as the report lists them (out NULL: only counted). -1 with ESHUTDOWN: there is no run in this
+ * thread. Raw descriptors are not looked at. Do not suspend.
+ */
+ARUN_API unsigned long arun_mark(void);
+ARUN_API int arun_leaks_since(unsigned long mark, FILE *out);
+
 /* Timers, descriptors, locals */
 
 /*

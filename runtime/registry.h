@@ -141,11 +141,11 @@ void registry_sweep_kind(struct registry *registry, enum kind_index index);
 /* Frees what was swept: no task runs any more. */
 void registry_forget(struct registry *registry);
 
-#define registry_each(object, registry, index)                                           \
-	for (struct object *object =                                                     \
+#define registry_each(at, registry, index)                                               \
+	for (struct object *at =                                                         \
 			list_first(&(registry)->objects[index], struct object, link);    \
-		&object->link != &(registry)->objects[index];                            \
-		object = list_first(&object->link, struct object, link))
+		&at->link != &(registry)->objects[index];                                \
+		at = list_first(&at->link, struct object, link))
 
 /* Appends the title of count objects of kind. */
 void registry_title(struct text *out, const struct kind *kind, uint64_t count);

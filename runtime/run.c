@@ -259,9 +259,35 @@ static int run_watch(struct run *run, const arun_options *options) {
 	return options->debug ? hog_start(&run->hog) : 0;
 }
 
+static int run_read_suppressions(struct run *run, const char *path) {
+	char words[1024];
+	struct text text;
+	text_fixed(&text, words, sizeof words);
+	if (suppress_load(&run->suppress, path, &text) < 0) {
+		log_line(LOG_LEVEL_ERROR, "%s", words);
+		errno = EINVAL;
+		return -1;
+	}
+	return 0;
+}
+
+/* A rule that matches nothing any more hides the next object that it fits. */
+static void run_name_idle_rules(const struct suppress *suppress) {
+	for (size_t i = 0; i < suppress->count; i++) {
+		const struct suppress_rule *rule = &suppress->rules[i];
+		if (!rule->used) {
+			log_line(LOG_LEVEL_NOTICE, "%s:%d: %s:%s matched nothing",
+				suppress->path, rule->line, rule->kind, rule->pattern);
+		}
+	}
+}
+
 static int run_open(struct run *run, const arun_options *options) {
 	struct sched *sched = &run->loop.sched;
 	if (loop_init(&run->loop, options->loop, run_exceptions(options->plugin)) < 0) {
+		return -1;
+	}
+	if (run_read_suppressions(run, options->suppress) < 0) {
 		return -1;
 	}
 	sched_current = sched;
@@ -318,6 +344,7 @@ static void run_close(struct run *run) {
 		loop_timer_stop(&run->loop, &run->clock);
 	}
 	snapshot_finish(&run->snapshot);
+	suppress_finish(&run->suppress);
 	rawfd_finish(&run->rawfd);
 	loop_finish(&run->loop);
 	sched_current = NULL;
@@ -350,6 +377,9 @@ static int run_start(int (*fn)(int, char **), int argc, char **argv, arun_option
 	if (status == 0) {
 		loop_run(&run->loop);
 		status = run_report(run);
+		if (options.debug) {
+			run_name_idle_rules(&run->suppress);
+		}
 		if (given) {
 			given->signal = run_signal(run);
 		}

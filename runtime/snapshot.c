@@ -110,11 +110,30 @@ static bool is_leak(const struct object *object) {
 	       (!object->kind->leaked || object->kind->leaked(object));
 }
 
-static void snapshot_see_all(struct snapshot *snapshot, enum snapshot_what what,
-	const struct registry *registry) {
+/* Whether a rule leaves it out; then it is counted. */
+static bool is_suppressed(struct snapshot *snapshot, const struct snapshot_scope *scope,
+	const char *kind, const char *name, const struct arun_site *site) {
+	if (!scope->suppress || !suppress_matches(scope->suppress, kind, name, site)) {
+		return false;
+	}
+	snapshot->suppressed++;
+	return true;
+}
+
+static bool is_wanted(struct snapshot *snapshot, const struct snapshot_scope *scope,
+	const struct object *object) {
+	const struct kind *kind = object->kind;
+	return object->id > scope->since &&
+	       (scope->what == SNAPSHOT_ALL || is_leak(object)) &&
+	       !is_suppressed(
+		       snapshot, scope, kind->word, kind->name(object), object->site);
+}
+
+static void snapshot_see_all(struct snapshot *snapshot,
+	const struct snapshot_scope *scope, const struct registry *registry) {
 	for (int i = 0; i < KIND_COUNT; i++) {
 		registry_each (object, registry, i) {
-			if (what == SNAPSHOT_ALL || is_leak(object)) {
+			if (is_wanted(snapshot, scope, object)) {
 				snapshot_see(snapshot, object);
 			}
 		}
@@ -229,6 +248,7 @@ static void snapshot_copy_all(struct snapshot *snapshot) {
 
 struct snapshot_search {
 	struct snapshot *snapshot;
+	const struct snapshot_scope *scope;
 	const struct rawfd *rawfd;
 };
 
@@ -257,6 +277,13 @@ static void snapshot_see_fd(void *context, int fd) {
 	struct snapshot_search *search = context;
 	struct snapshot *snapshot = search->snapshot;
 	struct snapshot_memory *memory = snapshot->memory;
+	char buffer[TEXT_LIMIT];
+	struct text name;
+	text_fixed(&name, buffer, sizeof buffer);
+	rawfd_name(search->rawfd, fd, &name);
+	if (is_suppressed(snapshot, search->scope, rawfd_kind.word, buffer, NULL)) {
+		return;
+	}
 	snapshot_count(snapshot, &rawfd_kind);
 	if (!memory || snapshot->groups == SNAPSHOT_GROUPS || !arena_has_room(memory)) {
 		snapshot->unlisted++;
@@ -311,16 +338,22 @@ static void snapshot_sort(struct snapshot *snapshot) {
 
 void snapshot_take(struct snapshot *snapshot, enum snapshot_what what,
 	const struct registry *registry, const struct rawfd *rawfd) {
+	const struct snapshot_scope scope = {.what = what};
+	snapshot_take_scope(snapshot, &scope, registry, rawfd);
+}
+
+void snapshot_take_scope(struct snapshot *snapshot, const struct snapshot_scope *scope,
+	const struct registry *registry, const struct rawfd *rawfd) {
 	*snapshot = (struct snapshot){.now = loop_clock()};
 	void *memory = mmap(NULL, sizeof *snapshot->memory, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	snapshot->memory = memory == MAP_FAILED ? NULL : memory;
-	snapshot_see_all(snapshot, what, registry);
+	snapshot_see_all(snapshot, scope, registry);
 	if (snapshot->memory) {
 		snapshot_copy_all(snapshot);
 	}
 	if (rawfd) {
-		struct snapshot_search search = {snapshot, rawfd};
+		struct snapshot_search search = {snapshot, scope, rawfd};
 		rawfd_each(rawfd, registry, snapshot_see_fd, &search);
 	}
 	if (snapshot->memory) {

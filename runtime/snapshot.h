@@ -11,6 +11,7 @@
 #define SNAPSHOT_H
 
 #include "rawfd.h"
+#include "suppress.h"
 
 enum {
 	SNAPSHOT_GROUPS = 1024,
@@ -21,6 +22,13 @@ enum {
 enum snapshot_what {
 	SNAPSHOT_LEAKS, /* what nobody closed */
 	SNAPSHOT_ALL /* all that is listed, also parts and what lives in the background */
+};
+
+/* Which objects a snapshot is of. */
+struct snapshot_scope {
+	enum snapshot_what what;
+	struct suppress *suppress; /* leaves objects out, and counts them; NULL: none */
+	uint64_t since;            /* only objects with a higher id */
 };
 
 /* A copy of an object. */
@@ -56,6 +64,7 @@ struct snapshot {
 	uint64_t total, counts[SNAPSHOT_KINDS];   /* of objects, by kind_index; raw
 						     descriptors last */
 	const struct kind *kinds[SNAPSHOT_KINDS]; /* of those that are counted */
+	uint64_t suppressed;                      /* so many were left out */
 	uint64_t unlisted;                        /* so many of total are in no group */
 	unsigned groups;
 	const struct snapshot_group *const *group; /* in the order of reports */
@@ -65,6 +74,10 @@ struct snapshot {
 /* Takes a snapshot of registry, and of the raw descriptors; rawfd may be NULL. To be
  * finished. */
 void snapshot_take(struct snapshot *snapshot, enum snapshot_what what,
+	const struct registry *registry, const struct rawfd *rawfd);
+
+/* The same of a part of them. */
+void snapshot_take_scope(struct snapshot *snapshot, const struct snapshot_scope *scope,
 	const struct registry *registry, const struct rawfd *rawfd);
 
 /*

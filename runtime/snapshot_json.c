@@ -160,8 +160,8 @@ static void add_counts(struct text *out, const struct snapshot *snapshot) {
 			comma = ", ";
 		}
 	}
-	text_add(out, "}, \"total\": %lu, \"suppressed\": 0",
-		(unsigned long)snapshot->total);
+	text_add(out, "}, \"total\": %lu, \"suppressed\": %lu",
+		(unsigned long)snapshot->total, (unsigned long)snapshot->suppressed);
 	if (snapshot->unlisted) {
 		text_add(out, ", \"unlisted\": %lu", (unsigned long)snapshot->unlisted);
 	}

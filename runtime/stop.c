@@ -69,7 +69,9 @@ static double stop_share(const struct run *run, double share) {
 static void stop_snapshot(struct run *run) {
 	if (!run->snapped) {
 		run->snapped = true;
-		snapshot_take(&run->snapshot, SNAPSHOT_LEAKS, &run->loop.sched.registry,
+		const struct snapshot_scope scope = {
+			.what = SNAPSHOT_LEAKS, .suppress = &run->suppress};
+		snapshot_take_scope(&run->snapshot, &scope, &run->loop.sched.registry,
 			&run->rawfd);
 	}
 }

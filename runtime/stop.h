@@ -25,6 +25,7 @@ struct run {
 	struct handler handler;
 	struct report report;
 	struct rawfd rawfd;
+	struct suppress suppress;
 	struct snapshot snapshot;
 	bool snapped;
 	struct trace trace;

@@ -5,7 +5,7 @@
 _arun_values() {
 	case $1 in
 	--leaks) compgen -W 'off warn error' -- "$2" ;;
-	--report) compgen -f -- "$2" ;;
+	--report | --suppress) compgen -f -- "$2" ;;
 	esac
 }
 
@@ -36,9 +36,10 @@ _arun_walk() {
 		fi
 		case $word in
 		--) dashes=1 ;;
-		--grace | --leaks | --report) wants=$word ;;
+		--grace | --leaks | --report | --suppress) wants=$word ;;
 		--*) ;;
 		-*g) wants=--grace ;;
+		-*s) wants=--suppress ;;
 		esac
 	done
 	[[ $dashes ]] && wants=PLUGIN
@@ -62,7 +63,7 @@ _arun() {
 	fi
 	if [[ ! $wants && $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W '-d --debug -t --check -g --grace=
-			--leaks= --report= -h --help -V --version' -- "$cur")
+			--leaks= --report= -s --suppress= -h --help -V --version' -- "$cur")
 		[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null
 	elif [[ $wants && $wants != PLUGIN ]]; then
 		mapfile -t COMPREPLY < <(_arun_values "$wants" "$cur")

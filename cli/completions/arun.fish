@@ -12,10 +12,10 @@ function __arun_before_plugin
 			continue
 		end
 		switch $word
-			case --grace --leaks --report
+			case --grace --leaks --report --suppress
 				set value 1
 			case '--*'
-			case '-*g'
+			case '-*g' '-*s'
 				set value 1
 			case '-*'
 			case '*'
@@ -40,5 +40,6 @@ complete -c arun -n __arun_before_plugin -s t -l check -d 'load PLUGIN, print wh
 complete -c arun -n __arun_before_plugin -s g -l grace -x -d 'time to end cleanly after a signal (8)'
 complete -c arun -n __arun_before_plugin -l leaks -x -a 'off warn error' -d 'what leaks do at the end (warn); error: exit status 23'
 complete -c arun -n __arun_before_plugin -l report -r -F -d 'write the reports to FILE as JSON, one a line'
+complete -c arun -n __arun_before_plugin -s s -l suppress -r -F -d 'objects to leave out of the reports'
 complete -c arun -n __arun_before_plugin -s h -l help -d 'print the options and exit'
 complete -c arun -n __arun_before_plugin -s V -l version -d 'print the version and exit'

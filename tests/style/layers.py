@@ -17,7 +17,7 @@ handler scope group queue sync chan gen pool timer waitfd
 resolve endpoint listen
 conn close connect stream udp process signals tls
 accept server
-rawfd snapshot snapshot_text snapshot_json report scene dump crash hog
+suppress rawfd snapshot snapshot_text snapshot_json inspect report scene dump crash hog
 stop layout run
 """.split("\n")
 ORDER = [name for line in LAYERS for name in line.split()]

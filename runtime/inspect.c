@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* inspect - what a program may ask about its own open objects. */
+#include "loop.h"
+#include "snapshot_text.h"
+
+void arun_daemon(void *handle) {
+	struct object *object = handle; /* what has a handle begins with its object */
+	if (!sched_current || !object) {
+		return;
+	}
+	for (int i = 0; i < KIND_COUNT; i++) {
+		registry_each (listed, &sched_current->registry, i) {
+			if (listed == object) {
+				listed->background = true;
+				return;
+			}
+		}
+	}
+	task_misuse(NULL, "arun_daemon() of what is no open object");
+}
+
+unsigned long arun_mark(void) {
+	return sched_current ? sched_current->registry.last_id : 0;
+}
+
+int arun_leaks_since(unsigned long mark, FILE *out) {
+	struct sched *sched = sched_here();
+	if (!sched) {
+		return -1;
+	}
+	const struct snapshot_scope scope = {.what = SNAPSHOT_LEAKS, .since = mark};
+	struct snapshot snapshot;
+	struct text text;
+	snapshot_take_scope(&snapshot, &scope, &sched->registry, NULL);
+	int count = snapshot.total > INT32_MAX ? INT32_MAX : (int)snapshot.total;
+	if (out && count) {
+		text_init(&text);
+		snapshot_text(&snapshot, "leaks since the mark", &text);
+		fwrite(text.data, 1, text.length, out);
+		text_finish(&text);
+	}
+	snapshot_finish(&snapshot);
+	return count;
+}

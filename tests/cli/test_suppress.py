@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What a file of suppressions leaves out of the reports."""
+import json
+import pathlib
+import tempfile
+
+from plugins import build
+from tap import arun, claim, contains, equal, main
+
+FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="arun-suppress-"))
+SOURCE = """#include <arun.h>
+#include <fcntl.h>
+static int janitor(void *arg) {
+	(void)arg;
+	return arun_sleep(600);
+}
+static int items(void *arg) {
+	return arun_gen_yield(arg);
+}
+static int leaves(int argc, char **argv) {
+	(void)argc;
+	arun_spawn(janitor, NULL);
+	arun_gen_next(arun_gen_new(items, argv));
+	open("/etc/passwd", O_RDONLY);
+	return 0;
+}
+ARUN_MAIN(leaves)
+"""
+
+
+def plugin():
+    path = FOLDER / "leaves.c"
+    if not path.exists():
+        path.write_text(SOURCE)
+        build(FOLDER, path)
+    return FOLDER / "leaves.so"
+
+
+def rules(text):
+    path = FOLDER / "rules"
+    path.write_text(text)
+    return path
+
+
+@claim
+def objects_that_fit_a_rule_are_left_out():
+    report = FOLDER / "report.json"
+    ended = arun("-s", rules("task:jan*\n*:leaves\n"), f"--report={report}", plugin())
+    contains(ended.stderr, "1 leak: 1 fd")
+    assert "janitor" not in ended.stderr and "generator" not in ended.stderr, ended.stderr
+    equal(json.loads(report.read_text())["suppressed"], 2)
+
+
+@claim
+def descriptors_are_matched_by_their_path():
+    ended = arun("-s", rules("fd:/etc/*\ntask:*\ngenerator:*\n"), "--leaks=error", plugin())
+    equal((ended.stderr, ended.returncode), ("", 0))
+
+
+@claim
+def the_environment_names_the_file_too():
+    ended = arun(plugin(), env={"ARUN_SUPPRESS": str(rules("*:*\n"))})
+    equal(ended.stderr, "")
+
+
+@claim
+def a_bad_rule_is_one_line_and_125():
+    path = rules("task:a\nno rule\n")
+    ended = arun("-s", path, plugin())
+    equal((ended.stderr, ended.returncode),
+          (f'arun: {path}:2: "no rule" is not KIND:PATTERN\n', 125))
+
+
+@claim
+def a_missing_file_is_one_line_and_125():
+    ended = arun("--suppress=/nonexistent", plugin())
+    equal((ended.stderr, ended.returncode), ("arun: /nonexistent: No such file or directory\n", 125))
+
+
+@claim
+def debug_names_the_rules_that_matched_nothing():
+    path = rules("*:*\ntask:nobody\n")
+    ended = arun("--debug", "-s", path, plugin())
+    contains(ended.stderr, f"arun: {path}:2: task:nobody matched nothing\n")
+    assert "*:* matched" not in ended.stderr, ended.stderr
+
+
+main()
