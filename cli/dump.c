@@ -20,12 +20,6 @@ static double clock_now(void) {
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static double seconds_of(uint64_t number) {
-	double seconds;
-	memcpy(&seconds, &number, sizeof seconds);
-	return seconds;
-}
-
 /* The run */
 
 static const char *run_string(struct constants *constants, uint64_t run, enum field field,
@@ -45,7 +39,7 @@ static void read_run(struct dump *dump, struct constants *constants, uint64_t ru
 	dump->server = constants_field(constants, run, FIELD_RUN_SERVER);
 	dump->stopping = constants_field(constants, run, FIELD_RUN_STOPPING);
 	dump->uptime = clock_now() -
-		       seconds_of(constants_field(constants, run, FIELD_RUN_STARTED));
+		       field_seconds(constants_field(constants, run, FIELD_RUN_STARTED));
 	remote_string(constants->remote, run + fields->at[FIELD_RUN_BUILD_ID].offset,
 		dump->build_id, sizeof dump->build_id);
 	memcpy(dump->version, fields->version, sizeof dump->version);
@@ -64,7 +58,7 @@ static uint64_t read_loop(struct dump *dump, struct constants *constants, uint64
 	}
 	char state = remote_state(constants->remote);
 	dump->stopped = state == 'T' || state == 't';
-	dump->turn = clock_now() - seconds_of(turn);
+	dump->turn = clock_now() - field_seconds(turn);
 	dump->loop = !current               ? DUMP_IDLE
 		     : dump->turn > BLOCKED ? DUMP_BLOCKED
 					    : DUMP_RUNNING;

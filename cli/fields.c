@@ -73,8 +73,8 @@ int fields_read(struct fields *fields, const struct remote *remote, uint64_t add
 	return memchr(found, false, sizeof found) || !all_fit(fields) ? -1 : 0;
 }
 
-uint64_t field_number(const struct copy *copy, enum field field) {
-	uint32_t offset = copy->fields->at[field].offset;
+uint64_t field_inside(const struct copy *copy, uint32_t start, enum field field) {
+	size_t offset = (size_t)start + copy->fields->at[field].offset;
 	uint32_t size = copy->fields->at[field].size;
 	uint64_t wide;
 	uint32_t word;
@@ -94,8 +94,11 @@ uint64_t field_number(const struct copy *copy, enum field field) {
 	}
 }
 
-double field_seconds(const struct copy *copy, enum field field) {
-	uint64_t number = field_number(copy, field);
+uint64_t field_number(const struct copy *copy, enum field field) {
+	return field_inside(copy, 0, field);
+}
+
+double field_seconds(uint64_t number) {
 	double seconds;
 	_Static_assert(sizeof seconds == sizeof number, "a double");
 	memcpy(&seconds, &number, sizeof seconds);

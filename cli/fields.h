@@ -116,9 +116,13 @@ struct copy {
 	unsigned char bytes[FIELDS_STRUCT];
 };
 
-/* The value of a number, a bool or a pointer in a copy. */
+/* The value of a number, a bool or a pointer in a copy, or in the struct that begins so many
+ * bytes inside it. */
+uint64_t field_inside(const struct copy *copy, uint32_t start, enum field field);
 uint64_t field_number(const struct copy *copy, enum field field);
-double field_seconds(const struct copy *copy, enum field field);
+
+/* What a number is as a double. */
+double field_seconds(uint64_t number);
 
 /* The value of a constant. */
 static inline uint32_t field_constant(const struct fields *fields, enum field field) {

@@ -29,7 +29,27 @@ static uint64_t number(const struct reader *reader, enum field field) {
 	return field_number(&reader->copy, field);
 }
 
-/* Unlike those of constants, strings of objects come and go. */
+/* The names of functions, which last. */
+static const char *constant(const struct reader *reader, enum field field) {
+	return constants_string(reader->constants, number(reader, field));
+}
+
+/* A name is a constant, or a copy in the task. */
+static const char *task_name(const struct reader *reader) {
+	const struct copy *copy = &reader->copy;
+	uint64_t address = number(reader, FIELD_TASK_NAME);
+	if (address < copy->address || address >= copy->address + copy->size) {
+		return constant(reader, FIELD_TASK_NAME);
+	}
+	char name[FIELDS_STRUCT];
+	size_t start = address - copy->address, size = copy->size - start;
+	size = size < sizeof name ? size : sizeof name - 1;
+	memcpy(name, copy->bytes + start, size);
+	name[size] = '\0';
+	return arena_string(&reader->dump->arena, name);
+}
+
+/* Other strings of objects come and go. */
 static const char *string(const struct reader *reader, enum field field) {
 	char buffer[REMOTE_STRING];
 	uint64_t address = number(reader, field);
@@ -55,8 +75,8 @@ static const char *detail(const struct reader *reader, const char *format, ...) 
 /* Kinds */
 
 static void read_wait(struct reader *reader, struct dump_object *object) {
-	double since = field_seconds(&reader->copy, FIELD_TASK_SINCE);
-	double until = field_seconds(&reader->copy, FIELD_TASK_UNTIL);
+	double since = field_seconds(number(reader, FIELD_TASK_SINCE));
+	double until = field_seconds(number(reader, FIELD_TASK_UNTIL));
 	object->waited = reader->now - since;
 	object->left = isfinite(until) && until > 0 ? until - reader->now : -1;
 	object->awaits_address = number(reader, FIELD_TASK_AWAITS);
@@ -70,9 +90,9 @@ static void read_task(struct reader *reader, struct dump_object *object) {
 	const struct fields *fields = reader->copy.fields;
 	uint64_t state = number(reader, FIELD_TASK_STATE);
 	object->is_task = true;
-	object->name = string(reader, FIELD_TASK_NAME);
+	object->name = task_name(reader);
 	object->at = constants_site(reader->constants, number(reader, FIELD_TASK_AT));
-	object->op = constants_string(reader->constants, number(reader, FIELD_TASK_OP));
+	object->op = constant(reader, FIELD_TASK_OP);
 	object->runs = number(reader, FIELD_TASK_RUNS);
 	object->sp = number(reader, FIELD_TASK_SP);
 	object->stack = number(reader, FIELD_TASK_STACK);
@@ -105,7 +125,7 @@ static void read_conn(struct reader *reader, struct dump_object *object) {
 	uint64_t room = reader->copy.size - at;
 	char peer[PEER_TEXT];
 	peer_text(peer, reader->copy.bytes + at, length < room ? length : room);
-	object->name = string(reader, FIELD_CONN_HANDLER_NAME);
+	object->name = constant(reader, FIELD_CONN_HANDLER_NAME);
 	object->fd = (int)number(reader, FIELD_CONN_FD);
 	object->about = *peer ? arena_string(&reader->dump->arena, peer) : NULL;
 	object->task_address = number(reader, FIELD_CONN_TASK);
@@ -119,7 +139,7 @@ static void read_server(struct reader *reader, struct dump_object *object) {
 	bool closing = number(reader, FIELD_SERVER_CLOSING);
 	object->name = string(reader, FIELD_SERVER_NAME);
 	if (!object->name) {
-		object->name = string(reader, FIELD_SERVER_HANDLER_NAME);
+		object->name = constant(reader, FIELD_SERVER_HANDLER_NAME);
 	}
 	object->about = string(reader, FIELD_SERVER_ADDRESS);
 	object->fd = (int)number(reader, FIELD_SERVER_FD);
@@ -132,7 +152,7 @@ static void read_server(struct reader *reader, struct dump_object *object) {
 }
 
 static void read_gen(struct reader *reader, struct dump_object *object) {
-	object->name = string(reader, FIELD_GEN_NAME);
+	object->name = constant(reader, FIELD_GEN_NAME);
 	object->task_address = number(reader, FIELD_GEN_BODY);
 	object->state = number(reader, FIELD_GEN_ENDED)       ? "ended"
 			: !number(reader, FIELD_GEN_STARTED)  ? "new"
@@ -170,8 +190,6 @@ static const struct shape *shape_of(const struct dump_kind *kind) {
 
 /* Copies */
 
-/* Fields of "object" are read from a copy that begins with it; others from the struct
- * around it. */
 static bool take_copy(struct reader *reader, uint64_t address, uint32_t size) {
 	struct copy *copy = &reader->copy;
 	copy->fields = reader->walk->fields;
@@ -194,50 +212,46 @@ static bool is_there(const struct reader *reader, const struct walk_found *found
 	return walk_object(reader->walk, found->address, &now) && now.id == found->id;
 }
 
-static void read_common(struct reader *reader, struct dump_object *object) {
-	object->id = number(reader, FIELD_OBJECT_ID);
-	object->site =
-		constants_site(reader->constants, number(reader, FIELD_OBJECT_SITE));
-	object->owner_address = number(reader, FIELD_OBJECT_OWNER);
-	object->part = number(reader, FIELD_OBJECT_PART);
-	object->age = reader->now - field_seconds(&reader->copy, FIELD_OBJECT_BORN);
+static void read_common(
+	const struct reader *reader, struct dump_object *object, uint32_t start) {
+	const struct copy *copy = &reader->copy;
+	object->id = field_inside(copy, start, FIELD_OBJECT_ID);
+	object->site = constants_site(
+		reader->constants, field_inside(copy, start, FIELD_OBJECT_SITE));
+	object->owner_address = field_inside(copy, start, FIELD_OBJECT_OWNER);
+	object->part = field_inside(copy, start, FIELD_OBJECT_PART);
+	object->age =
+		reader->now - field_seconds(field_inside(copy, start, FIELD_OBJECT_BORN));
 	object->fd = -1;
 	object->left = -1;
 	object->state = "open";
 }
 
-/* What its kind has. Returns whether it could be read. */
-static bool read_shape(struct reader *reader, struct dump_object *object) {
-	const struct shape *shape = shape_of(object->kind);
-	const struct fields *fields = reader->walk->fields;
-	if (!shape) {
-		return true;
-	}
-	uint64_t start = object->address - fields->at[shape->object].offset;
-	if (!take_copy(reader, start, fields->at[shape->size].size)) {
-		return false;
-	}
-	shape->read(reader, object);
-	return true;
-}
-
-/* Returns whether it was there all the time. */
+/* Returns whether it was there, and of that kind, all the time. */
 static bool read_object(struct reader *reader, const struct walk_found *found,
 	struct dump_object *object) {
-	*object = (struct dump_object){.address = found->address};
-	if (!take_copy(reader, found->address,
-		    reader->walk->fields->at[FIELD_OBJECT].size)) {
+	const struct fields *fields = reader->walk->fields;
+	struct dump_kind *kind = constants_kind(reader->constants, found->kind);
+	if (!kind) {
 		return false;
 	}
-	read_common(reader, object);
-	object->kind =
-		constants_kind(reader->constants, number(reader, FIELD_OBJECT_KIND));
-	if (object->id != found->id || !object->kind) {
+	const struct shape *shape = shape_of(kind);
+	uint32_t start = shape ? fields->at[shape->object].offset : 0;
+	uint32_t size = fields->at[shape ? shape->size : FIELD_OBJECT].size;
+	if (!take_copy(reader, found->address - start, size)) {
 		return false;
 	}
-	bool read = read_shape(reader, object);
+	*object = (struct dump_object){.address = found->address, .kind = kind};
+	read_common(reader, object, start);
+	if (object->id != found->id ||
+		field_inside(&reader->copy, start, FIELD_OBJECT_KIND) != found->kind) {
+		return false;
+	}
+	if (shape) {
+		shape->read(reader, object);
+	}
 	object->name = object->name ? object->name : "";
-	return read && is_there(reader, found);
+	return is_there(reader, found);
 }
 
 void objects_read(struct dump *dump, struct constants *constants, const struct walk *walk,
