@@ -3,20 +3,27 @@
 #include "loop.h"
 #include "snapshot_text.h"
 
-void arun_daemon(void *handle) {
-	struct object *object = handle; /* what has a handle begins with its object */
-	if (!sched_current || !object) {
-		return;
-	}
+/* The open object that handle stands for; NULL: there is none. */
+static struct object *object_of(const struct registry *registry, const void *handle) {
 	for (int i = 0; i < KIND_COUNT; i++) {
-		registry_each (listed, &sched_current->registry, i) {
-			if (listed == object) {
-				listed->background = true;
-				return;
+		registry_each (object, registry, i) {
+			if ((char *)object - object->kind->offset == handle) {
+				return object;
 			}
 		}
 	}
-	task_misuse(NULL, "arun_daemon() of what is no open object");
+	return NULL;
+}
+
+void arun_daemon(void *handle) {
+	if (!sched_current || !handle) {
+		return;
+	}
+	struct object *object = object_of(&sched_current->registry, handle);
+	if (!object) {
+		task_misuse(NULL, "arun_daemon() of what is no open object");
+	}
+	object->background = true;
 }
 
 unsigned long arun_mark(void) {

@@ -70,6 +70,7 @@ struct kind {
 	const char *help;    /* "arun_close()" */
 	const char *outcome; /* what arun does of it at the end: "closed", "cancelled" */
 	bool ageless;        /* its line leaves the age out */
+	size_t offset;       /* of the object in what the handle points at */
 
 	/* Without it, every object of the kind that is still open is a leak. */
 	bool (*leaked)(const struct object *object);

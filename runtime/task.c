@@ -54,6 +54,7 @@ static bool task_kind_waiting(const struct object *object, struct waiting *out) 
 
 const struct kind task_kind = {
 	.index = KIND_TASK,
+	.offset = offsetof(struct arun_task, object),
 	.word = "task",
 	.title = "task",
 	.fate = "still running",
@@ -90,6 +91,7 @@ static void task_failed_detail(const struct object *object, struct text *out) {
 
 const struct kind task_failed_kind = {
 	.index = KIND_FAILED,
+	.offset = offsetof(struct arun_task, object),
 	.word = "failed",
 	.title = "failed task",
 	.fate = "never joined",

@@ -21,6 +21,7 @@ Usage: arun [OPTION]... PLUGIN[:ENTRY] [ARG]...
   -g, --grace=SECONDS        time to end cleanly after a signal (8)
       --leaks=off|warn|error what leaks do at the end (warn); error: exit status 23
       --report=FILE          write the reports to FILE as JSON, one a line
+  -s, --suppress=FILE        objects to leave out of the reports
   -h, --help    -V, --version
 """
 LONG = re.findall(r"--([a-z-]+)", HELP)
@@ -66,10 +67,10 @@ def version_is_one_line():
 
 @claim
 def an_unknown_option_is_a_usage_error():
-    for word in ("--x", "--deb", "--listen", "--workers", "--suppress", "--log-level"):
+    for word in ("--x", "--deb", "--listen", "--workers", "--log-level"):
         usage(arun(word + "=1", "./p.so"), f"unknown option '{word}'")
         usage(arun(word, "./p.so"), f"unknown option '{word}'")
-    for letter in "xlwrsD":
+    for letter in "xlwrD":
         usage(arun("-" + letter, "./p.so"), f"unknown option '-{letter}'")
         usage(arun("-d" + letter, "./p.so"), f"unknown option '-{letter}'")
     usage(arun("--a\nb\x1b[31m"), r"unknown option '--a\nb\x1b[31m'")
