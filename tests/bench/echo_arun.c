@@ -5,7 +5,7 @@
 #include <string.h>
 
 static int echo(arun_conn *conn, void *arg) {
-	char buf[16384];
+	char buf[4096];
 	ssize_t n;
 	(void)arg;
 	while ((n = arun_read(conn, buf, sizeof buf)) > 0) {

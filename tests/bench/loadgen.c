@@ -5,8 +5,9 @@
  *
  *	loadgen PORT CONNECTIONS SECONDS SERVER_PID
  *
- * Prints: requests a second, nanoseconds of the server's processor time a request, the 50th and the
- * 99th percentile of the time to the answer in microseconds, and the connections that broke.
+ * Prints: requests a second, nanoseconds of the server's processor time a request, the
+ * 50th and the 99th percentile of the time to the answer in microseconds, the connections
+ * that broke, and the requests with those of the warm-up.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -180,14 +181,16 @@ int main(int argc, char **argv) {
 		}
 	}
 	turn_until(set, now_ns() + WARM_UP);
+	uint64_t warm = seen.requests;
 	memset(&seen, 0, sizeof seen);
 	uint64_t start = now_ns(), cpu = cpu_ns(argv[4]);
 	turn_until(set, start + (uint64_t)(atof(argv[3]) * (double)SECOND));
 	cpu = cpu_ns(argv[4]) - cpu;
 	double requests = seen.requests ? (double)seen.requests : 1;
-	printf("%.0f %.0f %.1f %.1f %lu\n", requests * 1e9 / (double)(now_ns() - start),
-		(double)cpu / requests, percentile(0.5), percentile(0.99),
-		(unsigned long)seen.broken);
+	printf("%.0f %.0f %.1f %.1f %lu %lu\n",
+		requests * 1e9 / (double)(now_ns() - start), (double)cpu / requests,
+		percentile(0.5), percentile(0.99), (unsigned long)seen.broken,
+		(unsigned long)(warm + seen.requests));
 	free(conns);
 	return 0;
 }

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static char peer_buffer[16384];
+static char peer_buffer[4096];
 
 /* Listens on a port of loopback, which it prints. */
 static inline int peer_listen(void) {

@@ -152,21 +152,6 @@ class Server:
         self.process.communicate()
 
 
-def syscalls(pid, seconds):
-    """How many system calls a process makes from now on: a function that waits and tells."""
-    if not shutil.which("perf"):
-        return None
-    perf = subprocess.Popen(
-        ["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p", str(pid),
-         "sleep", str(seconds)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=on(OTHER))
-
-    def tell():
-        said = perf.communicate()[1].split(",")[0]
-        return int(said) if perf.returncode == 0 and said.isdigit() else None
-    return tell
-
-
 def echo(folder, rounds, seconds):
     commands = {
         "arun": [ARUN, folder / "echo_arun.so"],
@@ -192,26 +177,27 @@ def echo(folder, rounds, seconds):
     return tables
 
 
+def syscalls(folder, words, connections, seconds):
+    """System calls of a server a request, over all of a load; None: they cannot be counted."""
+    server = Server(words)
+    done = subprocess.run(
+        ["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p", str(server.process.pid),
+         str(folder / "loadgen"), server.port, str(connections), str(seconds),
+         str(server.process.pid)], capture_output=True, text=True, preexec_fn=on(OTHER))
+    server.end()
+    calls, requests = done.stderr.split(",")[0], done.stdout.split()
+    return int(calls) / int(requests[5]) if calls.isdigit() and len(requests) == 6 else None
+
+
 def echo_syscalls(folder, seconds):
-    """Counted while 50 connections are busy."""
     table = Table("Echo: system calls a request")
-    per = {}
-    for name, words in (("arun", [ARUN, folder / "echo_arun.so"]),
-                        ("libev", [folder / "echo_libev"])):
-        server = Server(words)
-        load = subprocess.Popen(
-            [str(folder / "loadgen"), server.port, "50", str(seconds + 1),
-             str(server.process.pid)], stdout=subprocess.PIPE, text=True, preexec_fn=on(OTHER))
-        time.sleep(0.3)
-        tell = syscalls(server.process.pid, seconds)
-        calls = tell and tell()
-        rate = float(load.communicate()[0].split()[0])
-        per[name] = calls / seconds / rate if calls else None
-        server.end()
-    if per["arun"] is None:
+    for connections in (50, 1000) if shutil.which("perf") else ():
+        own = syscalls(folder, [ARUN, folder / "echo_arun.so"], connections, seconds)
+        peer = syscalls(folder, [folder / "echo_libev"], connections, seconds)
+        if own and peer:
+            table.add(f"an echo, {connections:,} connections", own, peer, "plain libev callbacks")
+    if not table.rows:
         table.title += " (not counted: perf is not installed, or not permitted)"
-    else:
-        table.add("an echo", per["arun"], per["libev"], "plain libev callbacks")
     return table
 
 
@@ -250,7 +236,7 @@ def main():
         "tasks": lambda: [tasks(folder, rounds)],
         "instructions": lambda: [instructions(folder)],
         "memory": lambda: [memory(folder)],
-        "echo": lambda: echo(folder, rounds, given.seconds) + [echo_syscalls(folder, 1)],
+        "echo": lambda: echo(folder, rounds, given.seconds) + [echo_syscalls(folder, given.seconds)],
         "start": lambda: [start_up(folder, 200)],
     }
     for name, part in parts.items():
