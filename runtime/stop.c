@@ -71,8 +71,8 @@ static void stop_snapshot(struct run *run) {
 		run->snapped = true;
 		const struct snapshot_scope scope = {
 			.what = SNAPSHOT_LEAKS, .suppress = &run->suppress};
-		snapshot_take_scope(&run->snapshot, &scope, &run->loop.sched.registry,
-			&run->rawfd);
+		snapshot_take_scope(
+			&run->snapshot, &scope, &run->loop.sched.registry, &run->rawfd);
 	}
 }
 

@@ -390,7 +390,7 @@ def the_man_page_has_the_options_of_help():
 
 @claim
 def the_completions_have_the_options_of_help():
-    equal(len(ABOUT), 5)
+    equal(len(ABOUT), 6)
     bash = read("cli", "completions", "arun.bash")
     offered = re.search(r"compgen -W '(-d[^']*)'", bash)[1].split()
     equal(offered, re.findall(r"-\w(?=,)|--[a-z-]+=?", HELP))
@@ -424,7 +424,8 @@ def bash_completes_options_values_and_plugins():
         raise Skip("bash is not installed")
     equal(run("bash", "-n", os.path.join(COMPLETIONS, "arun.bash")).returncode, 0)
     equal(bash_completes("--"), ["--" + name for name in
-                                 ("debug", "check", "grace=", "leaks=", "report=", "help",
+                                 ("debug", "check", "grace=", "leaks=", "report=",
+                                  "suppress=", "help",
                                   "version")])
     equal(bash_completes("-d", "--le"), ["--leaks="])
     for words in (["--leaks", "=", "w"], ["--leaks", "w"]):
