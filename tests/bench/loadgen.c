@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,8 @@ static struct { uint64_t slots[SLOTS], requests, broken; } seen;
 
 static const uint64_t WARM_UP = 200000000, SECOND = 1000000000;
 static char message[SIZE], answer[SIZE];
+static size_t open_conns;
+static bool over; /* nothing more is asked */
 
 static uint64_t now_ns(void) {
 	struct timespec now;
@@ -97,12 +100,18 @@ static void dial(int set, struct conn *conn, const char *port) {
 		exit(1);
 	}
 	setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	open_conns++;
+}
+
+static void hang_up(struct conn *conn) {
+	close(conn->fd);
+	conn->fd = -1;
+	open_conns--;
 }
 
 static void lost(struct conn *conn) {
 	seen.broken++;
-	close(conn->fd);
-	conn->fd = -1;
+	hang_up(conn);
 }
 
 static void send_message(struct conn *conn) {
@@ -126,7 +135,11 @@ static void answered(struct conn *conn) {
 	seen.requests++;
 	conn->sent = conn->got = 0;
 	conn->start = now;
-	send_message(conn);
+	if (over) {
+		hang_up(conn);
+	} else {
+		send_message(conn);
+	}
 }
 
 static void on_event(struct conn *conn, uint32_t events) {
@@ -191,6 +204,11 @@ int main(int argc, char **argv) {
 		requests * 1e9 / (double)(now_ns() - start), (double)cpu / requests,
 		percentile(0.5), percentile(0.99), (unsigned long)seen.broken,
 		(unsigned long)(warm + seen.requests));
+	fflush(stdout);
+	over = true; /* a connection closed with an answer under way would be reset */
+	for (uint64_t end = now_ns() + SECOND; open_conns && now_ns() < end;) {
+		turn(set);
+	}
 	free(conns);
 	return 0;
 }

@@ -203,11 +203,13 @@ def echo_syscalls(folder, seconds):
 
 def start_up(folder, rounds):
     devnull = os.open(os.devnull, os.O_RDWR)
+    environment = {k: v for k, v in os.environ.items() if k != "LD_LIBRARY_PATH"}
+    os.sched_setaffinity(0, {MEASURED})
 
     def start(*words):
         words = [str(word) for word in words]
         begin = time.perf_counter()
-        pid = os.posix_spawnp(words[0], words, os.environ,
+        pid = os.posix_spawnp(words[0], words, environment,
                               file_actions=[(os.POSIX_SPAWN_DUP2, devnull, 1)])
         status = os.waitpid(pid, 0)[1]
         if status:
