@@ -93,6 +93,7 @@ struct dump_kind *constants_kind(struct constants *constants, uint64_t address) 
 		const char *help = string_field(constants, address, FIELD_KIND_HELP);
 		kind->word = word;
 		kind->title = title ? title : word;
+		kind->plural = string_field(constants, address, FIELD_KIND_PLURAL);
 		kind->help = help ? help : "";
 		value = kind;
 	}

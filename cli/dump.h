@@ -21,6 +21,7 @@ struct dump_site {
 
 struct dump_kind {
 	const char *word, *title, *help; /* as in the other process */
+	const char *plural;              /* NULL: the title with an s */
 	size_t count;
 };
 

@@ -32,6 +32,7 @@
 	X(OBJECT_PART, "object.part", 1)                                                 \
 	X(KIND_WORD, "kind.word", 8)                                                     \
 	X(KIND_TITLE, "kind.title", 8)                                                   \
+	X(KIND_PLURAL, "kind.plural", 8)                                                 \
 	X(KIND_HELP, "kind.help", 8)                                                     \
 	X(SITE_FILE, "site.file", 8)                                                     \
 	X(SITE_FUNCTION, "site.function", 8)                                             \
@@ -82,6 +83,12 @@
 	X(GEN_STARTED, "generator.started", 1)                                           \
 	X(GEN_ENDED, "generator.ended", 1)                                               \
 	X(GEN_YIELDED, "generator.yielded", 8)                                           \
+	X(TIMER, "timer.", 0)                                                            \
+	X(TIMER_OBJECT, "timer.object", 0)                                               \
+	X(TIMER_NAME, "timer.name", 8)                                                   \
+	X(TIMER_NEXT, "timer.next", 8)                                                   \
+	X(TIMER_EVERY, "timer.every", 8)                                                 \
+	X(TIMER_FIRED, "timer.fired", 8)                                                 \
 	X(GROUP, "group.", 0)                                                            \
 	X(GROUP_OBJECT, "group.object", 0)                                               \
 	X(GROUP_WAITING, "group.waiting", 1)                                             \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "objects.h"
 
+#include "escape.h"
 #include "peer.h"
 
 #include <math.h>
@@ -18,7 +19,8 @@ struct reader {
 	struct copy copy, again;
 };
 
-/* How the objects of one kind are copied and read. One of another kind has what all have. */
+/* How the objects of one kind are copied and read. One of another kind has what all have, and
+ * is named as the function that made it. */
 struct shape {
 	const char *word;
 	enum field size, object;
@@ -162,6 +164,29 @@ static void read_gen(struct reader *reader, struct dump_object *object) {
 		(unsigned long long)number(reader, FIELD_GEN_YIELDED));
 }
 
+/* "every 5.0 s, next in 3.8 s" */
+static const char *timer_about(const struct reader *reader, double every) {
+	double next = field_seconds(number(reader, FIELD_TIMER_NEXT));
+	struct line line = {.length = 0};
+	if (every > 0) {
+		line_add(&line, "every ");
+		line_seconds(&line, every);
+		line_add(&line, ", ");
+	}
+	line_add(&line, "next in ");
+	line_seconds(&line, next - reader->now);
+	return arena_string(&reader->dump->arena, line.text);
+}
+
+static void read_timer(struct reader *reader, struct dump_object *object) {
+	double every = field_seconds(number(reader, FIELD_TIMER_EVERY));
+	every = every > 0 && every < 1e12 ? every : 0;
+	object->name = constant(reader, FIELD_TIMER_NAME);
+	object->about = timer_about(reader, every);
+	object->detail = detail(reader, "\"every_ms\": %.0f, \"fired\": %llu",
+		every * 1000, (unsigned long long)number(reader, FIELD_TIMER_FIRED));
+}
+
 static void read_group(struct reader *reader, struct dump_object *object) {
 	object->name = object->site ? object->site->function : NULL;
 	object->state = number(reader, FIELD_GROUP_WAITING) ? "waited for" : "open";
@@ -176,6 +201,7 @@ static const struct shape shapes[] = {
 	{"connection", FIELD_CONN, FIELD_CONN_OBJECT, read_conn},
 	{"server", FIELD_SERVER, FIELD_SERVER_OBJECT, read_server},
 	{"generator", FIELD_GEN, FIELD_GEN_OBJECT, read_gen},
+	{"timer", FIELD_TIMER, FIELD_TIMER_OBJECT, read_timer},
 	{"group", FIELD_GROUP, FIELD_GROUP_OBJECT, read_group},
 };
 
@@ -249,6 +275,9 @@ static bool read_object(struct reader *reader, const struct walk_found *found,
 	}
 	if (shape) {
 		shape->read(reader, object);
+	}
+	if (!object->name) {
+		object->name = object->site && !shape ? object->site->function : NULL;
 	}
 	object->name = object->name ? object->name : "";
 	return is_there(reader, found);

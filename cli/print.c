@@ -64,8 +64,9 @@ static void print_counts(struct line *line, const struct dump *dump) {
 	for (size_t i = 0; i < dump->kind_count; i++) {
 		const struct dump_kind *kind = dump->kinds[i];
 		line_add(line, "  %zu ", kind->count);
-		line_string(line, kind->title);
-		line_add(line, "%s", kind->count == 1 ? "" : "s");
+		bool plural = kind->count != 1;
+		line_string(line, plural && kind->plural ? kind->plural : kind->title);
+		line_add(line, "%s", plural && !kind->plural ? "s" : "");
 	}
 }
 

@@ -114,9 +114,10 @@ static void print_waiting(FILE *out, const struct dump_object *object) {
 
 static void print_detail(FILE *out, const struct dump_object *object) {
 	bool is_server = !strcmp(object->kind->word, "server");
+	bool is_conn = !strcmp(object->kind->word, "connection");
 	const char *comma = "";
 	fputs(", \"detail\": {", out);
-	if (object->about) {
+	if (object->about && (is_server || is_conn)) {
 		fprintf(out, "\"%s\": ", is_server ? "local" : "remote");
 		escape_json(out, object->about);
 		comma = ", ";

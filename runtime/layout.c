@@ -4,6 +4,7 @@
 #include "accept.h"
 #include "gen.h"
 #include "group.h"
+#include "timer.h"
 
 /* clang-format off */
 #define SIZE_OF(type, member) (uint32_t)sizeof(((type *)NULL)->member)
@@ -16,6 +17,7 @@
 #define CONN(name, member)   {"connection." name, PLACE(struct arun_conn, member)}
 #define SERVER(name, member) {"server." name, PLACE(struct arun_server, member)}
 #define GEN(member)          {"generator." #member, PLACE(struct arun_gen, member)}
+#define TIMER(member)        {"timer." #member, PLACE(struct arun_timer, member)}
 #define GROUP(member)        {"group." #member, PLACE(struct group, member)}
 #define CONSTANT(name)       {#name, name, 0}
 
@@ -40,7 +42,7 @@ const struct layout arun_layout = {
 		FIELD(object, link), FIELD(object, kind), FIELD(object, site),
 		FIELD(object, owner), FIELD(object, id), FIELD(object, born),
 		FIELD(object, part), FIELD(object, background),
-		FIELD(kind, word), FIELD(kind, title), FIELD(kind, help),
+		FIELD(kind, word), FIELD(kind, title), FIELD(kind, plural), FIELD(kind, help),
 		{"site.file", PLACE(struct arun_site, file)},
 		{"site.function", PLACE(struct arun_site, function)},
 		{"site.line", PLACE(struct arun_site, line)},
@@ -62,6 +64,8 @@ const struct layout arun_layout = {
 		STRUCT("generator", struct arun_gen),
 		GEN(object), GEN(name), GEN(body), GEN(consumer), GEN(suspended), GEN(started),
 		GEN(ended), GEN(yielded),
+		STRUCT("timer", struct arun_timer),
+		TIMER(object), TIMER(name), TIMER(next), TIMER(every), TIMER(fired),
 		STRUCT("group", struct group),
 		GROUP(object), GROUP(parent), GROUP(waiting), GROUP(running), GROUP(ended),
 	},

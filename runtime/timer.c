@@ -8,17 +8,6 @@
 
 #include <stdlib.h>
 
-struct arun_timer {
-	struct object object;
-	struct loop_timer alarm;
-	double next, every; /* every 0: once */
-	unsigned long fired;
-	void (*fn)(void *);
-	void *arg;
-	const char *name;
-	bool firing, stopped;
-};
-
 /* How reports show it */
 
 static const struct arun_timer *timer_of(const struct object *object) {

@@ -39,7 +39,7 @@ def every_task_is_shown_with_where_it_waits_and_was_started():
     head = HEAD.fullmatch(text.splitlines()[0])
     equal(head.groups()[:4], (str(server.pid), str(plugin), "all", "loop idle"))
     equal(sorted(head[5].split("  ")),
-          ["1 generator", "1 group", "1 server", "2 connections", "7 tasks"])
+          ["1 generator", "1 group", "1 server", "1 timer", "2 connections", "7 tasks"])
     got = {name: (row["state"], row["at"], row["made"]) for name, row in rows(text).items()}
     address = re.search(r"127\.0\.0\.1:\d+", got["on_conn"][1])[0]
     sleep = r"\d+ min to go"
@@ -67,9 +67,10 @@ def json_is_a_dump_as_the_schema_has_it():
            report["loop"]["state"], report["complete"]),
           ("dump", server.pid, str(plugin), "all", "idle", True))
     equal(report["counts"],
-          {"task": 7, "server": 1, "connection": 2, "generator": 1, "group": 1})
+          {"task": 7, "server": 1, "connection": 2, "generator": 1, "group": 1,
+           "timer": 1})
     objects = {(o["kind"], o["name"]): o for o in report["objects"]}
-    equal((len(report["objects"]), report["total"]), (12, 12))
+    equal((len(report["objects"]), report["total"]), (13, 13))
     handler, listening = objects["task", "on_conn"], objects["server", "on_conn"]
     conn = objects["connection", "on_conn"]
     equal((conn["owner"], handler["owner"]), ({"kind": "server", "id": listening["id"]},

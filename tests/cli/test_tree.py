@@ -29,6 +29,7 @@ TREE = [
     (3, f"on_conn #N ADDRESS waits in arun_read at {site('read')}"),
     (2, f"janitor #N waits in arun_sleep at {site('sleep')}"),
     (2, f"generator lines #N suspended at {site('yielded')}"),
+    (2, "timer tick #N every 60.0 s, next in 60 min"),
     (2, "connection #N ADDRESS"),
     (2, f'joiner #N waits in arun_join at {site("join")} for task "janitor" #N'),
 ]
