@@ -111,7 +111,7 @@ __attribute__((noinline)) static int sched_leave_last(
 	return context_switch(&self->sp, sched->loop_sp, 0);
 }
 
-int sched_leave(struct sched *sched, struct arun_task *self) {
+static inline int sched_leave_inline(struct sched *sched, struct arun_task *self) {
 	struct arun_task *next = sched_take(sched);
 	self->saved_errno = *sched->error;
 	if (!next) {
@@ -127,9 +127,13 @@ int sched_leave(struct sched *sched, struct arun_task *self) {
 	return context_switch(&self->sp, next->sp, 0);
 }
 
+int sched_leave(struct sched *sched, struct arun_task *self) {
+	return sched_leave_inline(sched, self);
+}
+
 int sched_yield_task(struct sched *sched, struct arun_task *self) {
 	sched_push(sched, self);
-	return sched_leave(sched, self);
+	return sched_leave_inline(sched, self);
 }
 
 void sched_run(struct sched *sched) {
