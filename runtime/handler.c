@@ -99,14 +99,14 @@ static void handler_dump(struct handler *handler, siginfo_t *info, void *context
 	handler->dump(handler->loop);
 }
 
-/* Sends a signal as it came to a thread of this process. */
+/* Sends a signal to a thread of this process: as it came where the kernel allows that,
+ * which is on the main thread. */
 static void handler_pass(pid_t thread, const siginfo_t *info) {
-	siginfo_t copy = *info;
-	if ((pid_t)syscall(SYS_gettid) != thread) {
-		/* To another thread, the kernel lets nobody say that it came from kill(2). */
-		copy.si_code = SI_QUEUE;
+	pid_t process = getpid();
+	int signal = info->si_signo;
+	if (syscall(SYS_rt_tgsigqueueinfo, process, thread, signal, info) < 0) {
+		syscall(SYS_tgkill, process, thread, signal);
 	}
-	syscall(SYS_rt_tgsigqueueinfo, getpid(), thread, copy.si_signo, &copy);
 }
 
 /* Where the handler returns to, the process dies of the signal as if it had just come:
@@ -115,7 +115,7 @@ static void handler_default(const siginfo_t *info) {
 	struct sigaction action = {.sa_handler = SIG_DFL};
 	sigaction(info->si_signo, &action, NULL);
 	if (getpid() == 1) {
-		/* The first of its namespace is spared. */
+		/* The first process of a namespace would be spared. */
 		handler_die(info->si_signo);
 	}
 	handler_pass((pid_t)syscall(SYS_gettid), info);
@@ -206,6 +206,18 @@ static void handler_entered(int signal, siginfo_t *info, void *context) {
 		handler_signals[index].fn(handler, info, context);
 	}
 	errno = saved;
+}
+
+void handler_block(sigset_t *before) {
+	sigset_t all;
+	sigfillset(&all);
+	/* Blocked, a fault ends the process without a word. */
+	for (int signal = 1; signal <= SIGSEGV; signal++) {
+		if (handler_is_crash(signal) && signal != SIGABRT) {
+			sigdelset(&all, signal);
+		}
+	}
+	pthread_sigmask(SIG_SETMASK, &all, before);
 }
 
 void handler_ask(struct handler *handler) {

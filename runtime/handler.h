@@ -60,6 +60,12 @@ void handler_restore(struct handler *handler);
  * Async-signal-safe. */
 void handler_arm(struct handler *handler, double seconds);
 
+/*
+ * Blocks in this thread what a thread of arun's own has no business with, for a new one to
+ * inherit: all but faults. pthread_sigmask(3) puts before back.
+ */
+void handler_block(sigset_t *before);
+
 /* Has handler->asked() called in the run's thread, soon. For other threads. */
 void handler_ask(struct handler *handler);
 

@@ -155,12 +155,19 @@ static void *hog_main(void *argument) {
 
 /* A new thread inherits the signal mask. */
 static int hog_create(struct hog *hog) {
-	sigset_t all, old;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	sigset_t old;
+	handler_block(&old);
 	int error = pthread_create(&hog->thread, NULL, hog_main, hog);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return error;
+}
+
+static void hog_finish(struct hog *hog) {
+	pthread_cond_destroy(&hog->changed);
+	pthread_mutex_destroy(&hog->mutex);
+	if (hog->calls >= 0) {
+		close(hog->calls);
+	}
 }
 
 int hog_start(struct hog *hog) {
@@ -175,10 +182,14 @@ int hog_start(struct hog *hog) {
 	pthread_mutex_init(&hog->mutex, NULL);
 	pthread_cond_init(&hog->changed, &attributes);
 	pthread_condattr_destroy(&attributes);
-	hog->running = true;
-	errno = hog_create(hog);
-	hog->running = !errno;
-	return errno ? -1 : 0;
+	int error = hog_create(hog);
+	hog->running = !error;
+	if (error) {
+		hog_finish(hog);
+		errno = error;
+		return -1;
+	}
+	return 0;
 }
 
 void hog_stop(struct hog *hog) {
@@ -191,9 +202,5 @@ void hog_stop(struct hog *hog) {
 	pthread_mutex_unlock(&hog->mutex);
 	pthread_join(hog->thread, NULL);
 	hog->running = false;
-	pthread_cond_destroy(&hog->changed);
-	pthread_mutex_destroy(&hog->mutex);
-	if (hog->calls >= 0) {
-		close(hog->calls);
-	}
+	hog_finish(hog);
 }

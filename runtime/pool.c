@@ -9,6 +9,8 @@
  */
 #include "pool.h"
 
+#include "handler.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -135,9 +137,8 @@ static void pool_reap(struct pool *pool) {
 
 /* A new thread inherits the signal mask. Returns 0, or EAGAIN. */
 static int pool_create(struct pool_thread *thread) {
-	sigset_t all, old;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	sigset_t old;
+	handler_block(&old);
 	int error = pthread_create(&thread->id, NULL, pool_main, thread);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return error;

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """A task that does not suspend is named while it runs."""
+import os
+import pathlib
 import re
+import shlex
 import signal
 
-from faults import Running, fixture, site
-from tap import arun, claim, contains, equal, main
+from faults import BUILD, FOLDER, SANITIZED, Running, fixture, site
+from tap import Skip, arun, claim, contains, equal, main, run
 
 
 @claim
@@ -58,6 +61,40 @@ def the_watching_thread_does_not_keep_a_deadlock_from_being_told():
     done = arun("--debug", f"{fixture('hogs')}:deadlocks")
     equal(done.returncode, 1)
     contains(done.stderr, ": deadlock: ")
+
+
+OWN = """#include <arun.h>
+#include <stdlib.h>
+#include <time.h>
+static int burn(int argc, char **argv) {
+	clock_t end = clock() + CLOCKS_PER_SEC / 5;
+	while (clock() < end) {
+	}
+	return argc > 9 ? atoi(argv[0]) : 0;
+}
+int main(int argc, char **argv) {
+	arun_options options = {.struct_size = sizeof options, .debug = true,
+		.hog = argc > 1 ? atof(argv[1]) : 0};
+	return arun_run(burn, argc, argv, &options);
+}
+"""
+
+
+@claim
+def a_program_of_ones_own_says_how_long_is_too_long():
+    if SANITIZED:
+        raise Skip("libarun needs the sanitizer's library")
+    source = pathlib.Path(FOLDER.name, "own.c")
+    source.write_text(OWN)
+    program = source.with_suffix("")
+    done = run(*shlex.split(os.environ["CC"]), "-I" + os.environ["ARUN_INCLUDE"], "-o", program,
+               source, f"-L{BUILD}", f"-Wl,-rpath,{BUILD}", "-larun")
+    equal((done.returncode, done.stderr), (0, ""))
+    equal(run(program, "60").stderr, "")
+    for words in [[], ["0.05"]]:
+        done = run(program, *words)
+        contains(done.stderr, 'arun: own: main "main" (#1) has run for ')
+        assert "#0" not in done.stderr, done.stderr  # the signals are the host's
 
 
 main()
