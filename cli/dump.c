@@ -82,6 +82,12 @@ static int by_id(const void *one, const void *other) {
 	return by_address(one, other);
 }
 
+static int by_only_id(const void *one, const void *other) {
+	const struct dump_object *a = *(struct dump_object *const *)one;
+	const struct dump_object *b = *(struct dump_object *const *)other;
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
 static struct dump_object *find(const struct dump *dump, uint64_t address) {
 	struct dump_object key = {.address = address}, *pointer = &key, **found;
 	if (!address) {
@@ -133,6 +139,19 @@ static void resolve(struct dump *dump, const struct fields *fields, uint64_t cur
 	dump->current = current ? find(dump, current + in_task) : NULL;
 }
 
+/* What has no owner is its maker's, as long as that lives. */
+static void adopt(struct dump *dump) {
+	for (size_t i = 0; i < dump->count; i++) {
+		struct dump_object *object = dump->objects[i];
+		struct dump_object key = {.id = object->maker}, *pointer = &key, **found;
+		if (!object->owner && object->maker) {
+			found = bsearch(&pointer, dump->objects, dump->count,
+				sizeof pointer, by_only_id);
+			object->owner = found && (*found)->is_task ? *found : NULL;
+		}
+	}
+}
+
 static void count_kinds(struct dump *dump) {
 	for (size_t i = 0; i < dump->count; i++) {
 		struct dump_kind *kind = dump->objects[i]->kind;
@@ -177,6 +196,7 @@ static void read_objects(struct dump *dump, struct constants *constants, uint64_
 	drop_doubles(dump);
 	resolve(dump, fields, current);
 	qsort(dump->objects, dump->count, sizeof *dump->objects, by_id);
+	adopt(dump);
 	check_owners(dump);
 	count_kinds(dump);
 	borrow_waits(dump);

@@ -31,7 +31,8 @@ struct dump_object {
 	struct dump_kind *kind;
 	const struct dump_site *site; /* of its making; NULL: not known */
 	uint64_t owner_address;
-	struct dump_object *owner; /* NULL: the run */
+	uint64_t maker;            /* the id of the task that made it; 0: none */
+	struct dump_object *owner; /* without one, its maker; NULL: both are gone */
 	double age;
 	size_t seen; /* by the search for cycles */
 	bool part;   /* is told of with its owner */

@@ -27,6 +27,7 @@
 	X(OBJECT_KIND, "object.kind", 8)                                                 \
 	X(OBJECT_SITE, "object.site", 8)                                                 \
 	X(OBJECT_OWNER, "object.owner", 8)                                               \
+	X(OBJECT_MAKER, "object.maker", 8)                                              \
 	X(OBJECT_ID, "object.id", 8)                                                     \
 	X(OBJECT_BORN, "object.born", 8)                                                 \
 	X(OBJECT_PART, "object.part", 1)                                                 \

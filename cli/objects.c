@@ -245,6 +245,7 @@ static void read_common(
 	object->site = constants_site(
 		reader->constants, field_inside(copy, start, FIELD_OBJECT_SITE));
 	object->owner_address = field_inside(copy, start, FIELD_OBJECT_OWNER);
+	object->maker = field_inside(copy, start, FIELD_OBJECT_MAKER);
 	object->part = field_inside(copy, start, FIELD_OBJECT_PART);
 	object->age =
 		reader->now - field_seconds(field_inside(copy, start, FIELD_OBJECT_BORN));

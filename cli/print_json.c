@@ -138,7 +138,12 @@ static void print_object(FILE *out, const struct dump_object *object) {
 	escape_json(out, object->kind->word);
 	fprintf(out, ", \"id\": %llu", (unsigned long long)object->id);
 	print_string(out, "name", object->name);
-	print_reference(out, "owner", object->owner);
+	if (!object->owner && object->maker) {
+		fprintf(out, ", \"owner\": {\"kind\": \"task\", \"id\": %llu}",
+			(unsigned long long)object->maker);
+	} else {
+		print_reference(out, "owner", object->owner);
+	}
 	print_created(out, object->site);
 	fprintf(out, ", \"age_ms\": %lld", milliseconds(object->age));
 	print_string(out, "state", object->state);

@@ -40,7 +40,7 @@ const struct layout arun_layout = {
 		STRUCT("list", struct list), FIELD(list, next),
 		STRUCT("object", struct object),
 		FIELD(object, link), FIELD(object, kind), FIELD(object, site),
-		FIELD(object, owner), FIELD(object, id), FIELD(object, born),
+		FIELD(object, owner), FIELD(object, maker), FIELD(object, id), FIELD(object, born),
 		FIELD(object, part), FIELD(object, background),
 		FIELD(kind, word), FIELD(kind, title), FIELD(kind, plural), FIELD(kind, help),
 		{"site.file", PLACE(struct arun_site, file)},

@@ -39,7 +39,7 @@ def every_task_is_shown_with_where_it_waits_and_was_started():
     head = HEAD.fullmatch(text.splitlines()[0])
     equal(head.groups()[:4], (str(server.pid), str(plugin), "all", "loop idle"))
     equal(sorted(head[5].split("  ")),
-          ["1 generator", "1 group", "1 server", "1 timer", "2 connections", "7 tasks"])
+          ["1 generator", "1 group", "1 server", "1 timer", "2 connections", "8 tasks"])
     got = {name: (row["state"], row["at"], row["made"]) for name, row in rows(text).items()}
     address = re.search(r"127\.0\.0\.1:\d+", got["on_conn"][1])[0]
     sleep = r"\d+ min to go"
@@ -49,6 +49,7 @@ def every_task_is_shown_with_where_it_waits_and_was_started():
         "joiner": ("join", site("join") + r' task "janitor" #\d+', r"open\.c:\d+"),
         "lines": ("gen_yield", site("yielded"), site("gen")),
         "member": ("sleep", f"{site('member')}  {sleep}", site("spawn-member")),
+        "nested": ("sleep", f"{site('nested')}  {sleep}", r"open\.c:\d+"),
         "leader": (r"\w+", r"open\.c:\d+.*", r"open\.c:\d+"),
         "on_conn": ("read", f"{site('read')} {address}", site("listen")),
     }.items():
@@ -67,10 +68,12 @@ def json_is_a_dump_as_the_schema_has_it():
            report["loop"]["state"], report["complete"]),
           ("dump", server.pid, str(plugin), "all", "idle", True))
     equal(report["counts"],
-          {"task": 7, "server": 1, "connection": 2, "generator": 1, "group": 1,
+          {"task": 8, "server": 1, "connection": 2, "generator": 1, "group": 1,
            "timer": 1})
     objects = {(o["kind"], o["name"]): o for o in report["objects"]}
-    equal((len(report["objects"]), report["total"]), (13, 13))
+    equal((len(report["objects"]), report["total"]), (14, 14))
+    entry = {"kind": "task", "id": objects["task", "all"]["id"]}
+    equal((objects["task", "joiner"]["owner"], objects["timer", "tick"]["owner"]), (entry, entry))
     handler, listening = objects["task", "on_conn"], objects["server", "on_conn"]
     conn = objects["connection", "on_conn"]
     equal((conn["owner"], handler["owner"]), ({"kind": "server", "id": listening["id"]},
@@ -108,7 +111,7 @@ def a_stopped_process_answers():
     server.until_state("T")
     text = looked("ps", server.pid)
     contains(text.splitlines()[0], "loop idle  STOPPED by a signal")
-    equal(len(rows(text)), 7)
+    equal(len(rows(text)), 8)
     equal(json.loads(looked("ps", "-j", server.pid))["loop"]["stopped"], True)
     server.process.send_signal(signal.SIGCONT)
     equal(server.end(signal.SIGTERM)[0], 0)
@@ -183,7 +186,7 @@ def a_process_in_a_namespace_of_processes_is_read_from_outside():
         raise Skip("no namespace of processes can be made here")
     inside = Open("unshare", "-pf", "--kill-child", ARUN, f"{plugin}:all")
     child = pathlib.Path(f"/proc/{inside.pid}/task/{inside.pid}/children").read_text().split()[0]
-    equal(len(rows(looked("ps", child))), 7)
+    equal(len(rows(looked("ps", child))), 8)
     inside.end(signal.SIGKILL)
 
 
@@ -196,7 +199,7 @@ def a_stripped_and_deleted_arun_is_read():
     equal(run("strip", copy).returncode, 0)
     server = Open(copy, f"{plugin}:all").until_state("S")
     copy.unlink()
-    equal(len(rows(looked("ps", server.pid))), 7)
+    equal(len(rows(looked("ps", server.pid))), 8)
     equal(server.end(signal.SIGTERM)[0], 0)
 
 

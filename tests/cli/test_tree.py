@@ -44,6 +44,7 @@ def everything_is_shown_below_its_owner():
     for line in TREE:
         assert line in got, (line, got)
         got.remove(line)
+    equal(got.pop(), (3, f"nested #N waits in arun_sleep at {site('nested')}"))
     (group, member), leader = got[-2:], got[0]
     equal(len(got), 3)
     equal((leader[0], group[0], member), (
