@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """TAP for tests of the built binary: a claim is a function, its name is what it claims."""
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +11,11 @@ ARUN = os.environ.get("ARUN", "arun")
 DEADLINE = 60  # seconds; a test that gets there has failed
 
 _claims = []
+
+# What nohup(1) or a shell's "&" has ignored would stay so in arun: a test begins like a login.
+for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 
 class Skip(Exception):
