@@ -173,13 +173,18 @@ static void json_line(
  * ------------------------------------------------------------------------------------------
  */
 
-static double write_json(const struct dump *dump, const struct snapshot *snapshot) {
+static double write_json(struct dump *dump, const struct snapshot *snapshot) {
 	double start = loop_clock();
 	if (dump->scene.report->fd > 0) {
 		struct text out;
 		text_init(&out);
 		json_line(&out, &dump->scene, snapshot);
-		text_write_within(&out, dump->scene.report->fd, DUMP_PATIENCE / 2);
+		size_t count = text_write_within(
+			&out, dump->scene.report->fd, DUMP_PATIENCE / 2);
+		if (count && count < out.length) {
+			dump->torn = true;
+			loop_wakeup(dump->scene.loop);
+		}
 		text_finish(&out);
 	}
 	return loop_clock() - start;
@@ -220,10 +225,27 @@ static void dump_retry(struct loop_timer *timer) {
 	dump_tell_cut(container_of(timer, struct dump, retry));
 }
 
-void dump_tell_cut(struct dump *dump) {
+/* Writes line to fd if it takes it at once. Returns whether it need not be tried again. */
+static bool tell(int fd, const struct text *line) {
+	return text_write_within(line, fd, 0) || errno != EAGAIN;
+}
+
+/* What is written next is a line of its own, and what was torn is none of JSON. */
+static bool end_torn_line(struct dump *dump) {
+	char end[2];
+	struct text line;
+	text_fixed(&line, end, sizeof end);
+	text_add(&line, "\n");
+	if (dump->torn && tell(dump->scene.report->fd, &line)) {
+		dump->torn = false;
+	}
+	return !dump->torn;
+}
+
+static bool tell_cut(struct dump *dump) {
 	unsigned cut = __atomic_load_n(&dump->cut, __ATOMIC_RELAXED);
 	if (!cut) {
-		return;
+		return true;
 	}
 	char line[128];
 	struct text out;
@@ -233,10 +255,17 @@ void dump_tell_cut(struct dump *dump) {
 		text_add(&out, " (%u dumps)", cut);
 	}
 	text_add(&out, "\n");
-	if (text_write_within(&out, STDERR_FILENO, 0) || errno != EAGAIN) {
-		/* A handler may have added to it meanwhile. */
-		__atomic_sub_fetch(&dump->cut, cut, __ATOMIC_RELAXED);
-	} else if (!dump->retry.active) {
+	if (!tell(STDERR_FILENO, &out)) {
+		return false;
+	}
+	/* A handler may have added to it meanwhile. */
+	__atomic_sub_fetch(&dump->cut, cut, __ATOMIC_RELAXED);
+	return true;
+}
+
+void dump_tell_cut(struct dump *dump) {
+	bool ended = end_torn_line(dump), told = tell_cut(dump);
+	if (!(ended && told) && !dump->retry.active) {
 		loop_timer_start(dump->scene.loop, &dump->retry, DUMP_RETRY, dump_retry);
 	}
 }

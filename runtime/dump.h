@@ -15,6 +15,7 @@
 struct dump {
 	struct scene scene;
 	unsigned cut;            /* so many dumps were, and nobody has been told yet */
+	bool torn;               /* a line of --report was, and has no end yet */
 	struct loop_timer retry; /* tells them */
 };
 
@@ -22,7 +23,7 @@ struct dump {
  */
 void dump_write(struct dump *dump);
 
-/* Says that dumps were cut, as soon as stderr takes it. In the loop. */
+/* Says that dumps were cut, as soon as stderr takes it; ends a torn line. In the loop. */
 void dump_tell_cut(struct dump *dump);
 
 #endif

@@ -205,6 +205,23 @@ def a_dump_into_a_pipe_that_nobody_reads_is_cut_after_a_second():
 
 
 @claim
+def a_line_of_json_that_nobody_reads_is_ended_before_the_next():
+    out, into = os.pipe()
+    fcntl.fcntl(into, fcntl.F_SETPIPE_SZ, 4096)
+    running = Running(f"--report=fd:{into}", fixture("ticks") + ":many", pass_fds=[into])
+    os.close(into)
+    running.says("ready").signal(signal.SIGUSR1).complains(LAST)
+    with os.fdopen(out, "rb") as file:
+        torn = file.readline()
+        equal((torn[:1], len(torn)), (b"{", 4097))
+        running.signal(signal.SIGTERM)
+        report, = map(json.loads, file.readlines())
+    equal(schema.errors(report), [])
+    equal((report["kind"], report["total"]), ("leaks", 60))
+    equal(running.end()[0], 0)
+
+
+@claim
 def a_thread_that_gets_the_signal_passes_it_on():
     running = Running(fixture("ticks") + ":thread_dumps")
     running.complains(LAST)
