@@ -59,6 +59,7 @@ typedef struct arun_gen arun_gen;
 typedef struct arun_chan arun_chan;
 typedef struct arun_timer arun_timer;
 typedef struct arun_tls arun_tls;
+struct addrinfo;
 struct ev_loop;
 struct ucred;
 
@@ -691,6 +692,46 @@ ARUN_API void *arun_local_get(const void *key);
  * EPERM: outside a task. Does not suspend.
  */
 ARUN_API int arun_local_set(const void *key, void *value);
+
+/* Threads and names */
+
+/*
+ * Calls fn(arg) on a thread of a pool (at most 4; more calls queue), where it may block, and waits for
+ * it. fn must not call into arun, but arun_post(). A wait that is cut short leaves a call that has
+ * begun to itself: arg must live on until that returns. What still blocks at the end of a stop's
+ * grace time is abandoned, and named.
+ *
+ * Returns what fn returned, with its errno; -1 with ECANCELED, ETIMEDOUT: see above; ENOMEM; EAGAIN:
+ * no thread can be started. Suspends.
+ */
+ARUN_API int arun_blocking(int (*fn)(void *), void *arg);
+ARUN_API int arun_blocking_at(
+	const struct arun_site *site, const char *name, int (*fn)(void *), void *arg);
+#define arun_blocking(fn, arg) arun_blocking_at(ARUN_SITE, #fn, fn, arg)
+
+/*
+ * Has fn(arg) called in the loop, which must not suspend: the one call that any thread may make. Those
+ * of one thread are called in their order. From a thread without a run it goes to the run that
+ * handles the signals. Returns 0; -1 with ESHUTDOWN: there is no run, or it has ended; ENOMEM. Does
+ * not suspend.
+ */
+ARUN_API int arun_post(void (*fn)(void *), void *arg);
+ARUN_API int arun_post_at(
+	const struct arun_site *site, const char *name, void (*fn)(void *), void *arg);
+#define arun_post(fn, arg) arun_post_at(ARUN_SITE, #fn, fn, arg)
+
+/*
+ * Looks up the addresses of streams to host (NULL: this machine) and service (NULL: port 0), as
+ * getaddrinfo(3) does, on a thread of its own. *list is the caller's, for freeaddrinfo(3).
+ *
+ * Returns 0; -1 with ENOENT: the host has no address; EINVAL: no such service, or a name that is too
+ * long; EAGAIN: no name server answers, or no thread can be started; ENOMEM; EIO; ECANCELED,
+ * ETIMEDOUT. A literal address with a port in digits is not waited for. Suspends.
+ */
+ARUN_API int arun_resolve(const char *host, const char *service, struct addrinfo **list);
+ARUN_API int arun_resolve_at(const struct arun_site *site, const char *host,
+	const char *service, struct addrinfo **list);
+#define arun_resolve(host, service, list) arun_resolve_at(ARUN_SITE, host, service, list)
 
 /* Embedding: programs linked with -larun */
 

@@ -58,8 +58,8 @@ static void loop_on_fd(struct ev_loop *ev, ev_io *watcher, int events) {
 	task_wake(sched_current, watcher->data);
 }
 
-int loop_wait_fd(struct loop *loop, struct arun_task *self, int fd, int events,
-	double deadline) {
+int loop_wait_fd(
+	struct loop *loop, struct arun_task *self, int fd, int events, double deadline) {
 	ev_io watcher;
 	ev_io_init(&watcher, loop_on_fd, fd,
 		(events & ARUN_READABLE ? EV_READ : 0) |

@@ -14,16 +14,18 @@
 
 struct loop_watchers;
 struct pool;
+struct posts;
 
 struct loop {
 	struct sched sched;
 	struct poller poller;
 	struct ev_loop *ev;
 	struct loop_watchers *watchers;
-	struct pool *pool; /* pool.h; NULL until it is used */
-	bool owned;        /* ev is ours */
-	bool quit;         /* loop_run() is to return */
-	unsigned pending;  /* what will wake the loop by itself: jobs, a server that waits
+	struct pool *pool;   /* pool.h; NULL until it is used */
+	struct posts *posts; /* post.h; NULL: it takes none */
+	bool owned;          /* ev is ours */
+	bool quit;           /* loop_run() is to return */
+	unsigned pending; /* what will wake the loop by itself: jobs, a server that waits
 			      for its stop */
 	/* Called in the loop after loop_wakeup(). */
 	void (*woken)(struct loop *loop);
@@ -54,8 +56,8 @@ double loop_clock(void);
  * Waits until libev finds fd ready for some of events (arun.h's), with which it may be
  * wrong. Results as task_suspend(). For descriptors that are not the runtime's.
  */
-int loop_wait_fd(struct loop *loop, struct arun_task *self, int fd, int events,
-	double deadline);
+int loop_wait_fd(
+	struct loop *loop, struct arun_task *self, int fd, int events, double deadline);
 
 /* A callback after some time; for the runtime's own use. */
 struct loop_timer {

@@ -10,24 +10,12 @@
 #include "pool.h"
 
 #include "handler.h"
+#include "job.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
-
-struct pool_job {
-	struct list link; /* pool_queue::jobs, then pool::ended */
-	struct pool_queue *queue;
-	int (*fn)(void *);
-	void *arg;
-	void (*release)(void *arg);
-	struct arun_task *waiter; /* NULL: an orphan; for the loop's thread alone */
-	int result, error;
-	bool started; /* a thread has taken it */
-	bool dropped; /* it never ran */
-	bool done;    /* it has been collected */
-};
 
 enum pool_state { POOL_FREE, POOL_ALIVE, POOL_GONE, POOL_ABANDONED };
 
@@ -68,7 +56,7 @@ static struct pool_job *pool_take(struct pool_queue *queue) {
 	struct pool_job *job = list_first(&queue->jobs, struct pool_job, link);
 	list_remove(&job->link);
 	queue->length--;
-	job->started = true;
+	__atomic_store_n(&job->started, true, __ATOMIC_RELAXED);
 	return job;
 }
 
@@ -260,6 +248,7 @@ static bool pool_withdraw(struct pool *pool, struct pool_job *job) {
 		job->queue->length--;
 		pool->loop->pending--;
 		pool->jobs--;
+		job_unlist(job);
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return queued;
@@ -277,7 +266,8 @@ static void pool_discard(struct pool_job *job) {
 }
 
 /* Waits for job. Returns 0; or why not, and the job is gone, or an orphan. */
-static int pool_wait(struct pool *pool, struct arun_task *self, struct pool_job *job) {
+static int pool_wait(
+	struct pool *pool, struct arun_task *self, struct pool_job *job, bool *orphaned) {
 	struct loop *loop = loop_here();
 	int interrupted = task_suspend(&loop->sched, self, INFINITY, true);
 	if (interrupted) {
@@ -290,29 +280,41 @@ static int pool_wait(struct pool *pool, struct arun_task *self, struct pool_job 
 	if (job->done || pool_withdraw(pool, job)) {
 		pool_discard(job);
 	} else {
-		job->waiter = NULL;
+		job_orphan(job);
+		*orphaned = true;
 	}
 	return interrupted ? interrupted : ECANCELED;
 }
 
-int pool_call(struct arun_task *self, enum pool_lane lane, int (*fn)(void *), void *arg,
-	void (*release)(void *arg), int *result) {
-	struct loop *loop = loop_here();
-	int error = task_interrupted(&loop->sched, self);
-	struct pool *pool = error ? NULL : pool_here(loop);
+/* Queues the job of request. NULL with errno. */
+static struct pool_job *pool_begin(struct loop *loop, struct arun_task *self,
+	enum pool_lane lane, const struct pool_request *request) {
+	struct pool *pool = pool_here(loop);
 	struct pool_job *job =
 		!pool ? NULL
 		      : pool_submit(pool, &(struct pool_job){.queue = &pool->queues[lane],
-						  .fn = fn,
-						  .arg = arg,
-						  .release = release,
+						  .name = request->name,
+						  .fn = request->fn,
+						  .arg = request->arg,
+						  .release = request->release,
 						  .waiter = self});
+	if (job) {
+		job_list(loop, job);
+	}
+	return job;
+}
+
+int pool_request(struct arun_task *self, enum pool_lane lane,
+	struct pool_request *request, int *result) {
+	struct loop *loop = loop_here();
+	int error = task_interrupted(&loop->sched, self);
+	struct pool_job *job = error ? NULL : pool_begin(loop, self, lane, request);
 	if (!job) {
 		error = error ? error : errno;
-		pool_release(release, arg);
+		pool_release(request->release, request->arg);
 		return error;
 	}
-	error = pool_wait(pool, self, job);
+	error = pool_wait(loop->pool, self, job, &request->orphaned);
 	if (!error) {
 		int saved = job->error;
 		*result = job->result;
@@ -322,11 +324,18 @@ int pool_call(struct arun_task *self, enum pool_lane lane, int (*fn)(void *), vo
 	return error;
 }
 
+int pool_call(struct arun_task *self, enum pool_lane lane, int (*fn)(void *), void *arg,
+	void (*release)(void *arg), int *result) {
+	struct pool_request request = {.fn = fn, .arg = arg, .release = release};
+	return pool_request(self, lane, &request, result);
+}
+
 /* The loop's side -------------------------------------------------------------- */
 
 static void pool_deliver(struct loop *loop, struct pool_job *job) {
 	loop->pending--;
 	loop->pool->jobs--;
+	job_unlist(job);
 	if (job->waiter) {
 		job->done = true;
 		task_wake(&loop->sched, job->waiter);

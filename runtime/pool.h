@@ -28,6 +28,17 @@ struct pool *pool_here(struct loop *loop);
 int pool_call(struct arun_task *self, enum pool_lane lane, int (*fn)(void *), void *arg,
 	void (*release)(void *arg), int *result);
 
+/* The same, of a job that the reports name. */
+struct pool_request {
+	const char *name; /* NULL: it is not listed */
+	int (*fn)(void *);
+	void *arg;
+	void (*release)(void *arg);
+	bool orphaned; /* out: it was running when the wait was cut short, and goes on */
+};
+int pool_request(struct arun_task *self, enum pool_lane lane,
+	struct pool_request *request, int *result);
+
 /* Wakes those whose jobs have ended. To be called on the loop's thread after
  * loop_wakeup(). */
 void pool_collect(struct loop *loop);

@@ -416,12 +416,26 @@ static const struct listing abandoned = {
 	add_abandoned, LINES, "a job that blocks in a thread"};
 static const struct listing awaited = {add_awaited, NAMED, "what is being closed"};
 
+/* Of threads, the oldest last. */
+static void add_jobs(struct text *out, const struct registry *registry) {
+	unsigned count = 0;
+	registry_each (object, registry, KIND_JOB) {
+		if (count++ < NAMED) {
+			add_object(out, object);
+			text_add(out, " of ");
+			registry_site(out, object->site);
+			text_add(out, ", ");
+		}
+	}
+}
+
 static void add_list(struct text *out, const struct report *report,
 	const struct registry *registry, const struct arun_task *entry,
 	const struct listing *listing) {
 	size_t before = out->length;
 	unsigned rest =
 		add_tasks(out, report, registry, entry, listing->add, listing->most);
+	add_jobs(out, registry);
 	if (out->length == before) {
 		text_add(out, "%s", listing->none);
 		return;

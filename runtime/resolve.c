@@ -115,3 +115,15 @@ int resolve_host(struct arun_task *self, const char *host, const char *service,
 	free(lookup);
 	return eai ? resolve_fail(self, host, eai, system) : 0;
 }
+
+int(arun_resolve)(const char *host, const char *service, struct addrinfo **list) {
+	return arun_resolve_at(NULL, host, service, list);
+}
+
+int arun_resolve_at(const struct arun_site *site, const char *host, const char *service,
+	struct addrinfo **list) {
+	struct arun_task *self = task_enter(site, "arun_resolve");
+	int error = task_interrupted(sched_current, self);
+	return error ? task_fail(error, self->op, host)
+		     : resolve_host(self, host, service, list);
+}

@@ -3,6 +3,7 @@
  * status. */
 #include "layout.h"
 #include "log.h"
+#include "post.h"
 #include "stop.h"
 
 #include <dlfcn.h>
@@ -181,6 +182,7 @@ static void run_in_child(void) {
 	task_forked = task_forked || sched_current;
 	sched_current = NULL;
 	arun_process_run = NULL;
+	post_forked();
 }
 
 static void run_watch_forks(void) {
@@ -313,6 +315,9 @@ static int run_open(struct run *run, const arun_options *options) {
 		return -1;
 	}
 	rawfd_baseline(&run->rawfd);
+	if (post_init(&run->loop, options->signals) < 0) {
+		return -1;
+	}
 	run->driver = task_create(sched, stop_drive, run,
 		&(struct task_options){.name = "arun", .exempt = true, .part = true});
 	if (!run->driver) {
@@ -335,6 +340,7 @@ static void run_close(struct run *run) {
 	crash_finish(&run->crash);
 	trace_finish(&run->trace);
 	pool_finish(&run->loop, 0);
+	post_finish(&run->loop);
 	if (sched_current) {
 		task_free_unjoined(&run->loop.sched);
 		task_free(&run->loop.sched, run->driver);

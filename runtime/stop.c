@@ -4,6 +4,7 @@
 #include "conn.h"
 #include "gen.h"
 #include "log.h"
+#include "post.h"
 #include "server.h"
 #include "timer.h"
 
@@ -175,6 +176,11 @@ void stop_on_wakeup(struct loop *loop) {
 		handler_die(run->handler.forced);
 	}
 	pool_collect(loop);
+	post_deliver(loop);
+	if (loop->sched.sweeping) {
+		task_wake(&loop->sched,
+			run->driver); /* it may wait for the last of those */
+	}
 	dump_tell_cut(&run->dump);
 	if (run->handler.stop) {
 		stop_ask(run, run->handler.stop, NULL);
@@ -260,6 +266,9 @@ bool stop_on_stuck(struct loop *loop) {
 		stop_threads() > 1u + pool_threads(loop) + run->hog.running) {
 		return false;
 	}
+	if (post_waiting(loop)) {
+		return false; /* by a thread that has ended since */
+	}
 	run->end = RUN_DEADLOCKED;
 	run->report.end =
 		(struct report_end){.reason = "deadlock", .status = 1, .shutdown = -1};
@@ -291,6 +300,14 @@ static bool drive_stopped(const struct run *run) {
 
 static bool drive_swept(const struct run *run) {
 	return !run->loop.sched.sweepable;
+}
+
+static bool drive_idle(const struct run *run) {
+	return !pool_busy(&run->loop);
+}
+
+static bool drive_posted(const struct run *run) {
+	return !post_waiting(&run->loop);
 }
 
 static void drive_on_entry_ended(struct arun_task *task) {
@@ -332,6 +349,7 @@ static void drive_run(struct run *run) {
 	drive_until(run, drive_stopped, INFINITY);
 	if (!drive_until(run, drive_entry_ended, stop_share(run, STOP_LAST))) {
 		run->entry->object.background = false;
+		post_list(&run->loop);
 		stop_snapshot(run);
 		task_cancel(sched, run->entry, "the end of the grace time", NULL);
 	}
@@ -358,6 +376,7 @@ int stop_drive(void *argument) {
 	stop_clock(run, loop_clock());
 	server_stop_all(loop);
 	stop_tell_failed(run, 0);
+	post_list(loop);
 	stop_snapshot(run);
 	drive_sweep(run);
 	gen_close_all(sched, run->driver, stop_share(run, STOP_LAST));
@@ -366,6 +385,11 @@ int stop_drive(void *argument) {
 	server_close_all(loop);
 	timer_stop_all(loop);
 	/* Whoever still ignores its end has until the clock's. */
+	drive_until(run, drive_swept, INFINITY);
+	drive_until(run, drive_idle, sched->clock_end);
+	post_shut(loop);
+	loop_wakeup(loop);
+	drive_until(run, drive_posted, INFINITY);
 	drive_until(run, drive_swept, INFINITY);
 	/* Those that failed in their clean-up: the status is 1, and it must be said why. */
 	stop_tell_failed(run, 0);

@@ -201,6 +201,16 @@ int task_fail(int error, const char *op, const char *on) {
 	return task_fail_words(error, op, on, NULL);
 }
 
+void task_fail_add(const char *words) {
+	char *why = task_why_buffer(sched_current);
+	if (why) {
+		size_t length = strlen(why);
+		struct text out;
+		text_fixed(&out, why + length, TASK_WHY - length);
+		text_add(&out, "%s", words);
+	}
+}
+
 const char *arun_why(void) {
 	struct sched *sched = sched_current;
 	if (!sched) {

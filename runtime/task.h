@@ -87,6 +87,9 @@ void task_uncancel(struct arun_task *task);
  */
 int task_fail(int error, const char *op, const char *on);
 
+/* Appends words to that text. */
+void task_fail_add(const char *words);
+
 /* The same, with words of its own in place of strerror(3)'s. */
 int task_fail_words(int error, const char *op, const char *on, const char *words);
 

@@ -13,7 +13,7 @@ context stack registry local symbols trace
 sched task spawn
 poller
 loop
-handler scope group queue sync chan gen pool timer waitfd
+handler scope group queue sync chan gen job pool blocking post timer waitfd
 resolve endpoint listen
 conn close connect stream udp process signals tls
 accept server
