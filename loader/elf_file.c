@@ -25,11 +25,9 @@ static bool fits(uint64_t offset, uint64_t size, uint64_t whole) {
 	return offset <= whole && size <= whole - offset;
 }
 
-bool elf_read_at(const struct elf_file *file, uint64_t offset, void *buf, uint64_t size) {
-	char *next = buf;
-	if (!fits(offset, size, file->size)) {
-		return false;
-	}
+/* Past the windows. */
+static bool read_file(
+	const struct elf_file *file, uint64_t offset, char *next, uint64_t size) {
 	while (size > 0) {
 		ssize_t n = pread(file->fd, next, size, (off_t)offset);
 		if (n < 0 && errno == EINTR) {
@@ -43,6 +41,47 @@ bool elf_read_at(const struct elf_file *file, uint64_t offset, void *buf, uint64
 		size -= (uint64_t)n;
 	}
 	return true;
+}
+
+/* The bytes from offset on, as many as fit; NULL: they cannot be read. */
+static const char *window_open(const struct elf_file *file, uint64_t offset) {
+	struct elf_windows *windows = file->windows;
+	unsigned index = windows->next++ % ELF_WINDOWS;
+	uint64_t left = file->size - offset;
+	uint64_t length = left < ELF_WINDOW ? left : ELF_WINDOW;
+	windows->window[index].offset = offset;
+	windows->window[index].length = length;
+	if (!read_file(file, offset, windows->window[index].bytes, length)) {
+		windows->window[index].length = 0;
+		return NULL;
+	}
+	return windows->window[index].bytes;
+}
+
+static const char *window_find(
+	const struct elf_file *file, uint64_t offset, uint64_t size) {
+	for (int i = 0; i < ELF_WINDOWS; i++) {
+		uint64_t start = file->windows->window[i].offset;
+		if (offset >= start &&
+			fits(offset - start, size, file->windows->window[i].length)) {
+			return file->windows->window[i].bytes + (offset - start);
+		}
+	}
+	return window_open(file, offset);
+}
+
+bool elf_read_at(const struct elf_file *file, uint64_t offset, void *buf, uint64_t size) {
+	if (!fits(offset, size, file->size)) {
+		return false;
+	}
+	if (size > ELF_WINDOW) {
+		return read_file(file, offset, buf, size);
+	}
+	const char *bytes = window_find(file, offset, size);
+	if (bytes) {
+		memcpy(buf, bytes, size);
+	}
+	return bytes != NULL;
 }
 
 const Elf64_Phdr *elf_segment(const struct elf_file *file, uint32_t type) {
@@ -283,6 +322,11 @@ int elf_open(const char *path, struct elf_file *file, struct loader_error *error
 	if (file->fd < 0) {
 		return -1;
 	}
+	file->windows = calloc(1, sizeof *file->windows);
+	if (!file->windows) {
+		elf_finish(file);
+		return error_no_memory(error, path);
+	}
 	if (read_header(file, error) || read_segments(file, error)) {
 		elf_finish(file);
 		return -1;
@@ -300,7 +344,9 @@ void elf_finish(struct elf_file *file) {
 		close(file->fd);
 	}
 	free(file->segments);
+	free(file->windows);
 	file->fd = -1;
+	file->windows = NULL;
 	file->segments = NULL;
 	file->segment_count = 0;
 }

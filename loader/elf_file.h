@@ -15,9 +15,21 @@
 #include <elf.h>
 #include <stdint.h>
 
+enum { ELF_WINDOW = 16 * 1024, ELF_WINDOWS = 4 };
+
+/* Parts of the file that were read last: a hundred small reads need few system calls. */
+struct elf_windows {
+	unsigned next; /* to be used again */
+	struct {
+		uint64_t offset, length;
+		char bytes[ELF_WINDOW];
+	} window[ELF_WINDOWS];
+};
+
 struct elf_file {
 	const char *path; /* the caller's */
 	int fd;
+	struct elf_windows *windows;
 	uint64_t size;
 	Elf64_Ehdr header;
 	Elf64_Phdr *segments; /* all program headers */
