@@ -73,11 +73,11 @@ def refused(*words):
     return done.stderr[len("arun: "):-1]
 
 
-def compiled(name, *options):
+def compiled(name, *options, libraries=()):
     """A program of fixtures, linked so that the names it exports are found."""
     program = folder / name
     done = run(*shlex.split(os.environ["CC"]), "-std=gnu11", "-D_GNU_SOURCE", "-rdynamic", *options,
-               "-o", program, FIXTURES / f"{name}.c")
+               "-o", program, f"{name}.c", *libraries, cwd=FIXTURES)
     equal((done.returncode, done.stderr), (0, ""), f"building {name}")
     return program
 

@@ -12,6 +12,7 @@ import subprocess
 
 import schema
 from looking import Open, compiled, folder, looked, opened, plugin, refused, site
+from plugins import BUILD
 from tap import ARUN, Skip, arun, claim, contains, equal, main, run, until
 
 SLOW = os.environ.get("ARUN_SLOW_TESTS") == "1"
@@ -201,6 +202,19 @@ def a_stripped_and_deleted_arun_is_read():
     copy.unlink()
     equal(len(rows(looked("ps", server.pid))), 8)
     equal(server.end(signal.SIGTERM)[0], 0)
+
+
+@claim
+def a_program_of_ones_own_is_read():
+    flags = set((BUILD / "build.ninja").read_text().split())
+    own = compiled("own", *sorted(f for f in flags if f.startswith("-fsanitize=")),
+                   "-I" + os.environ["ARUN_INCLUDE"], f"-L{BUILD}", f"-Wl,-rpath,{BUILD}",
+                   libraries=["-larun"])
+    program = Open(own).until_state("S")
+    contains(looked("ps", program.pid).splitlines()[0], f"arun {program.pid} {own}:waits  up ")
+    row = rows(looked("ps", program.pid))["waits"]
+    assert re.fullmatch(r"own\.c:\d+  60 min to go", row["at"]), row
+    program.process.kill()
 
 
 @claim
