@@ -59,9 +59,11 @@ static uint64_t read_loop(struct dump *dump, struct constants *constants, uint64
 	char state = remote_state(constants->remote);
 	dump->stopped = state == 'T' || state == 't';
 	dump->turn = clock_now() - field_seconds(turn);
-	dump->loop = !current               ? DUMP_IDLE
-		     : dump->turn > BLOCKED ? DUMP_BLOCKED
-					    : DUMP_RUNNING;
+	dump->loop = current && dump->turn > BLOCKED ? DUMP_BLOCKED : DUMP_RUNNING;
+	/* Without a task, callbacks of timers and of libev may run. */
+	if (!current && state != 'R') {
+		dump->loop = DUMP_IDLE;
+	}
 	return current;
 }
 

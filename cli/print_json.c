@@ -46,7 +46,7 @@ static void print_loop(FILE *out, const struct dump *dump) {
 	if (dump->current) {
 		fprintf(out, ", \"task\": %llu", (unsigned long long)dump->current->id);
 	}
-	if (dump->loop != DUMP_IDLE) {
+	if (dump->current || dump->loop == DUMP_BLOCKED) {
 		fprintf(out, ", \"for_ms\": %lld", milliseconds(dump->turn));
 	}
 	fprintf(out, ", \"stopped\": %s, \"stopping\": %s}",
