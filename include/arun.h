@@ -312,7 +312,9 @@ ARUN_API const char *arun_why(void);
  */
 
 /*
- * Connects. The connection is the caller's, to be closed with arun_close() or arun_abort().
+ * Connects; of a host's addresses to the one that answers first (RFC 8305: the families in turns, the
+ * next one after 250 ms; arun_why() names each). The connection is the caller's, to be closed with
+ * arun_close() or arun_abort().
  * NULL with EINVAL: no endpoint; ENOENT: the host has no address; ENOMEM, EMFILE, ENFILE; what
  * connect(2) says; ECANCELED, ETIMEDOUT. Suspends.
  */

@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* connect - arun_connect(). */
-#include "conn.h"
+#include "race.h"
 
-#include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
 /* How often a Unix socket whose queue is full is tried again; nothing tells when it is
  * not. */
 static const double CONNECT_AGAIN = 0.01;
-
-static int socket_error(int fd) {
-	int error = 0;
-	socklen_t length = sizeof error;
-	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 ? errno : error;
-}
 
 /* Returns 0, or why not. */
 static int conn_establish(
@@ -23,7 +16,7 @@ static int conn_establish(
 	while (connect(conn->watch.fd, &to->any, to->length) < 0) {
 		if (errno == EINPROGRESS || errno == EINTR) {
 			int error = conn_wait(conn, self, POLLER_WRITE);
-			return error ? error : socket_error(conn->watch.fd);
+			return error ? error : race_error(conn->watch.fd);
 		}
 		if (errno != EAGAIN || to->any.sa_family != AF_UNIX) {
 			return errno;
@@ -40,21 +33,9 @@ static int conn_establish(
 /* Connects to one address. Returns 0 with *out, or why not. */
 static int connect_to(struct loop *loop, struct arun_task *self, const struct address *to,
 	struct arun_conn **out) {
-	int fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		return errno;
-	}
-	struct arun_conn *conn = conn_create(loop, fd);
+	struct arun_conn *conn = race_open(loop, to);
 	if (!conn) {
-		int error = errno;
-		close(fd);
-		return error;
-	}
-	conn->socket = true;
-	conn->tcp = to->any.sa_family != AF_UNIX;
-	conn->peer = *to;
-	if (conn->tcp) {
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+		return errno;
 	}
 	int error = conn_establish(loop, conn, self);
 	if (error) {
@@ -65,35 +46,24 @@ static int connect_to(struct loop *loop, struct arun_task *self, const struct ad
 	return 0;
 }
 
-/* What is said of the last address of a host. */
-static int connect_fail(const struct arun_task *self, const char *endpoint, int error,
-	const struct address *to) {
-	char words[256];
-	struct text out;
-	text_fixed(&out, words, sizeof words);
-	address_text(&out, to);
-	text_add(&out, ": %s", strerror(error));
-	return task_fail_words(error, self->op, endpoint, words);
-}
-
-/* One address after the other. */
+/* To whichever address of a host answers. What became of each is said. */
 static struct arun_conn *connect_to_any(struct loop *loop, struct arun_task *self,
 	const char *endpoint, const struct addrinfo *list) {
-	struct arun_conn *conn = NULL;
-	struct address to;
-	int error = ENOENT;
-	for (const struct addrinfo *at = list; at; at = at->ai_next) {
-		address_set(&to, at->ai_addr, at->ai_addrlen);
-		error = connect_to(loop, self, &to, &conn);
-		if (!error) {
-			return conn;
-		}
-		if (task_pending(&loop->sched, self)) {
-			task_fail(error, self->op, endpoint);
-			return NULL;
-		}
+	char words[512];
+	struct text tried;
+	struct arun_conn *conn;
+	text_fixed(&tried, words, sizeof words);
+	int error = race_connect(loop, self, list, &conn, &tried);
+	if (!error) {
+		return conn;
 	}
-	connect_fail(self, endpoint, error, &to);
+	if (task_pending(&loop->sched, self) == error) {
+		task_fail(error, self->op, endpoint);
+		task_fail_add(tried.length ? "; tried " : "");
+		task_fail_add(words);
+	} else {
+		task_fail_words(error, self->op, endpoint, tried.length ? words : NULL);
+	}
 	return NULL;
 }
 

@@ -144,9 +144,25 @@ int watch_serve(struct poller *poller, struct watch *watch) {
 	return watch_arm(poller, watch, POLLER_READ);
 }
 
+static struct arun_task **watch_place(struct watch *watch, enum poller_events event) {
+	return event == POLLER_READ ? &watch->reader : &watch->writer;
+}
+
+int watch_begin(struct poller *poller, struct watch *watch, enum poller_events event,
+	struct arun_task *self) {
+	*watch_place(watch, event) = self;
+	poller->waiting++;
+	return watch_arm(poller, watch, event);
+}
+
+void watch_end(struct poller *poller, struct watch *watch, enum poller_events event) {
+	*watch_place(watch, event) = NULL;
+	poller->waiting--;
+}
+
 int watch_wait(struct poller *poller, struct watch *watch, enum poller_events event,
 	struct arun_task *self, double deadline, bool interruptible) {
-	struct arun_task **place = event == POLLER_READ ? &watch->reader : &watch->writer;
+	struct arun_task **place = watch_place(watch, event);
 	if (*place) {
 		return EBUSY;
 	}

@@ -59,6 +59,15 @@ void watch_close(struct poller *poller, struct watch *watch);
 int watch_serve(struct poller *poller, struct watch *watch);
 
 /*
+ * For one task that waits for several descriptors: has it woken when this one may be
+ * ready for event, until watch_end(). Nobody else may wait for that. Returns 0; -1 with
+ * what epoll_ctl(2) says, and it is to be ended all the same.
+ */
+int watch_begin(struct poller *poller, struct watch *watch, enum poller_events event,
+	struct arun_task *self);
+void watch_end(struct poller *poller, struct watch *watch, enum poller_events event);
+
+/*
  * Waits until the descriptor may be ready for event; errors of epoll_ctl(2) are left to
  * the call that follows. Results as task_suspend(), and EBUSY: another task waits for
  * that already.
