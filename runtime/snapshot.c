@@ -206,7 +206,8 @@ static void item_copy(const struct snapshot *snapshot, struct snapshot_item *ite
 
 static void group_copy_owner(struct snapshot_memory *memory, struct snapshot_group *group,
 	const struct object *owner) {
-	if (owner) {
+	/* A handler may see what is owned before its owner is listed. */
+	if (owner && owner->kind) {
 		group->owner_kind = owner->kind;
 		group->owner_name = copy_string(memory, owner->kind->name(owner));
 	}
