@@ -148,6 +148,17 @@ START_TEST(one_kind_one_site_and_one_owner_are_one_group) {
 }
 END_TEST
 
+START_TEST(what_is_owned_may_be_seen_before_its_owner_is_listed) {
+	static const struct object unlisted;
+	begin();
+	open_thing(&task, NULL, "body")->object.owner = &unlisted;
+	take();
+	ck_assert_uint_eq(snapshot.groups, 1);
+	ck_assert_uint_eq(snapshot.group[0]->owner, 0);
+	contains(text_of_leaks(), "task \"body\"");
+}
+END_TEST
+
 START_TEST(parts_background_and_what_is_no_leak_are_left_out) {
 	begin();
 	open_thing(&task, &line7, "part")->object.part = true;
@@ -406,6 +417,7 @@ Suite *suite(void) {
 	Suite *suite = suite_create("snapshot");
 	TCase *groups = tcase_create("groups");
 	tcase_add_test(groups, one_kind_one_site_and_one_owner_are_one_group);
+	tcase_add_test(groups, what_is_owned_may_be_seen_before_its_owner_is_listed);
 	tcase_add_test(groups, parts_background_and_what_is_no_leak_are_left_out);
 	tcase_add_test(groups, the_oldest_of_a_group_are_copied_oldest_first);
 	tcase_add_test(groups, groups_that_do_not_fit_are_counted);
