@@ -167,6 +167,8 @@ static void run(struct launch *launch) {
 		.signals = true,
 		.plugin = launch->plugin.handle,
 		.plugin_path = launch->name.path,
+		.log_level = launch->options.log_level,
+		.log_format = launch->options.log_format,
 	};
 	int status = (entry->kind == ARUN_ENTRY_SERVER ? arun_run_forever : arun_run)(
 		entry->function, launch->argc, launch->argv, &options);

@@ -84,6 +84,30 @@ static bool set_suppress(struct options *options, const char *value) {
 	return *value != '\0';
 }
 
+static int find_word(const char *const *words, const char *value) {
+	for (int i = 0; words[i]; i++) {
+		if (!strcmp(words[i], value)) {
+			return i;
+		}
+	}
+	return -1;
+}
+
+static bool set_log_level(struct options *options, const char *value) {
+	static const char *const words[] = {
+		"error", "warning", "notice", "info", "debug", NULL};
+	int found = find_word(words, value);
+	options->log_level = ARUN_ERROR + found;
+	return found >= 0;
+}
+
+static bool set_log_format(struct options *options, const char *value) {
+	static const char *const words[] = {"auto", "text", "json", "journal", NULL};
+	int found = find_word(words, value);
+	options->log_format = (enum arun_log_format)found;
+	return found >= 0;
+}
+
 static const struct option table[] = {
 	{
 		.letter = 'd',
@@ -132,6 +156,22 @@ static const struct option table[] = {
 		.environment = true,
 		.set = set_suppress,
 		.expected = "the name of a file",
+	},
+	{
+		.name = "log-level",
+		.argument = "LEVEL",
+		.about = "error, warning, notice, info or debug (info)",
+		.environment = true,
+		.set = set_log_level,
+		.expected = "one of error, warning, notice, info, debug",
+	},
+	{
+		.name = "log-format",
+		.argument = "FORMAT",
+		.about = "auto, text, json or journal (auto)",
+		.environment = true,
+		.set = set_log_format,
+		.expected = "one of auto, text, json, journal",
 	},
 	{.letter = 'h', .name = "help", .set = set_help},
 	{.letter = 'V', .name = "version", .set = set_version},

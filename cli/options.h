@@ -20,6 +20,8 @@ struct options {
 	bool debug;
 	double grace; /* seconds; 0: not given */
 	enum arun_leaks leaks;
+	int log_level; /* 0: not given */
+	enum arun_log_format log_format;
 	const char *report;   /* FILE as given; NULL: none */
 	const char *suppress; /* likewise */
 };

@@ -735,9 +735,28 @@ ARUN_API int arun_resolve_at(const struct arun_site *site, const char *host,
 	const char *service, struct addrinfo **list);
 #define arun_resolve(host, service, list) arun_resolve_at(ARUN_SITE, host, service, list)
 
+/* Messages */
+
+/* syslog(3)'s levels. */
+enum arun_level { ARUN_ERROR = 3, ARUN_WARNING, ARUN_NOTICE, ARUN_INFO, ARUN_DEBUG };
+
+/*
+ * Writes a line to stderr where --log-level lets level through, in the form of --log-format: text with
+ * time and level, JSON with the task and the place too, or the journal's. format is printf(3)'s;
+ * control characters are escaped. It is one write(2); any thread may call it. errno is kept. Does not
+ * suspend.
+ */
+ARUN_API void arun_log(int level, const char *format, ...) ARUN_FORMAT(2, 3);
+ARUN_API void arun_log_at(const struct arun_site *site, int level, const char *format,
+	...) ARUN_FORMAT(3, 4);
+#define arun_log(level, ...) arun_log_at(ARUN_SITE, level, __VA_ARGS__)
+
 /* Embedding: programs linked with -larun */
 
 enum arun_leaks { ARUN_LEAKS_WARN, ARUN_LEAKS_OFF, ARUN_LEAKS_ERROR };
+
+/* AUTO: JOURNAL where stderr is the journal's ($JOURNAL_STREAM), otherwise TEXT. */
+enum arun_log_format { ARUN_LOG_AUTO, ARUN_LOG_TEXT, ARUN_LOG_JSON, ARUN_LOG_JOURNAL };
 
 typedef struct arun_options {
 	size_t struct_size;  /* sizeof(arun_options) */
@@ -754,6 +773,8 @@ typedef struct arun_options {
 	int signal;           /* out: the signal to die of, 0: none */
 	void *plugin; /* dlopen(3)'s handle of what holds the entry, for C++; NULL: none */
 	const char *plugin_path; /* for the reports; NULL: the program */
+	int log_level;           /* ARUN_ERROR to ARUN_DEBUG; 0: ARUN_INFO */
+	enum arun_log_format log_format;
 	double hog; /* with debug, seconds that a task may run without suspending; 0: 0.1 */
 } arun_options;
 

@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include "gen.h"
+#include "log.h"
 #include "loop.h"
 #include "snapshot_json.h"
 #include "snapshot_text.h"
@@ -115,42 +116,6 @@ void report_init(struct report *report) {
  * --------------------------------------------------------------------------------------------
  */
 
-/* The date of a day counted from 1970-01-01; gmtime(3) takes a lock. Years begin in March
- * here. */
-static void add_date(struct text *out, long days) {
-	days += 719468; /* from 0000-03-01 */
-	long era = days / 146097, day = days % 146097;
-	long year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
-	day -= 365 * year + year / 4 - year / 100;
-	long month = (5 * day + 2) / 153;
-	day -= (153 * month + 2) / 5 - 1;
-	month += month < 10 ? 3 : -9;
-	year += era * 400 + (month <= 2);
-	text_add(out, "%ld-%s%ld-%s%ld", year, month < 10 ? "0" : "", month,
-		day < 10 ? "0" : "", day);
-}
-
-static void add_digits(struct text *out, long value, long scale) {
-	for (; scale; scale /= 10) {
-		text_add(out, "%ld", value / scale % 10);
-	}
-}
-
-/* RFC 3339, UTC, with microseconds. */
-static void add_time(struct text *out, const struct timespec *time) {
-	long second = time->tv_sec % 86400;
-	add_date(out, time->tv_sec / 86400);
-	text_add(out, "T");
-	add_digits(out, second / 3600, 10);
-	text_add(out, ":");
-	add_digits(out, second / 60 % 60, 10);
-	text_add(out, ":");
-	add_digits(out, second % 60, 10);
-	text_add(out, ".");
-	add_digits(out, time->tv_nsec / 1000, 100000);
-	text_add(out, "Z");
-}
-
 static void add_plugin(struct text *out, const struct report *report) {
 	text_add(out, ", \"plugin\": {\"path\": ");
 	text_json(
@@ -205,7 +170,7 @@ void report_json_line(struct text *out, const struct report *report, const char 
 	clock_gettime(CLOCK_REALTIME, &now);
 	text_add(out, "{\"schema\": \"arun-report/1\", \"kind\": \"%s\", \"time\": \"",
 		kind);
-	add_time(out, &now);
+	text_time(out, &now);
 	text_add(out, "\", \"arun\": \"%s\", \"pid\": %d, \"uptime_ms\": ", ARUN_VERSION,
 		(int)getpid());
 	text_milliseconds(out, loop_clock() - report->started);
@@ -234,7 +199,7 @@ static void report_json(const struct report *report, const char *kind,
  */
 
 static void say(struct text *out) {
-	text_write(out, STDERR_FILENO);
+	log_lines(LOG_LEVEL_WARNING, out);
 	text_finish(out);
 }
 

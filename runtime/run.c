@@ -293,6 +293,9 @@ static int run_open(struct run *run, const arun_options *options) {
 		return -1;
 	}
 	sched_current = sched;
+	log_setup(
+		options->log_level ? (enum log_level)options->log_level : LOG_LEVEL_INFO,
+		(enum log_format)options->log_format);
 	sched->grace = options->grace;
 	sched->failed = stop_on_failed;
 	sched->ignores = stop_on_ignored;

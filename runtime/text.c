@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { TEXT_FIRST = 16 * 1024 };
@@ -245,4 +246,39 @@ int text_write(const struct text *text, int fd) {
 		}
 	}
 	return 0;
+}
+
+/* The date of a day counted from 1970-01-01; gmtime(3) takes a lock. Years begin in March
+ * here. */
+static void add_date(struct text *out, long days) {
+	days += 719468; /* from 0000-03-01 */
+	long era = days / 146097, day = days % 146097;
+	long year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+	day -= 365 * year + year / 4 - year / 100;
+	long month = (5 * day + 2) / 153;
+	day -= (153 * month + 2) / 5 - 1;
+	month += month < 10 ? 3 : -9;
+	year += era * 400 + (month <= 2);
+	text_add(out, "%ld-%s%ld-%s%ld", year, month < 10 ? "0" : "", month,
+		day < 10 ? "0" : "", day);
+}
+
+static void add_digits(struct text *out, long value, long scale) {
+	for (; scale; scale /= 10) {
+		text_add(out, "%ld", value / scale % 10);
+	}
+}
+
+void text_time(struct text *out, const struct timespec *time) {
+	long second = time->tv_sec % 86400;
+	add_date(out, time->tv_sec / 86400);
+	text_add(out, "T");
+	add_digits(out, second / 3600, 10);
+	text_add(out, ":");
+	add_digits(out, second / 60 % 60, 10);
+	text_add(out, ":");
+	add_digits(out, second % 60, 10);
+	text_add(out, ".");
+	add_digits(out, time->tv_nsec / 1000, 100000);
+	text_add(out, "Z");
 }

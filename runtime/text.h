@@ -44,6 +44,10 @@ void text_seconds(struct text *text, double seconds);
 /* Appends seconds >= 0 as whole milliseconds. */
 void text_milliseconds(struct text *text, double seconds);
 
+/* Appends a time as RFC 3339 has it, in UTC, with microseconds. */
+struct timespec;
+void text_time(struct text *text, const struct timespec *time);
+
 /* Takes the last count bytes back. */
 void text_cut(struct text *text, size_t count);
 

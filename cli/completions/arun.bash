@@ -5,6 +5,8 @@
 _arun_values() {
 	case $1 in
 	--leaks) compgen -W 'off warn error' -- "$2" ;;
+	--log-level) compgen -W 'error warning notice info debug' -- "$2" ;;
+	--log-format) compgen -W 'auto text json journal' -- "$2" ;;
 	--report | --suppress) compgen -f -- "$2" ;;
 	esac
 }
@@ -36,7 +38,7 @@ _arun_walk() {
 		fi
 		case $word in
 		--) dashes=1 ;;
-		--grace | --leaks | --report | --suppress) wants=$word ;;
+		--grace | --leaks | --report | --suppress | --log-level | --log-format) wants=$word ;;
 		--*) ;;
 		-*g) wants=--grace ;;
 		-*s) wants=--suppress ;;
@@ -63,7 +65,7 @@ _arun() {
 	fi
 	if [[ ! $wants && $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W '-d --debug -t --check -g --grace=
-			--leaks= --report= -s --suppress= -h --help -V --version' -- "$cur")
+			--leaks= --report= -s --suppress= --log-level= --log-format= -h --help -V --version' -- "$cur")
 		[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null
 	elif [[ $wants && $wants != PLUGIN ]]; then
 		mapfile -t COMPREPLY < <(_arun_values "$wants" "$cur")

@@ -12,7 +12,7 @@ function __arun_before_plugin
 			continue
 		end
 		switch $word
-			case --grace --leaks --report --suppress
+			case --grace --leaks --report --suppress --log-level --log-format
 				set value 1
 			case '--*'
 			case '-*g' '-*s'
@@ -41,5 +41,7 @@ complete -c arun -n __arun_before_plugin -s g -l grace -x -d 'time to end cleanl
 complete -c arun -n __arun_before_plugin -l leaks -x -a 'off warn error' -d 'what leaks do at the end (warn); error: exit status 23'
 complete -c arun -n __arun_before_plugin -l report -r -F -d 'write the reports to FILE as JSON, one a line'
 complete -c arun -n __arun_before_plugin -s s -l suppress -r -F -d 'objects to leave out of the reports'
+complete -c arun -n __arun_before_plugin -l log-level -x -a 'error warning notice info debug' -d 'error, warning, notice, info or debug (info)'
+complete -c arun -n __arun_before_plugin -l log-format -x -a 'auto text json journal' -d 'auto, text, json or journal (auto)'
 complete -c arun -n __arun_before_plugin -s h -l help -d 'print the options and exit'
 complete -c arun -n __arun_before_plugin -s V -l version -d 'print the version and exit'

@@ -92,6 +92,9 @@ static int record(const char *kind, int argc, char **argv, arun_options *o,
 	printf("%s name=%s argv0=%s argc=%d\n", kind, o->name, argv[0], argc);
 	printf("size=%d stack=%zu reload=%d signals=%d\n", o->struct_size == sizeof *o,
 		o->stack_size, o->reload != NULL, o->signals);
+	printf("log_level=%s log_format=%s\n",
+		(const char *[]){"none", "", "", "error", "warning", "notice", "info", "debug"}[o->log_level],
+		(const char *[]){"auto", "text", "json", "journal"}[o->log_format]);
 	printf("grace=%g leaks=%s debug=%d\n", o->grace,
 		(const char *[]){"warn", "off", "error"}[o->leaks], o->debug);
 	printf("plugin=%d path=%s suppress=%d loop=%d\n", o->plugin != NULL, o->plugin_path,

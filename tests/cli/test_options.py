@@ -22,11 +22,13 @@ Usage: arun [OPTION]... PLUGIN[:ENTRY] [ARG]...
       --leaks=off|warn|error what leaks do at the end (warn); error: exit status 23
       --report=FILE          write the reports to FILE as JSON, one a line
   -s, --suppress=FILE        objects to leave out of the reports
+      --log-level=LEVEL      error, warning, notice, info or debug (info)
+      --log-format=FORMAT    auto, text, json or journal (auto)
   -h, --help    -V, --version
 """
 LONG = re.findall(r"--([a-z-]+)", HELP)
 LETTERS = re.findall(r"-(\w), --", HELP)
-VARIABLES = {"ARUN_" + name.upper() for name in LONG if name not in ("help", "version", "check")}
+VARIABLES = {"ARUN_" + name.upper().replace("-", "_") for name in LONG if name not in ("help", "version", "check")}
 ABOUT = re.findall(r"^ .{27} (\S.*)$", HELP, re.M)
 
 
@@ -67,7 +69,7 @@ def version_is_one_line():
 
 @claim
 def an_unknown_option_is_a_usage_error():
-    for word in ("--x", "--deb", "--listen", "--workers", "--log-level"):
+    for word in ("--x", "--deb", "--listen", "--workers", "--log"):
         usage(arun(word + "=1", "./p.so"), f"unknown option '{word}'")
         usage(arun(word, "./p.so"), f"unknown option '{word}'")
     for letter in "xlwrD":
@@ -149,6 +151,19 @@ def leaks_is_one_of_three_words():
         expected = f"'{value}' is not one of off|warn|error"
         usage(arun("--leaks=" + value, "./p.so"), f"--leaks: {expected}")
         usage(arun("./p.so", env={"ARUN_LEAKS": value}), f"$ARUN_LEAKS: {expected}")
+
+
+@claim
+def log_level_and_log_format_are_words():
+    for option, words in (("log-level", "error warning notice info debug"),
+                          ("log-format", "auto text json journal")):
+        name, variable = option.replace("-", "_"), "ARUN_" + option.upper().replace("-", "_")
+        expected = "not one of " + ", ".join(words.split())
+        for value in words.split():
+            equal(record(f"--{option}={value}", "./p.so:words")[0][name], value)
+            equal(record("./p.so:words", env={variable: value})[0][name], value)
+        usage(arun(f"--{option}=loud", "./p.so"), f"--{option}: 'loud' is {expected}")
+        usage(arun("./p.so", env={variable: "1"}), f"${variable}: '1' is {expected}")
 
 
 @claim
@@ -390,7 +405,7 @@ def the_man_page_has_the_options_of_help():
 
 @claim
 def the_completions_have_the_options_of_help():
-    equal(len(ABOUT), 6)
+    equal(len(ABOUT), 8)
     bash = read("cli", "completions", "arun.bash")
     offered = re.search(r"compgen -W '(-d[^']*)'", bash)[1].split()
     equal(offered, re.findall(r"-\w(?=,)|--[a-z-]+=?", HELP))
@@ -425,7 +440,7 @@ def bash_completes_options_values_and_plugins():
     equal(run("bash", "-n", os.path.join(COMPLETIONS, "arun.bash")).returncode, 0)
     equal(bash_completes("--"), ["--" + name for name in
                                  ("debug", "check", "grace=", "leaks=", "report=",
-                                  "suppress=", "help",
+                                  "suppress=", "log-level=", "log-format=", "help",
                                   "version")])
     equal(bash_completes("-d", "--le"), ["--leaks="])
     for words in (["--leaks", "=", "w"], ["--leaks", "w"]):

@@ -10,7 +10,7 @@ import house
 LAYERS = """
 base list text text_within peek log
 context stack registry local symbols trace
-sched task spawn
+sched task spawn message
 poller
 loop
 handler scope group queue sync chan gen job pool blocking post timer waitfd
