@@ -751,6 +751,30 @@ ARUN_API void arun_log_at(const struct arun_site *site, int level, const char *f
 	...) ARUN_FORMAT(3, 4);
 #define arun_log(level, ...) arun_log_at(ARUN_SITE, level, __VA_ARGS__)
 
+/* The service manager (systemd) */
+
+/*
+ * What systemctl status shows of this service, in the language of printf(3), within a second; ""
+ * or NULL: again how many connections and tasks there are, which is shown without it. Where there is
+ * no manager nothing happens. Does not suspend.
+ */
+ARUN_API void arun_status(const char *format, ...) ARUN_FORMAT(1, 2);
+
+/*
+ * The same at once, of a start, a reload or a stop that takes long: from each call on the manager
+ * waits for 30 s more. To be called more often than that. Does not suspend.
+ */
+ARUN_API void arun_progress(const char *format, ...) ARUN_FORMAT(1, 2);
+
+/*
+ * Stores a duplicate of fd with the manager, under a name of printable ASCII without a colon: it
+ * survives a restart of the service, and comes back as "systemd:NAME", for arun_listen(),
+ * arun_udp_open() or, of any other kind, arun_connect(). fd -1: drops what is stored under name.
+ * Returns 0; -1 with EINVAL: the name; EBADF; ENOTCONN: there is no manager; EAGAIN and what else
+ * sendmsg(2) says. Does not suspend.
+ */
+ARUN_API int arun_fdstore(const char *name, int fd);
+
 /* Embedding: programs linked with -larun */
 
 enum arun_leaks { ARUN_LEAKS_WARN, ARUN_LEAKS_OFF, ARUN_LEAKS_ERROR };
@@ -768,7 +792,8 @@ typedef struct arun_options {
 	int report_fd;        /* JSON reports, one a line (arun-report(5)); 0: none */
 	const char *suppress; /* a file of suppressions; NULL: none */
 	bool debug;
-	bool signals; /* arun handles those in arun(1); false: the host owns them */
+	bool signals; /* arun handles those in arun(1), and is the service that systemd
+			 started; false: the host does, and is */
 	struct ev_loop *loop; /* the host's; NULL: its own */
 	int signal;           /* out: the signal to die of, 0: none */
 	void *plugin; /* dlopen(3)'s handle of what holds the entry, for C++; NULL: none */

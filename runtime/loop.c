@@ -186,6 +186,9 @@ static void loop_on_timer(struct ev_loop *ev, ev_timer *watcher, int events) {
 	struct loop *loop = loop_here();
 	loop->sched.registry.now = loop_clock();
 	timer->active = false;
+	if (timer->background) {
+		ev_ref(loop->ev);
+	}
 	timer->fn(timer);
 }
 
@@ -200,11 +203,17 @@ void loop_timer_start(struct loop *loop, struct loop_timer *timer, double after,
 	ev_now_update(
 		loop->ev); /* libev counts from its last turn, and tasks have run since */
 	ev_timer_start(loop->ev, watcher);
+	if (timer->background) {
+		ev_unref(loop->ev);
+	}
 }
 
 void loop_timer_stop(struct loop *loop, struct loop_timer *timer) {
 	if (timer->active) {
 		timer->active = false;
+		if (timer->background) {
+			ev_ref(loop->ev);
+		}
 		ev_timer_stop(loop->ev, (ev_timer *)(void *)timer->watcher);
 	}
 }

@@ -12,7 +12,9 @@
 
 #include "poller.h"
 
+struct inherit;
 struct loop_watchers;
+struct notify;
 struct pool;
 struct posts;
 
@@ -31,6 +33,8 @@ struct loop {
 	void (*woken)(struct loop *loop);
 	/* Nothing can ever happen any more. Returns whether it did something about it. */
 	bool (*stuck)(struct loop *loop);
+	struct notify *notify;   /* notify.h; NULL: none */
+	struct inherit *inherit; /* inherit.h; NULL: none */
 };
 
 /* The run of this thread as its loop; NULL: none. */
@@ -64,6 +68,7 @@ struct loop_timer {
 	void *watcher[8];
 	void (*fn)(struct loop_timer *timer);
 	bool active;
+	bool background; /* is nothing to wait for: where all else is over, the run is */
 };
 void loop_timer_start(struct loop *loop, struct loop_timer *timer, double after,
 	void (*fn)(struct loop_timer *timer));

@@ -434,3 +434,8 @@ void report_slow_stop(const struct report *report, const struct registry *regist
 	text_add(&out, " (again Ctrl-C: force)\n");
 	say(&out);
 }
+
+void report_awaited(const struct report *report, const struct registry *registry,
+	const struct arun_task *entry, struct text *out) {
+	add_list(out, report, registry, entry, &awaited);
+}

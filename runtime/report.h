@@ -71,4 +71,8 @@ void report_abandoned(const struct report *report, const struct registry *regist
 void report_slow_stop(const struct report *report, const struct registry *registry,
 	const struct arun_task *entry, double left);
 
+/* Appends which tasks the stop waits for. */
+void report_awaited(const struct report *report, const struct registry *registry,
+	const struct arun_task *entry, struct text *out);
+
 #endif

@@ -83,6 +83,7 @@ int arun_yield_at(const struct arun_site *site) {
 		}
 		return run->signal;
 	}
+	notify_ready(&run->notify);
 	error = yield_wait(run, self);
 	return error ? task_fail(error, self->op, NULL) : run->signal;
 }
@@ -155,6 +156,7 @@ static int run_report(struct run *run) {
 	if (run_entry_failed(run)) {
 		log_line(LOG_LEVEL_ERROR, "%s: %s failed: %s", report->plugin, run->name,
 			run->why);
+		notify_failed(&run->notify, run->error, 1, run->why);
 	}
 	bool leaks = run->snapshot.total && report->leaks == ARUN_LEAKS_ERROR;
 	report->end = (struct report_end){
@@ -299,6 +301,7 @@ static int run_open(struct run *run, const arun_options *options) {
 	sched->grace = options->grace;
 	sched->failed = stop_on_failed;
 	sched->ignores = stop_on_ignored;
+	notify_init(&run->notify, &run->loop, options->signals);
 	run->loop.woken = stop_on_wakeup;
 	run->loop.stuck = stop_on_stuck;
 	run->handler.loop = &run->loop;
@@ -351,6 +354,7 @@ static void run_close(struct run *run) {
 		loop_timer_stop(&run->loop, &run->slow);
 		loop_timer_stop(&run->loop, &run->dump.retry);
 		loop_timer_stop(&run->loop, &run->clock);
+		notify_finish(&run->notify);
 	}
 	snapshot_finish(&run->snapshot);
 	suppress_finish(&run->suppress);

@@ -37,6 +37,15 @@ static void stop_on_clock(struct loop_timer *timer) {
 	_exit(124);
 }
 
+static void stop_tell_manager(struct run *run) {
+	char status[NOTIFY_STATUS];
+	struct text out;
+	text_fixed(&out, status, sizeof status);
+	text_add(&out, "stopping, waits for ");
+	report_awaited(&run->report, &run->loop.sched.registry, run->entry, &out);
+	notify_status(&run->notify, status);
+}
+
 /* Whatever the driver waits for: it is named each second. */
 static void stop_on_slow(struct loop_timer *timer) {
 	struct run *run = container_of(timer, struct run, slow);
@@ -44,6 +53,7 @@ static void stop_on_slow(struct loop_timer *timer) {
 	loop_timer_start(&run->loop, timer, STOP_TELL, stop_on_slow);
 	report_slow_stop(&run->report, &sched->registry, run->entry,
 		sched->clock_end - sched->registry.now);
+	stop_tell_manager(run);
 }
 
 static void stop_clock(struct run *run, double at) {
@@ -121,6 +131,7 @@ void stop_ask(struct run *run, int signal, const struct arun_site *site) {
 		return;
 	}
 	sched->stopping = true;
+	notify_stopping(&run->notify);
 	run->signal = signal;
 	run->end = signal                       ? RUN_SIGNALLED
 		   : run->end == RUN_DEADLOCKED ? run->end
@@ -139,6 +150,7 @@ void stop_ask(struct run *run, int signal, const struct arun_site *site) {
 static void stop_reload_ended(struct arun_task *task) {
 	struct run *run = task->owner;
 	run->reloading = false;
+	notify_reloaded(&run->notify);
 	if (task->result < 0) {
 		log_line(LOG_LEVEL_WARNING, "reload failed: %s; the old state serves on",
 			task->why ? task->why : strerror(task->error));
@@ -154,15 +166,21 @@ static int stop_reload(void *argument) {
 
 static void stop_hangup(struct run *run) {
 	if (run->reload) {
+		notify_reloading(&run->notify);
 		struct task_options options = {
 			.name = "reload", .ended = stop_reload_ended, .context = run};
 		run->reloading =
 			task_create(&run->loop.sched, stop_reload, run, &options) != NULL;
+		if (!run->reloading) {
+			notify_reloaded(&run->notify);
+		}
 	} else if (isatty(STDIN_FILENO)) {
 		stop_ask(run, SIGTERM, NULL);
 	} else {
 		log_line(
 			LOG_LEVEL_WARNING, "SIGHUP: %s has nothing to reload", run->name);
+		notify_reloading(&run->notify);
+		notify_reloaded(&run->notify);
 	}
 }
 
@@ -346,6 +364,9 @@ static void drive_run(struct run *run) {
 	if (sched->stopping) {
 		stop_cancel_entry(run, NULL);
 	}
+	if (!run->server) {
+		notify_ready(&run->notify);
+	}
 	drive_until(run, drive_stopped, INFINITY);
 	if (!drive_until(run, drive_entry_ended, stop_share(run, STOP_LAST))) {
 		run->entry->object.background = false;
@@ -373,6 +394,7 @@ int stop_drive(void *argument) {
 	struct loop *loop = &run->loop;
 	struct sched *sched = &loop->sched;
 	drive_run(run);
+	notify_stopping(&run->notify);
 	stop_clock(run, loop_clock());
 	server_stop_all(loop);
 	stop_tell_failed(run, 0);

@@ -15,6 +15,7 @@
 #include "crash.h"
 #include "dump.h"
 #include "hog.h"
+#include "notify.h"
 #include "pool.h"
 #include "report.h"
 
@@ -32,6 +33,7 @@ struct run {
 	struct dump dump;
 	struct crash crash;
 	struct hog hog;
+	struct notify notify;
 
 	int (*fn)(int, char **);
 	int argc;

@@ -13,7 +13,7 @@ context stack registry local symbols trace
 sched task spawn message
 poller
 loop
-handler scope group queue sync chan gen job pool blocking post timer waitfd
+notify handler scope group queue sync chan gen job pool blocking post timer waitfd
 resolve endpoint listen
 conn close race connect stream udp process signals tls
 accept server
