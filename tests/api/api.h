@@ -24,6 +24,18 @@
 #define API_ASAN 0
 #endif
 
+/* A sanitizer does not live where there is no memory. */
+#if API_ASAN || defined __SANITIZE_THREAD__
+#define API_LIMITS 0
+#elif defined __has_feature
+#if __has_feature(thread_sanitizer)
+#define API_LIMITS 0
+#endif
+#endif
+#ifndef API_LIMITS
+#define API_LIMITS 1
+#endif
+
 /* Seconds that no test waits to the end. */
 #define FOREVER 3600.0
 
