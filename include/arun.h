@@ -58,6 +58,9 @@ typedef struct arun_server arun_server;
 typedef struct arun_gen arun_gen;
 typedef struct arun_chan arun_chan;
 typedef struct arun_timer arun_timer;
+typedef struct arun_udp arun_udp;
+typedef struct arun_process arun_process;
+typedef struct arun_signals arun_signals;
 typedef struct arun_tls arun_tls;
 struct addrinfo;
 struct ev_loop;
@@ -368,7 +371,18 @@ ARUN_API int arun_writev_at(const struct arun_site *site, arun_conn *conn,
 	const struct iovec *iov, int count);
 #define arun_writev(conn, iov, count) arun_writev_at(ARUN_SITE, conn, iov, count)
 
-/* How many bytes of the last write or writev were taken. Does not suspend. */
+/*
+ * Writes size bytes of the file fd, from offset on (its own position stays). Returns 0; -1 as
+ * arun_write(), and with ENODATA: the file ends before that; EINVAL: offset < 0; ENOMEM; what
+ * sendfile(2) and pread(2) say of fd (EBADF, EISDIR, ESPIPE...). Suspends.
+ */
+ARUN_API int arun_sendfile(arun_conn *conn, int fd, off_t offset, size_t size);
+ARUN_API int arun_sendfile_at(
+	const struct arun_site *site, arun_conn *conn, int fd, off_t offset, size_t size);
+#define arun_sendfile(conn, fd, offset, size)                                            \
+	arun_sendfile_at(ARUN_SITE, conn, fd, offset, size)
+
+/* How many bytes of the last write, writev or sendfile were taken. Does not suspend. */
 ARUN_API size_t arun_written(const arun_conn *conn);
 
 /*
@@ -734,6 +748,155 @@ ARUN_API int arun_resolve(const char *host, const char *service, struct addrinfo
 ARUN_API int arun_resolve_at(const struct arun_site *site, const char *host,
 	const char *service, struct addrinfo **list);
 #define arun_resolve(host, service, list) arun_resolve_at(ARUN_SITE, host, service, list)
+
+/* Datagrams */
+
+typedef struct arun_address {
+	struct sockaddr_storage storage;
+	socklen_t length; /* of what is used; 0: no address */
+} arun_address;
+
+/*
+ * Opens a socket for datagrams: "udp:HOST:PORT" is bound there (port 0 picks one; see
+ * arun_udp_local()), "udp:connect:HOST:PORT" is connected to it; so are "unix:/path",
+ * "unix:connect:/path" and those of "unix:@abstract"; "fd:N" is one that this process was given,
+ * which is taken. The file of a dead Unix socket is replaced, and removed at the end where it is
+ * still ours.
+ *
+ * Returns it, to be closed with arun_udp_close(). NULL with EINVAL: no such endpoint; ENAMETOOLONG;
+ * ENOENT: the host has no address; EBADF: no such descriptor; EADDRINUSE, EACCES, EADDRNOTAVAIL and
+ * what else socket(2), bind(2) and connect(2) say; ENOMEM; ECANCELED, ETIMEDOUT. Does not suspend for
+ * a literal address; looking up a host name Suspends.
+ */
+ARUN_API arun_udp *arun_udp_open(const char *endpoint);
+ARUN_API arun_udp *arun_udp_open_at(const struct arun_site *site, const char *endpoint);
+#define arun_udp_open(endpoint) arun_udp_open_at(ARUN_SITE, endpoint)
+
+/* Closes it at once; who waits on it gets EBADF. NULL is ignored. Does not suspend. */
+ARUN_API void arun_udp_close(arun_udp *udp);
+
+/* Its own address as text: "127.0.0.1:43211", "unix:/path"; "" where it has none. Does not suspend. */
+ARUN_API const char *arun_udp_local(const arun_udp *udp);
+
+/*
+ * Waits for the next datagram; from, where it is not NULL, gets its sender. Returns its size, which
+ * may be 0; -1 with EMSGSIZE: it is longer than size, buf has its beginning and the rest is lost;
+ * ECONNREFUSED: an earlier one found nobody at the connected peer, the socket goes on; ECANCELED,
+ * ETIMEDOUT: nothing was taken; EBUSY: another task receives; EBADF: closed; and what recv(2) says.
+ * Suspends.
+ */
+ARUN_API ssize_t arun_udp_recv(arun_udp *udp, void *buf, size_t size, arun_address *from);
+ARUN_API ssize_t arun_udp_recv_at(const struct arun_site *site, arun_udp *udp, void *buf,
+	size_t size, arun_address *from);
+#define arun_udp_recv(udp, buf, size, from)                                              \
+	arun_udp_recv_at(ARUN_SITE, udp, buf, size, from)
+
+/*
+ * Sends one datagram to an address, or (NULL) to the connected peer, as soon as there is room.
+ * Returns size; -1 with EDESTADDRREQ: NULL, and not connected; EINVAL: no address; EMSGSIZE: too
+ * long for one datagram; ECONNREFUSED: as above; ECANCELED, ETIMEDOUT: it was not sent; EBUSY: another
+ * task sends; EBADF: closed; and what send(2) says. Suspends.
+ */
+ARUN_API ssize_t arun_udp_send(
+	arun_udp *udp, const void *buf, size_t size, const arun_address *to);
+ARUN_API ssize_t arun_udp_send_at(const struct arun_site *site, arun_udp *udp,
+	const void *buf, size_t size, const arun_address *to);
+#define arun_udp_send(udp, buf, size, to) arun_udp_send_at(ARUN_SITE, udp, buf, size, to)
+
+/* Processes */
+
+enum arun_exec_stream {
+	ARUN_INHERIT, /* this process' own */
+	ARUN_STREAM,  /* a connection: arun_process_stdin() and so on */
+	ARUN_NULL     /* /dev/null */
+};
+
+typedef struct arun_exec_options {
+	char *const *environment; /* NULL: this process' */
+	const char *directory;    /* to start in; NULL: this one */
+	int in, out, err;         /* of enum arun_exec_stream */
+} arun_exec_options;
+
+/*
+ * Starts the program argv[0], which is looked for in $PATH where it has no slash; the last of argv
+ * is NULL. options NULL: it inherits everything. It has the default actions of all signals (but INT,
+ * QUIT and HUP that are ignored stay so, for nohup(1)), blocks none, and of the descriptors has 0 to 2.
+ *
+ * Returns the process, to be freed with arun_process_close(). It is a leak as long as nobody has
+ * waited for it. NULL with ENOENT, EACCES, ENOEXEC, E2BIG, ENOTDIR and what else execve(2) says of the
+ * program, chdir(2) of the directory; EINVAL: no argv[0], or no such stream; EAGAIN, ENOMEM, EMFILE,
+ * ENFILE; ESHUTDOWN: there is no run in this thread. Does not suspend.
+ */
+ARUN_API arun_process *arun_exec(char *const argv[], const arun_exec_options *options);
+ARUN_API arun_process *arun_exec_at(const struct arun_site *site, char *const argv[],
+	const arun_exec_options *options);
+#define arun_exec(argv, options) arun_exec_at(ARUN_SITE, argv, options)
+
+/*
+ * Waits for its end; any number of tasks may. *status, where it is not NULL, is as waitpid(2) has it,
+ * each time. Returns 0; -1 with ECANCELED, ETIMEDOUT: it runs on; ECHILD: somebody else (a handler
+ * of SIGCHLD) has taken its status; EBADF: closed. Suspends.
+ */
+ARUN_API int arun_process_wait(arun_process *process, int *status);
+ARUN_API int arun_process_wait_at(
+	const struct arun_site *site, arun_process *process, int *status);
+#define arun_process_wait(process, status)                                               \
+	arun_process_wait_at(ARUN_SITE, process, status)
+
+/*
+ * Sends it a signal; never to another process that has got its number. Returns 0; -1 with ESRCH: it
+ * has ended; EPERM: it has become another user's; EINVAL: no such signal; EBADF: NULL. Does not suspend.
+ */
+ARUN_API int arun_process_kill(arun_process *process, int signum);
+
+/*
+ * The other ends of its ARUN_STREAMs: connections that belong to it. They may be closed before it is,
+ * so that it reads to the end of its input. NULL where there is none, or it is closed.
+ * Do not suspend.
+ */
+ARUN_API arun_conn *arun_process_stdin(const arun_process *process);
+ARUN_API arun_conn *arun_process_stdout(const arun_process *process);
+ARUN_API arun_conn *arun_process_stderr(const arun_process *process);
+
+/* Its number; -1: NULL. Does not suspend. */
+ARUN_API pid_t arun_process_pid(const arun_process *process);
+
+/*
+ * Closes its streams, and frees it. Where it still runs it gets SIGTERM, and SIGKILL when three
+ * quarters of the grace time are gone (counted from the stop; from this call where none is under
+ * way); its end is waited for, so that no zombie is left. It always does its work. NULL is ignored.
+ * Suspends.
+ */
+ARUN_API void arun_process_close(arun_process *process);
+ARUN_API void arun_process_close_at(const struct arun_site *site, arun_process *process);
+#define arun_process_close(process) arun_process_close_at(ARUN_SITE, process)
+
+/* Signals */
+
+/*
+ * Asks for count signals of this process; whatever else was to happen at them does not until
+ * arun_signals_close(). Every object that asks for a signal gets it.
+ *
+ * Returns the object. NULL with EINVAL: no signal, one that cannot be handled, or one that arun(1)
+ * acts on (INT, TERM, HUP, USR1, QUIT, SEGV, BUS, FPE, ILL, ABRT, PIPE, and RTMAX); EBUSY: a run in
+ * another thread has signals; ENOMEM; ESHUTDOWN: there is no run in this thread. Does not suspend.
+ */
+ARUN_API arun_signals *arun_signals_open(const int *signums, int count);
+ARUN_API arun_signals *arun_signals_open_at(
+	const struct arun_site *site, const int *signums, int count);
+#define arun_signals_open(signums, count) arun_signals_open_at(ARUN_SITE, signums, count)
+
+/*
+ * Waits for the next signal, and returns its number. Several of one number that came meanwhile are one,
+ * but of realtime signals, of which none is lost; the lowest number is first. -1 with ECANCELED,
+ * ETIMEDOUT: the next call gets it; EBUSY: another task waits; EBADF: closed. Suspends.
+ */
+ARUN_API int arun_signals_next(arun_signals *signals);
+ARUN_API int arun_signals_next_at(const struct arun_site *site, arun_signals *signals);
+#define arun_signals_next(signals) arun_signals_next_at(ARUN_SITE, signals)
+
+/* Puts back what happened at them before; who waits gets EBADF. NULL is ignored. Does not suspend. */
+ARUN_API void arun_signals_close(arun_signals *signals);
 
 /* Messages */
 

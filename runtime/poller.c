@@ -92,15 +92,19 @@ int watch_open(struct poller *poller, struct watch *watch, int fd) {
 	return 0;
 }
 
+void watch_rest(struct poller *poller, struct watch *watch) {
+	if (watch->ready) {
+		poller->serving--;
+		watch->ready = NULL;
+	}
+}
+
 void watch_close(struct poller *poller, struct watch *watch) {
 	if (watch->fd < 0) {
 		return;
 	}
 	poller->watches[watch->fd] = NULL;
-	if (watch->ready) {
-		poller->serving--;
-		watch->ready = NULL;
-	}
+	watch_rest(poller, watch);
 	watch->fd = -1;
 	watch->readable = watch->writable = true;
 	if (watch->reader) {

@@ -58,6 +58,9 @@ void watch_close(struct poller *poller, struct watch *watch);
 /* Has ready() called from now on. Returns 0; -1 with what epoll_ctl(2) says. */
 int watch_serve(struct poller *poller, struct watch *watch);
 
+/* Has it called no more. What comes meanwhile is remembered. */
+void watch_rest(struct poller *poller, struct watch *watch);
+
 /*
  * For one task that waits for several descriptors: has it woken when this one may be
  * ready for event, until watch_end(). Nobody else may wait for that. Returns 0; -1 with

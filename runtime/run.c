@@ -321,6 +321,7 @@ static int run_open(struct run *run, const arun_options *options) {
 		return -1;
 	}
 	rawfd_baseline(&run->rawfd);
+	child_baseline(&run->children);
 	if (post_init(&run->loop, options->signals) < 0) {
 		return -1;
 	}

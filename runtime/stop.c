@@ -5,8 +5,11 @@
 #include "gen.h"
 #include "log.h"
 #include "post.h"
+#include "process.h"
 #include "server.h"
+#include "signals.h"
 #include "timer.h"
+#include "udp.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +18,8 @@
 /* Shares of the grace time: when an entry, and whatever else ignores its end, is
  * cancelled. */
 static const double STOP_LAST = 7.0 / 8;
+/* When processes that ignore SIGTERM are killed: they are to be reaped in time, too. */
+static const double STOP_KILL = 15.0 / 16;
 /* Seconds: after which a failed task, and whoever is waited for, is named. */
 static const double STOP_TELL = 1;
 /* So much later, lest a close that lingers for a second be one of them. */
@@ -107,6 +112,7 @@ void stop_last_words(struct loop *loop, int forced) {
 			&run->report, &sched->registry, run->entry, sched->grace);
 	}
 	report_leaks(&run->report, &run->snapshot);
+	process_kill_all(&loop->sched.registry);
 	conn_restore_flags(&loop->sched.registry);
 }
 
@@ -194,6 +200,7 @@ void stop_on_wakeup(struct loop *loop) {
 		handler_die(run->handler.forced);
 	}
 	pool_collect(loop);
+	signals_collect(loop);
 	post_deliver(loop);
 	if (loop->sched.sweeping) {
 		task_wake(&loop->sched,
@@ -345,6 +352,15 @@ static int drive_entry(void *argument) {
 	return run->fn(run->argc, run->argv);
 }
 
+/* Not in a handler: the children are looked for in /proc. */
+static void drive_snapshot(struct run *run) {
+	if (!run->snapped) {
+		child_list(&run->children, &run->loop.sched.registry);
+		stop_snapshot(run);
+		child_unlist(&run->children);
+	}
+}
+
 /* The entry, from its start to its end, or to the point where no more waiting is done for
  * it. */
 static void drive_run(struct run *run) {
@@ -371,7 +387,7 @@ static void drive_run(struct run *run) {
 	if (!drive_until(run, drive_entry_ended, stop_share(run, STOP_LAST))) {
 		run->entry->object.background = false;
 		post_list(&run->loop);
-		stop_snapshot(run);
+		drive_snapshot(run);
 		task_cancel(sched, run->entry, "the end of the grace time", NULL);
 	}
 }
@@ -389,6 +405,15 @@ static void drive_sweep(struct run *run) {
 	drive_until(run, drive_swept, stop_share(run, STOP_LAST));
 }
 
+/* What is none of the streams. */
+static void drive_close(struct run *run) {
+	struct loop *loop = &run->loop;
+	timer_stop_all(loop);
+	udp_close_all(loop);
+	signals_close_all(loop);
+	process_end_all(loop, stop_share(run, STOP_KILL));
+}
+
 int stop_drive(void *argument) {
 	struct run *run = argument;
 	struct loop *loop = &run->loop;
@@ -399,13 +424,13 @@ int stop_drive(void *argument) {
 	server_stop_all(loop);
 	stop_tell_failed(run, 0);
 	post_list(loop);
-	stop_snapshot(run);
+	drive_snapshot(run);
 	drive_sweep(run);
 	gen_close_all(sched, run->driver, stop_share(run, STOP_LAST));
 	double flushed = sched->registry.now + 1;
 	conn_close_all(loop, flushed < sched->clock_end ? flushed : sched->clock_end);
 	server_close_all(loop);
-	timer_stop_all(loop);
+	drive_close(run);
 	/* Whoever still ignores its end has until the clock's. */
 	drive_until(run, drive_swept, INFINITY);
 	drive_until(run, drive_idle, sched->clock_end);
@@ -415,7 +440,7 @@ int stop_drive(void *argument) {
 	drive_until(run, drive_swept, INFINITY);
 	/* Those that failed in their clean-up: the status is 1, and it must be said why. */
 	stop_tell_failed(run, 0);
-	timer_stop_all(loop); /* of who ignored its end */
+	drive_close(run); /* of who ignored its end */
 	registry_sweep_kind(&sched->registry, KIND_LOCK);
 	registry_sweep_kind(&sched->registry, KIND_CHANNEL);
 	registry_forget(&sched->registry);

@@ -12,6 +12,7 @@
 #ifndef STOP_H
 #define STOP_H
 
+#include "child.h"
 #include "crash.h"
 #include "dump.h"
 #include "hog.h"
@@ -27,6 +28,7 @@ struct run {
 	struct report report;
 	struct rawfd rawfd;
 	struct suppress suppress;
+	struct children children;
 	struct snapshot snapshot;
 	bool snapped;
 	struct trace trace;

@@ -1,25 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* stream - the public calls on connections that move bytes. */
-#include "conn.h"
+#include "stream.h"
 
 #include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { BUFFER_FIRST = 4096, BUFFER_KEPT = 64 * 1024, PIECES = 16 };
 
-/* A call under way, from stream_begin() to stream_end(). */
-struct call {
-	struct sched *sched;
-	struct arun_task *self;
-	struct arun_conn *conn;
-	bool *busy; /* conn's, for as long as the call lasts */
-	int error;
-};
-
 /* The right to read, or to write, and to go on at all. */
-static int stream_admit(struct call *call, enum poller_events event) {
+static int stream_admit(struct stream_call *call, enum poller_events event) {
 	struct arun_conn *conn = call->conn;
 	bool *busy = event == POLLER_READ ? &conn->reading : &conn->writing;
 	int error = task_interrupted(call->sched, call->self);
@@ -37,9 +27,9 @@ static int stream_admit(struct call *call, enum poller_events event) {
 	return error;
 }
 
-static int stream_begin(struct call *call, const struct arun_site *site, const char *op,
+int stream_begin(struct stream_call *call, const struct arun_site *site, const char *op,
 	struct arun_conn *conn, enum poller_events event) {
-	*call = (struct call){
+	*call = (struct stream_call){
 		.self = task_enter(site, op), .sched = sched_current, .conn = conn};
 	if (unlikely(!conn)) {
 		call->error = EBADF;
@@ -54,7 +44,7 @@ static int stream_begin(struct call *call, const struct arun_site *site, const c
 	return call->error ? -1 : 0;
 }
 
-static void stream_fail(const struct call *call) {
+static void stream_fail(const struct stream_call *call) {
 	struct conn_words words;
 	const char *on = call->conn ? conn_words(call->conn, &words) : "NULL";
 	if (call->error != ETIME) {
@@ -69,8 +59,7 @@ static void stream_fail(const struct call *call) {
 	task_fail_words(ETIMEDOUT, call->self->op, on, idle);
 }
 
-/* What the call returns: result, or where that is negative -1 with the call's error. */
-static ssize_t stream_end(struct call *call, ssize_t result) {
+ssize_t stream_end(struct stream_call *call, ssize_t result) {
 	int error = call->error == ETIME ? ETIMEDOUT : call->error;
 	if (unlikely(result < 0)) {
 		stream_fail(call);
@@ -88,7 +77,7 @@ static ssize_t stream_end(struct call *call, ssize_t result) {
 	return result;
 }
 
-static ssize_t stream_error(struct call *call, int error) {
+ssize_t stream_error(struct stream_call *call, int error) {
 	call->error = error;
 	return -1;
 }
@@ -96,7 +85,7 @@ static ssize_t stream_error(struct call *call, int error) {
 /* Reading -------------------------------------------------------------------------- */
 
 /* Waits for bytes. How many; 0: the end; -1 with the call's error. */
-static ssize_t stream_receive(struct call *call, void *buf, size_t size) {
+static ssize_t stream_receive(struct stream_call *call, void *buf, size_t size) {
 	struct arun_conn *conn = call->conn;
 	for (;;) {
 		if (conn->watch.readable || conn->watch.always) {
@@ -142,7 +131,7 @@ static size_t buffer_take(struct arun_conn *conn, void *buf, size_t size) {
 }
 
 /* Makes room for size bytes in all. Returns 0; -1 with the call's error. */
-static int buffer_reserve(struct call *call, size_t size) {
+static int buffer_reserve(struct stream_call *call, size_t size) {
 	struct arun_conn *conn = call->conn;
 	if (conn->buffer.start) {
 		memmove(conn->buffer.data, buffer_bytes(conn), conn->buffer.length);
@@ -170,7 +159,7 @@ ssize_t(arun_read)(arun_conn *conn, void *buf, size_t size) {
 
 ssize_t arun_read_at(
 	const struct arun_site *site, arun_conn *conn, void *buf, size_t size) {
-	struct call call;
+	struct stream_call call;
 	ssize_t result = stream_begin(&call, site, "arun_read", conn, POLLER_READ);
 	if (likely(result == 0 && size)) {
 		result = (ssize_t)buffer_take(conn, buf, size);
@@ -180,7 +169,7 @@ ssize_t arun_read_at(
 }
 
 /* buf has the buffer's bytes already: fills it, or puts what came behind them. */
-static ssize_t stream_fill(struct call *call, char *buf, size_t size) {
+static ssize_t stream_fill(struct stream_call *call, char *buf, size_t size) {
 	struct arun_conn *conn = call->conn;
 	size_t kept = conn->buffer.length, got = kept;
 	ssize_t n = 1;
@@ -195,7 +184,7 @@ static ssize_t stream_fill(struct call *call, char *buf, size_t size) {
 	return n < 0 ? -1 : got ? stream_error(call, ENODATA) : 0;
 }
 
-static ssize_t stream_read_exactly(struct call *call, char *buf, size_t size) {
+static ssize_t stream_read_exactly(struct stream_call *call, char *buf, size_t size) {
 	struct arun_conn *conn = call->conn;
 	if (conn->buffer.length >= size) {
 		return (ssize_t)buffer_take(conn, buf, size);
@@ -214,7 +203,7 @@ ssize_t(arun_read_exactly)(arun_conn *conn, void *buf, size_t size) {
 
 ssize_t arun_read_exactly_at(
 	const struct arun_site *site, arun_conn *conn, void *buf, size_t size) {
-	struct call call;
+	struct stream_call call;
 	ssize_t result =
 		stream_begin(&call, site, "arun_read_exactly", conn, POLLER_READ);
 	if (result == 0 && size) {
@@ -224,7 +213,7 @@ ssize_t arun_read_exactly_at(
 }
 
 /* Receives more into the buffer, which grows to at most size bytes. */
-static ssize_t buffer_receive(struct call *call, size_t size) {
+static ssize_t buffer_receive(struct stream_call *call, size_t size) {
 	struct arun_conn *conn = call->conn;
 	size_t room = conn->buffer.room;
 	if (conn->buffer.start + conn->buffer.length == room) {
@@ -244,7 +233,7 @@ static ssize_t buffer_receive(struct call *call, size_t size) {
 }
 
 static ssize_t stream_read_until(
-	struct call *call, char delimiter, char *buf, size_t size) {
+	struct stream_call *call, char delimiter, char *buf, size_t size) {
 	struct arun_conn *conn = call->conn;
 	for (size_t seen = 0;;) {
 		size_t have = conn->buffer.length < size ? conn->buffer.length : size;
@@ -271,7 +260,7 @@ ssize_t(arun_read_until)(arun_conn *conn, char delimiter, char *buf, size_t size
 
 ssize_t arun_read_until_at(const struct arun_site *site, arun_conn *conn, char delimiter,
 	char *buf, size_t size) {
-	struct call call;
+	struct stream_call call;
 	ssize_t result = stream_begin(&call, site, "arun_read_until", conn, POLLER_READ);
 	if (result == 0) {
 		result = stream_read_until(&call, delimiter, buf, size);
@@ -297,18 +286,30 @@ static void outgoing_advance(struct outgoing *outgoing, size_t count) {
 	}
 }
 
-/* Without SIGPIPE, which a host that owns its signals may not expect. */
-static ssize_t write_quietly(int fd, const struct iovec *pieces, int count) {
-	sigset_t broken, before;
+void stream_quiet_begin(struct stream_quiet *quiet) {
+	sigset_t broken;
 	sigemptyset(&broken);
 	sigaddset(&broken, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &broken, &before);
-	ssize_t n = writev(fd, pieces, count);
-	if (n < 0 && errno == EPIPE && !sigismember(&before, SIGPIPE)) {
-		sigtimedwait(&broken, NULL, &(struct timespec){0});
-		errno = EPIPE;
+	pthread_sigmask(SIG_BLOCK, &broken, &quiet->before);
+}
+
+void stream_quiet_end(struct stream_quiet *quiet, bool broken) {
+	int error = errno;
+	sigset_t set;
+	if (broken && !sigismember(&quiet->before, SIGPIPE)) {
+		sigemptyset(&set);
+		sigaddset(&set, SIGPIPE);
+		sigtimedwait(&set, NULL, &(struct timespec){0});
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_sigmask(SIG_SETMASK, &quiet->before, NULL);
+	errno = error;
+}
+
+static ssize_t write_quietly(int fd, const struct iovec *pieces, int count) {
+	struct stream_quiet quiet;
+	stream_quiet_begin(&quiet);
+	ssize_t n = writev(fd, pieces, count);
+	stream_quiet_end(&quiet, n < 0 && errno == EPIPE);
 	return n;
 }
 
@@ -329,7 +330,7 @@ static ssize_t send_some(const struct arun_conn *conn, const struct outgoing *ou
 
 /* Sends what the kernel takes; -1 with the call's error where it is not that it is full.
  */
-static int stream_send(struct call *call, struct outgoing *outgoing) {
+static int stream_send_some(struct stream_call *call, struct outgoing *outgoing) {
 	struct arun_conn *conn = call->conn;
 	ssize_t n = send_some(conn, outgoing);
 	if (likely(n > 0)) {
@@ -347,14 +348,13 @@ static int stream_send(struct call *call, struct outgoing *outgoing) {
 	return (int)stream_error(call, error);
 }
 
-static int stream_write(struct call *call, const struct iovec *pieces, int count) {
+int stream_send(struct stream_call *call, const struct iovec *pieces, int count) {
 	struct arun_conn *conn = call->conn;
 	struct outgoing outgoing = {pieces, count, 0};
-	conn->written = 0;
 	outgoing_advance(&outgoing, 0);
 	while (outgoing.count) {
 		if (conn->watch.writable || conn->watch.always) {
-			if (stream_send(call, &outgoing) < 0) {
+			if (stream_send_some(call, &outgoing) < 0) {
 				return -1;
 			}
 		}
@@ -364,6 +364,14 @@ static int stream_write(struct call *call, const struct iovec *pieces, int count
 				return -1;
 			}
 		}
+	}
+	return 0;
+}
+
+static int stream_write(struct stream_call *call, const struct iovec *pieces, int count) {
+	call->conn->written = 0;
+	if (stream_send(call, pieces, count) < 0) {
+		return -1;
 	}
 	/* Only now, so that no write is cut short by its turn having come to an end. */
 	if (--call->sched->fuel <= 0) {
@@ -378,7 +386,7 @@ int(arun_write)(arun_conn *conn, const void *buf, size_t size) {
 
 int arun_write_at(
 	const struct arun_site *site, arun_conn *conn, const void *buf, size_t size) {
-	struct call call;
+	struct stream_call call;
 	struct iovec piece = {.iov_base = (void *)(uintptr_t)buf, .iov_len = size};
 	int result = stream_begin(&call, site, "arun_write", conn, POLLER_WRITE);
 	if (likely(result == 0)) {
@@ -393,7 +401,7 @@ int(arun_writev)(arun_conn *conn, const struct iovec *iov, int count) {
 
 int arun_writev_at(const struct arun_site *site, arun_conn *conn, const struct iovec *iov,
 	int count) {
-	struct call call;
+	struct stream_call call;
 	int result = stream_begin(&call, site, "arun_writev", conn, POLLER_WRITE);
 	if (result == 0) {
 		bool bad = count < 0 || count > IOV_MAX;

@@ -15,7 +15,7 @@ poller
 loop
 notify handler scope group queue sync chan gen job pool blocking post timer waitfd
 resolve endpoint listen
-conn close race connect stream udp process signals tls
+conn close race connect stream sendfile udp udp_open launch process exec child signals tls
 accept server
 suppress rawfd snapshot snapshot_text snapshot_json inspect report scene dump crash hog
 stop layout run

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* exec - arun_exec(): a process and its streams. */
+#include "process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { EXEC_WORDS = 1024 };
+
+/* conn::closed */
+static void exec_on_stream_closed(struct arun_conn *conn) {
+	struct arun_process *process =
+		container_of((struct object *)(uintptr_t)conn->object.owner,
+			struct arun_process, object);
+	for (int i = 0; i < LAUNCH_STREAMS; i++) {
+		if (process->streams[i] == conn) {
+			process->streams[i] = NULL;
+		}
+	}
+}
+
+/* The other end is *fd. Returns 0; -1 with errno. */
+static int exec_pipe(
+	struct loop *loop, struct arun_process *process, int index, int *fd) {
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0) {
+		return -1;
+	}
+	int ours = index == STDIN_FILENO ? ends[1] : ends[0];
+	*fd = index == STDIN_FILENO ? ends[0] : ends[1];
+	fcntl(ours, F_SETFL, O_NONBLOCK);
+	struct arun_conn *conn = conn_create(loop, ours);
+	if (!conn) {
+		close(ours);
+		return -1;
+	}
+	conn->object.owner = &process->object;
+	conn->object.part = true;
+	conn->closed = exec_on_stream_closed;
+	process->streams[index] = conn;
+	return 0;
+}
+
+/* Returns the descriptor for one of its streams in *fd: 0; -1 with errno. */
+static int exec_stream(
+	struct loop *loop, struct arun_process *process, int index, int how, int *fd) {
+	switch (how) {
+	case ARUN_INHERIT:
+		return 0;
+	case ARUN_STREAM:
+		return exec_pipe(loop, process, index, fd);
+	case ARUN_NULL:
+		*fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		return *fd < 0 ? -1 : 0;
+	default:
+		errno = EINVAL;
+		return -1;
+	}
+}
+
+/* A copy of argv's words, for the reports. */
+static int exec_copy_words(struct arun_process *process, char *const argv[]) {
+	char *words = process->words = malloc(EXEC_WORDS);
+	if (!words) {
+		return -1;
+	}
+	for (int i = 0; argv[i]; i++) {
+		size_t room = EXEC_WORDS - process->length, size = strlen(argv[i]) + 1;
+		if (size > room && i) {
+			break;
+		}
+		size = size < room ? size : room;
+		memcpy(words + process->length, argv[i], size - 1);
+		words[process->length + size - 1] = '\0';
+		process->length += size;
+	}
+	return 0;
+}
+
+static int exec_start(
+	struct loop *loop, struct arun_process *process, struct launch *launch) {
+	process->pid = launch_start(launch);
+	if (process->pid < 0) {
+		return -1;
+	}
+	if (watch_open(&loop->poller, &process->watch, launch->pidfd) < 0) {
+		int error = errno;
+		kill(process->pid, SIGKILL);
+		waitpid(process->pid, NULL, 0);
+		close(launch->pidfd);
+		errno = error;
+		return -1;
+	}
+	return 0;
+}
+
+/* Starts it, with its streams. Returns 0; -1 with errno. */
+static int exec_begin(struct loop *loop, struct arun_process *process,
+	const arun_exec_options *options, struct launch *launch) {
+	const int how[LAUNCH_STREAMS] = {options->in, options->out, options->err};
+	int result = exec_copy_words(process, launch->argv);
+	for (int i = 0; result == 0 && i < LAUNCH_STREAMS; i++) {
+		result = exec_stream(loop, process, i, how[i], &launch->fds[i]);
+	}
+	result = result == 0 ? exec_start(loop, process, launch) : -1;
+	int error = errno;
+	for (int i = 0; i < LAUNCH_STREAMS; i++) {
+		if (launch->fds[i] >= 0) {
+			close(launch->fds[i]);
+		}
+	}
+	if (result < 0) {
+		process_close_streams(loop, process);
+		process_unref(process);
+	}
+	errno = error;
+	return result;
+}
+
+static void exec_publish(
+	struct loop *loop, struct arun_process *process, const struct arun_site *site) {
+	struct registry *registry = &loop->sched.registry;
+	process->object.maker = sched_maker(&loop->sched);
+	registry_add(registry, &process->object, &process_kind, site);
+	for (int i = 0; i < LAUNCH_STREAMS; i++) {
+		if (process->streams[i]) {
+			conn_publish(loop, process->streams[i], site);
+		}
+	}
+}
+
+static struct arun_process *exec_fail(
+	int error, const char *op, char *const argv[], const struct launch *launch) {
+	char words[256];
+	struct text out;
+	const char *program = argv && argv[0] ? argv[0] : "NULL";
+	if (launch && launch->in_directory) {
+		text_fixed(&out, words, sizeof words);
+		text_add(&out, "directory %s: %s", launch->directory, strerror(error));
+		task_fail_words(error, op, program, words);
+	} else {
+		task_fail(error, op, program);
+	}
+	return NULL;
+}
+
+arun_process *(arun_exec)(char *const argv[], const arun_exec_options *options) {
+	return arun_exec_at(NULL, argv, options);
+}
+
+arun_process *arun_exec_at(const struct arun_site *site, char *const argv[],
+	const arun_exec_options *options) {
+	static const arun_exec_options inherits;
+	static const char op[] = "arun_exec";
+	if (!sched_here()) {
+		return NULL;
+	}
+	if (!argv || !argv[0]) {
+		return exec_fail(EINVAL, op, argv, NULL);
+	}
+	options = options ? options : &inherits;
+	struct launch launch = {.argv = argv,
+		.environment = options->environment ? options->environment : environ,
+		.directory = options->directory,
+		.fds = {-1, -1, -1}};
+	struct arun_process *process = calloc(1, sizeof *process);
+	if (!process) {
+		return exec_fail(ENOMEM, op, argv, NULL);
+	}
+	process->refs = 1;
+	list_init(&process->waiters);
+	if (exec_begin(loop_here(), process, options, &launch) < 0) {
+		return exec_fail(errno, op, argv, &launch);
+	}
+	exec_publish(loop_here(), process, site);
+	return process;
+}

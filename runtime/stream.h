@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stream - a call on a connection that moves bytes, from its beginning to its end.
+ *
+ * A call holds a reference to its connection, and the right to read or to write.
+ */
+#ifndef STREAM_H
+#define STREAM_H
+
+#include "conn.h"
+
+#include <signal.h>
+
+struct stream_call {
+	struct sched *sched;
+	struct arun_task *self;
+	struct arun_conn *conn;
+	bool *busy; /* conn's, for as long as the call lasts */
+	int error;
+};
+
+/* Begins one. Returns 0; -1 with call->error: to be ended with that. */
+int stream_begin(struct stream_call *call, const struct arun_site *site, const char *op,
+	struct arun_conn *conn, enum poller_events event);
+
+/*
+ * Ends it. Returns what the call returns: result, or where that is negative -1, with
+ * call->error as errno and in arun_why().
+ */
+ssize_t stream_end(struct stream_call *call, ssize_t result);
+
+/* Sets the call's error. Returns -1. */
+ssize_t stream_error(struct stream_call *call, int error);
+
+/* Sends all of the pieces, and counts arun_conn::written up. Returns 0; -1 with the call's
+ * error. */
+int stream_send(struct stream_call *call, const struct iovec *pieces, int count);
+
+/* Takes up to size bytes out of what is buffered. Returns how many. */
+size_t stream_take(struct arun_conn *conn, void *buf, size_t size);
+
+/* Blocks SIGPIPE, which a host that owns its signals may not expect, for a call on a pipe
+ * or of sendfile(2). */
+struct stream_quiet {
+	sigset_t before;
+};
+void stream_quiet_begin(struct stream_quiet *quiet);
+
+/* Takes the signal away where the call has raised it. Keeps errno. */
+void stream_quiet_end(struct stream_quiet *quiet, bool broken);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * udp - sockets for datagrams: UDP, and Unix.
+ *
+ * Design notes. A datagram is received straight into the caller's buffer and sent straight
+ * out of it: recvmmsg(2) would have to keep, and copy, datagrams of up to 64 KiB that
+ * nobody may ever ask for. A Unix socket that is not connected is never told when a
+ * queue that was full has room again: it tries again after a moment.
+ */
+#ifndef UDP_H
+#define UDP_H
+
+#include "endpoint.h"
+#include "loop.h"
+
+#include <sys/stat.h>
+
+struct arun_udp {
+	struct object object;
+	struct watch watch;
+	unsigned refs; /* the handle, and calls under way */
+	bool reading, writing;
+	bool closing;
+	bool swept; /* by the end of the run */
+	struct address address;
+	struct address peer; /* that it is connected to; length 0: none */
+	char *local;
+	unsigned long received, sent;
+	/* A Unix socket's file, where it has made one. */
+	bool made;
+	dev_t device;
+	ino_t inode;
+};
+
+extern const struct kind udp_kind;
+
+/* Gives a reference back. */
+void udp_unref(struct arun_udp *udp);
+
+/* Removes the file of a Unix socket that arun_udp_open() has made, where it is still that. */
+void udp_open_remove_file(const struct arun_udp *udp);
+
+/* Closes all of them, at the end of the run. */
+void udp_close_all(struct loop *loop);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* udp_open - arun_udp_open(): what its endpoint means, and the socket. */
+#include "udp.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Endpoints ------------------------------------------------------------------------ */
+
+/* What a call to open one works with. */
+struct opening {
+	const char *text, *op;
+	struct endpoint endpoint;
+	bool connects; /* to it; else it is bound there */
+};
+
+static const char CONNECT[] = "connect:";
+
+static int opening_bad(const struct opening *opening, const char *words) {
+	return task_fail_words(EINVAL, opening->op, opening->text, words);
+}
+
+/* rest: "HOST:PORT", "connect:HOST:PORT". */
+static int opening_udp(struct opening *opening, const char *rest) {
+	size_t length = strlen(CONNECT);
+	/* "connect:80" is a host. */
+	opening->connects = !strncmp(rest, CONNECT, length) && strchr(rest + length, ':');
+	rest += opening->connects ? length : 0;
+	if (endpoint_parse(&opening->endpoint, rest, opening->op) < 0) {
+		return -1;
+	}
+	return opening->endpoint.kind == ENDPOINT_TCP
+		       ? 0
+		       : opening_bad(opening, "not like udp:HOST:PORT");
+}
+
+/* rest: "/path", "@abstract", "connect:/path". */
+static int opening_unix(struct opening *opening, const char *rest) {
+	char path[ENDPOINT_HOST];
+	struct text out;
+	size_t length = strlen(CONNECT);
+	opening->connects = !strncmp(rest, CONNECT, length) &&
+			    (rest[length] == '/' || rest[length] == '@');
+	text_fixed(&out, path, sizeof path);
+	text_add(&out, "unix:%s", rest + (opening->connects ? length : 0));
+	return endpoint_parse(&opening->endpoint, path, opening->op);
+}
+
+static int opening_parse(struct opening *opening) {
+	const char *text = opening->text;
+	if (!strncmp(text, "udp:", 4)) {
+		return opening_udp(opening, text + 4);
+	}
+	if (!strncmp(text, "unix:", 5)) {
+		return opening_unix(opening, text + 5);
+	}
+	if (!strncmp(text, "fd:", 3) || !strncmp(text, "systemd:", 8)) {
+		return endpoint_parse(&opening->endpoint, text, opening->op);
+	}
+	return opening_bad(opening, "not like udp:HOST:PORT, unix:/PATH or fd:N");
+}
+
+/* Sockets -------------------------------------------------------------------------- */
+
+static bool has_file(const struct address *address) {
+	return address->any.sa_family == AF_UNIX && address->un.sun_path[0] != '\0';
+}
+
+/* Removes the file of a socket that nobody has open any more. Returns whether it did. */
+static bool remove_dead(const struct address *address) {
+	const char *path = address->un.sun_path;
+	struct stat before, after;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		return false;
+	}
+	bool dead = lstat(path, &before) == 0 && S_ISSOCK(before.st_mode) &&
+		    connect(fd, &address->any, address->length) < 0 &&
+		    errno == ECONNREFUSED;
+	close(fd);
+	/* Another one may have replaced it meanwhile. */
+	return dead && lstat(path, &after) == 0 && after.st_ino == before.st_ino &&
+	       after.st_dev == before.st_dev && unlink(path) == 0;
+}
+
+/* Returns 0; -1 with errno. */
+static int udp_bind(struct arun_udp *udp, int fd, const struct address *address) {
+	int result = bind(fd, &address->any, address->length);
+	if (result < 0 && errno == EADDRINUSE && has_file(address)) {
+		result = remove_dead(address) ? bind(fd, &address->any, address->length)
+					      : (errno = EADDRINUSE, -1);
+	}
+	struct stat stat;
+	if (result == 0 && has_file(address) && lstat(address->un.sun_path, &stat) == 0) {
+		udp->made = true;
+		udp->device = stat.st_dev;
+		udp->inode = stat.st_ino;
+	}
+	return result;
+}
+
+/* One that has no name cannot be answered: the kernel gives a Unix socket one. */
+static int udp_connect(int fd, const struct address *address) {
+	sa_family_t family = AF_UNIX;
+	if (address->any.sa_family == AF_UNIX &&
+		bind(fd, (struct sockaddr *)(void *)&family, sizeof family) < 0) {
+		return -1;
+	}
+	return connect(fd, &address->any, address->length);
+}
+
+void udp_open_remove_file(const struct arun_udp *udp) {
+	struct stat stat;
+	const char *path = udp->address.un.sun_path;
+	if (udp->made && lstat(path, &stat) == 0 && stat.st_ino == udp->inode &&
+		stat.st_dev == udp->device) {
+		unlink(path);
+	}
+}
+
+/* Returns the descriptor, or minus why there is none. */
+static int udp_socket(
+	struct arun_udp *udp, const struct address *address, bool connects) {
+	int type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	int fd = socket(address->any.sa_family, type, 0);
+	if (fd < 0) {
+		return -errno;
+	}
+	int result = connects ? udp_connect(fd, address) : udp_bind(udp, fd, address);
+	if (result < 0) {
+		int error = errno;
+		close(fd);
+		return -error;
+	}
+	return fd;
+}
+
+static int udp_socket_any(
+	struct arun_udp *udp, const struct addrinfo *list, bool connects) {
+	int fd = -ENOENT;
+	for (const struct addrinfo *at = list; at && fd < 0; at = at->ai_next) {
+		struct address address;
+		address_set(&address, at->ai_addr, at->ai_addrlen);
+		fd = udp_socket(udp, &address, connects);
+	}
+	return fd;
+}
+
+/* One that this process was given. Returns it, or minus why not. */
+static int udp_inherit(int fd) {
+	int type = 0, flags = fcntl(fd, F_GETFL);
+	socklen_t length = sizeof type;
+	if (flags < 0) {
+		return -EBADF;
+	}
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) < 0 ||
+		type != SOCK_DGRAM) {
+		return -EINVAL;
+	}
+	bool set = fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 &&
+		   fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+	return set ? fd : -errno;
+}
+
+/* Returns 0, or why not: then it is recorded. */
+static int udp_find(struct arun_udp *udp, const struct arun_site *site,
+	const struct opening *opening, int *fd) {
+	const struct endpoint *endpoint = &opening->endpoint;
+	struct addrinfo *list = NULL;
+	if (endpoint->kind == ENDPOINT_FD) {
+		*fd = udp_inherit(endpoint->fd);
+	} else if (endpoint->address.length) {
+		*fd = udp_socket(udp, &endpoint->address, opening->connects);
+	} else {
+		struct arun_task *self = task_enter(site, opening->op);
+		int error = task_interrupted(sched_current, self);
+		if (error || endpoint_resolve(self, endpoint, &list) < 0) {
+			return error ? task_fail(error, opening->op, opening->text) : -1;
+		}
+		*fd = udp_socket_any(udp, list, opening->connects);
+		freeaddrinfo(list);
+	}
+	if (*fd == -EINVAL && endpoint->kind == ENDPOINT_FD) {
+		return opening_bad(opening, "not a socket for datagrams");
+	}
+	return *fd < 0 ? task_fail(-*fd, opening->op, opening->text) : 0;
+}
+
+/* Its addresses, as they are. Returns 0; -1 with errno. */
+static int udp_look_up(struct arun_udp *udp, int fd) {
+	char buffer[512];
+	struct text out;
+	address_local(&udp->address, fd);
+	udp->peer.length = sizeof udp->peer.un;
+	if (getpeername(fd, &udp->peer.any, &udp->peer.length) < 0 ||
+		udp->peer.length > sizeof udp->peer.un) {
+		udp->peer.length = 0;
+	}
+	text_fixed(&out, buffer, sizeof buffer);
+	address_text(&out, &udp->address);
+	udp->local = strdup(buffer);
+	return udp->local ? 0 : -1;
+}
+
+/* Returns 0; -1 with errno, and recorded. */
+static int udp_begin(struct loop *loop, struct arun_udp *udp,
+	const struct arun_site *site, const struct opening *opening) {
+	int fd = -1;
+	if (udp_find(udp, site, opening, &fd) < 0) {
+		return -1;
+	}
+	if (udp_look_up(udp, fd) < 0 || watch_open(&loop->poller, &udp->watch, fd) < 0) {
+		int error = errno;
+		udp_open_remove_file(udp);
+		if (opening->endpoint.kind != ENDPOINT_FD) {
+			close(fd);
+		}
+		return task_fail(error, opening->op, opening->text);
+	}
+	return 0;
+}
+
+arun_udp *(arun_udp_open)(const char *endpoint) {
+	return arun_udp_open_at(NULL, endpoint);
+}
+
+arun_udp *arun_udp_open_at(const struct arun_site *site, const char *endpoint) {
+	struct opening opening = {
+		.text = endpoint ? endpoint : "NULL", .op = "arun_udp_open"};
+	struct loop *loop = loop_here();
+	if (!sched_here() || opening_parse(&opening) < 0) {
+		return NULL;
+	}
+	struct arun_udp *udp = calloc(1, sizeof *udp);
+	if (!udp) {
+		task_fail(ENOMEM, opening.op, opening.text);
+		return NULL;
+	}
+	udp->refs = 1;
+	if (udp_begin(loop, udp, site, &opening) < 0) {
+		int error = errno;
+		udp_unref(udp);
+		errno = error;
+		return NULL;
+	}
+	udp->object.maker = sched_maker(&loop->sched);
+	registry_add(&loop->sched.registry, &udp->object, &udp_kind, site);
+	return udp;
+}
