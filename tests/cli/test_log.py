@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""arun_log() as a user sees it: on a terminal, in a pipe, as JSON, at each level."""
+import json
+import os
+import pathlib
+import pty
+import re
+import subprocess
+import tempfile
+
+from plugins import build
+from tap import ARUN, DEADLINE, arun, claim, environment, equal, main
+
+FOLDER = tempfile.TemporaryDirectory(prefix="arun-log-")
+SOURCE = """#include <arun.h>
+static int talk(int argc, char **argv) {
+	(void)argc;
+	(void)argv;
+	arun_log(ARUN_ERROR, "one");
+	arun_log(ARUN_INFO, "two");
+	arun_log(ARUN_DEBUG, "three");
+	return 0;
+}
+ARUN_MAIN(talk)
+"""
+pathlib.Path(FOLDER.name, "talk.c").write_text(SOURCE)
+SO = build(FOLDER.name, pathlib.Path(FOLDER.name, "talk.c"))
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
+
+
+def on_a_terminal(*options, **variables):
+    """What arun writes where stderr is a terminal."""
+    master, slave = pty.openpty()
+    done = subprocess.run([ARUN, *options, SO], stderr=slave, env={**environment(), **variables},
+                          timeout=DEADLINE, check=True)
+    equal(done.returncode, 0)
+    os.close(slave)
+    text = os.read(master, 4096).decode()
+    os.close(master)
+    return text.replace("\r\n", "\n")
+
+
+@claim
+def in_a_pipe_a_line_has_time_and_level():
+    text = arun(SO).stderr
+    assert re.fullmatch(f"{TIME} error: one\n{TIME} info: two\n", text), text
+
+
+@claim
+def on_a_terminal_it_is_short_and_coloured():
+    equal(on_a_terminal(TERM="xterm"), "\x1b[31merror:\x1b[0m one\n\x1b[32minfo:\x1b[0m two\n")
+
+
+@claim
+def NO_COLOR_and_a_dumb_terminal_have_no_colours():
+    for variables in ({"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}):
+        equal(on_a_terminal(**variables), "error: one\ninfo: two\n")
+
+
+@claim
+def the_level_of_the_command_line_wins():
+    equal(arun("--log-level=error", "--log-format=journal", SO).stderr, "<3>one\n")
+    text = arun("--log-level=debug", "--log-format=journal", SO).stderr
+    equal(text, "<3>one\n<6>two\n<7>three\n")
+
+
+@claim
+def as_JSON_each_line_is_an_object():
+    lines = [json.loads(line) for line in arun("--log-format=json", SO).stderr.splitlines()]
+    equal([(line["level"], line["message"]) for line in lines], [("error", "one"), ("info", "two")])
+    equal(lines[0]["task"], {"id": 1, "name": "talk"})
+    equal((lines[0]["line"], lines[0]["function"], lines[0]["from"]), (5, "talk", "plugin"))
+    assert re.fullmatch(TIME, lines[0]["time"]), lines[0]
+
+
+main()
