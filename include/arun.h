@@ -535,7 +535,7 @@ ARUN_API int arun_gen_close_at(const struct arun_site *site, arun_gen *gen);
  * neither loses nor takes what another is given. All zero is the initial state of each.
  */
 typedef struct arun_mutex {
-	void *private_[20];
+	void *private_[6];
 } arun_mutex;
 typedef struct arun_cond {
 	void *private_[2];
@@ -569,8 +569,8 @@ typedef struct arun_sem {
 /* clang-format on */
 
 /*
- * Locks mutex. Returns 0; -1 with EDEADLK: the caller holds it; ECANCELED, ETIMEDOUT: it does not
- * hold it. Suspends.
+ * Locks mutex. Returns 0; -1 with EDEADLK: the caller holds it; ENOMEM; ECANCELED, ETIMEDOUT: it
+ * does not hold it. Suspends.
  */
 ARUN_API int arun_mutex_lock(arun_mutex *mutex);
 ARUN_API int arun_mutex_lock_at(const struct arun_site *site, arun_mutex *mutex);
@@ -581,7 +581,7 @@ ARUN_API void arun_mutex_unlock(arun_mutex *mutex);
 
 /*
  * Unlocks mutex, waits for a signal, locks it again, whatever happens. Returns 0; -1 with EPERM: the
- * caller does not hold mutex; ECANCELED, ETIMEDOUT: no signal was taken. Suspends.
+ * caller does not hold mutex; ENOMEM: it did not wait; ECANCELED, ETIMEDOUT: no signal was taken. Suspends.
  */
 ARUN_API int arun_cond_wait(arun_cond *cond, arun_mutex *mutex);
 ARUN_API int arun_cond_wait_at(

@@ -3,26 +3,26 @@
  * sync - mutex, condition, event, semaphore: between tasks of one run.
  *
  * Design notes. What is released is handed to the first that waits, not put up for
- * whoever comes: so it is fair, and nobody waits twice. A mutex that a task holds is an
- * object of the registry. Where that task ends, a record of its own takes the mutex'
- * place there: the mutex may lie on the stack that is about to be used again. Holders are
- * known by their ids, which are never used twice.
+ * whoever comes: so it is fair, and nobody waits twice. A mutex that is held has a record
+ * in the registry, which goes from holder to holder with it. It is no part of the mutex,
+ * which may lie in a frame that its holder has left. Holders are known by their ids, which
+ * are never used twice.
  */
 #include "log.h"
 #include "queue.h"
 
 #include <stdlib.h>
 
-struct mutex {
-	struct object object; /* listed while a task that runs holds it */
-	uint64_t holder;      /* its id; 0: nobody */
-	struct queue queue;
+/* That a mutex is held. */
+struct held {
+	struct object object; /* owner NULL: the holder has ended */
+	uint64_t holder;
 };
 
-/* A mutex whose holder has ended. */
-struct left_lock {
-	struct object object;
-	uint64_t holder;
+struct mutex {
+	struct held *held; /* NULL: nobody holds it */
+	uint64_t holder;   /* its id; 0: nobody */
+	struct queue queue;
 };
 
 struct cond {
@@ -48,42 +48,44 @@ _Static_assert(
 
 /* How reports show a lock */
 
-static const struct mutex *mutex_of(const struct object *object) {
-	return container_of(object, const struct mutex, object);
+static const struct held *held_of(const struct object *object) {
+	return container_of(object, const struct held, object);
 }
 
 /* It is named after the function that locked it. */
-static const char *lock_name(const struct object *object) {
+static const char *held_name(const struct object *object) {
 	return object->site ? object->site->function : "?";
 }
 
-static const char *mutex_state(const struct object *object) {
-	return mutex_of(object)->queue.first ? "contended" : "held";
+static const char *held_state(const struct object *object) {
+	return object->owner ? "held" : "left";
 }
 
-static void lock_line(const struct object *object, uint64_t holder, struct text *out) {
+static void held_line(const struct object *object, struct text *out) {
 	text_add(out, "\"");
-	text_escape(out, lock_name(object));
+	text_escape(out, held_name(object));
 	text_add(out, "\" (#%lu)", (unsigned long)object->id);
 	if (!object->owner) {
-		text_add(out, " of task #%lu, which has ended,", (unsigned long)holder);
+		text_add(out, " of task #%lu, which has ended,",
+			(unsigned long)held_of(object)->holder);
 	}
 }
 
-static void mutex_line(const struct object *object, struct text *out) {
-	lock_line(object, mutex_of(object)->holder, out);
-}
-
-static void mutex_detail(const struct object *object, struct text *out) {
-	text_add(out, "\"holder\": %lu", (unsigned long)mutex_of(object)->holder);
+static void held_detail(const struct object *object, struct text *out) {
+	text_add(out, "\"holder\": %lu%s", (unsigned long)held_of(object)->holder,
+		object->owner ? "" : ", \"holder_ended\": true");
 }
 
 /* A task that may live to the end may do so with a lock. */
-static bool mutex_leaked(const struct object *object) {
+static bool held_leaked(const struct object *object) {
 	return !object->owner || !object->owner->background;
 }
 
-static const struct kind mutex_kind = {
+static void held_forget(struct object *object) {
+	free(container_of(object, struct held, object));
+}
+
+static const struct kind held_kind = {
 	.index = KIND_LOCK,
 	.word = "lock",
 	.title = "lock",
@@ -91,89 +93,47 @@ static const struct kind mutex_kind = {
 	.waits = "waits",
 	.help = "arun_mutex_unlock()",
 	.outcome = "closed",
-	.leaked = mutex_leaked,
-	.name = lock_name,
-	.state = mutex_state,
-	.line = mutex_line,
-	.detail = mutex_detail,
-};
-
-static const struct left_lock *left_of(const struct object *object) {
-	return container_of(object, const struct left_lock, object);
-}
-
-static const char *left_state(const struct object *object) {
-	(void)object;
-	return "held";
-}
-
-static void left_line(const struct object *object, struct text *out) {
-	lock_line(object, left_of(object)->holder, out);
-}
-
-static void left_detail(const struct object *object, struct text *out) {
-	text_add(out, "\"holder\": %lu, \"holder_ended\": true",
-		(unsigned long)left_of(object)->holder);
-}
-
-static void left_forget(struct object *object) {
-	free(container_of(object, struct left_lock, object));
-}
-
-static const struct kind left_kind = {
-	.index = KIND_LOCK,
-	.word = "lock",
-	.title = "lock",
-	.fate = "still held",
-	.waits = "waits",
-	.help = "arun_mutex_unlock() before the task returns",
-	.outcome = "abandoned",
-	.name = lock_name,
-	.state = left_state,
-	.line = left_line,
-	.detail = left_detail,
-	.forget = left_forget,
+	.leaked = held_leaked,
+	.name = held_name,
+	.state = held_state,
+	.line = held_line,
+	.detail = held_detail,
+	.forget = held_forget,
 };
 
 /* Mutex */
 
-static void mutex_leave(
-	struct sched *sched, struct mutex *mutex, const struct arun_task *task) {
+static void held_leave(struct held *held) {
 	char place[256];
 	struct text out;
 	text_fixed(&out, place, sizeof place);
-	registry_site(&out, mutex->object.site);
+	registry_site(&out, held->object.site);
 	log_line(LOG_LEVEL_WARNING,
 		"%s: task #%lu has ended and holds the lock taken here", place,
-		(unsigned long)task->object.id);
-	registry_remove(&mutex->object);
-	mutex->object.owner = NULL;
-	struct left_lock *left = malloc(sizeof *left);
-	if (left) {
-		*left = (struct left_lock){mutex->object, mutex->holder};
-		left->object.kind = &left_kind;
-		list_insert(&sched->registry.objects[KIND_LOCK], &left->object.link);
-	}
+		(unsigned long)held->holder);
+	held->object.owner = NULL;
 }
 
 /* sched::leaves_locks. */
 static void sync_task_ended(struct sched *sched, struct arun_task *task) {
-	struct list *at = sched->registry.objects[KIND_LOCK].next;
-	while (at != &sched->registry.objects[KIND_LOCK]) {
-		struct object *object = container_of(at, struct object, link);
-		at = at->next;
+	registry_each (object, &sched->registry, KIND_LOCK) {
 		if (object->owner == &task->object) {
-			mutex_leave(
-				sched, container_of(object, struct mutex, object), task);
+			held_leave(container_of(object, struct held, object));
 		}
 	}
 }
 
-static void mutex_take(struct sched *sched, struct mutex *mutex, struct arun_task *task,
-	const struct arun_site *site) {
+/* Has task hold mutex, on record. */
+static void mutex_take(struct sched *sched, struct mutex *mutex, struct held *held,
+	struct arun_task *task, const struct arun_site *site) {
+	*held = (struct held){
+		.object.owner = &task->object,
+		.object.maker = task->object.id,
+		.holder = task->object.id,
+	};
+	registry_add(&sched->registry, &held->object, &held_kind, site);
+	mutex->held = held;
 	mutex->holder = task->object.id;
-	mutex->object = (struct object){.owner = &task->object};
-	registry_add(&sched->registry, &mutex->object, &mutex_kind, site);
 	task->locks++;
 	sched->leaves_locks = sync_task_ended;
 }
@@ -181,7 +141,7 @@ static void mutex_take(struct sched *sched, struct mutex *mutex, struct arun_tas
 /* Waits until it is handed over. Returns as queue_wait(). */
 static int mutex_wait(struct sched *sched, struct mutex *mutex, struct arun_task *self,
 	bool interruptible) {
-	self->awaits = &mutex->object;
+	self->awaits = &mutex->held->object;
 	int error = queue_wait(sched, &mutex->queue, self, NULL, interruptible);
 	self->awaits = NULL;
 	return error;
@@ -191,33 +151,48 @@ int(arun_mutex_lock)(arun_mutex *mutex) {
 	return arun_mutex_lock_at(NULL, mutex);
 }
 
+/* Takes one that nobody holds. Returns 0; ENOMEM. */
+static int mutex_take_free(struct sched *sched, struct mutex *mutex,
+	struct arun_task *self, const struct arun_site *site) {
+	struct held *held = malloc(sizeof *held);
+	if (!held) {
+		return ENOMEM;
+	}
+	mutex_take(sched, mutex, held, self, site);
+	return 0;
+}
+
 int arun_mutex_lock_at(const struct arun_site *site, arun_mutex *public) {
 	struct arun_task *self = task_enter(site, "arun_mutex_lock");
 	struct sched *sched = sched_current;
 	struct mutex *mutex = INSIDE(mutex, public);
 	int error = task_interrupted(sched, self);
-	if (!error && !mutex->holder) {
-		mutex_take(sched, mutex, self, site);
-		return 0;
-	}
 	if (!error) {
-		error = mutex->holder == self->object.id
+		error = !mutex->holder ? mutex_take_free(sched, mutex, self, site)
+			: mutex->holder == self->object.id
 				? EDEADLK
 				: mutex_wait(sched, mutex, self, true);
 	}
 	return error ? task_fail(error, self->op, NULL) : 0;
 }
 
-/* Lets go of it: the first that waits holds it from now on. */
-static void mutex_release(
+/*
+ * Lets go of it: the first that waits holds it from now on. Returns the record; NULL: it
+ * went on with the mutex.
+ */
+static struct held *mutex_release(
 	struct sched *sched, struct mutex *mutex, struct arun_task *self) {
-	registry_remove(&mutex->object);
+	struct held *held = mutex->held;
+	registry_remove(&held->object);
 	self->locks--;
+	mutex->held = NULL;
 	mutex->holder = 0;
 	struct queue_entry *next = queue_grant(sched, &mutex->queue, 0);
 	if (next) {
-		mutex_take(sched, mutex, next->task, next->task->at);
+		mutex_take(sched, mutex, held, next->task, next->task->at);
+		return NULL;
 	}
+	return held;
 }
 
 /* Misuse of the unlock: by whom, and who holds it. */
@@ -232,7 +207,7 @@ _Noreturn static void mutex_misused(
 	}
 	if (mutex->holder) {
 		text_add(&out, "; task #%lu does, since ", (unsigned long)mutex->holder);
-		registry_site(&out, mutex->object.site);
+		registry_site(&out, mutex->held->object.site);
 	}
 	task_misuse(NULL, "arun_mutex_unlock() of a mutex that is not held by %s",
 		self ? line : "a task: called outside of one");
@@ -244,7 +219,7 @@ void arun_mutex_unlock(arun_mutex *public) {
 	if (!self || mutex->holder != self->object.id) {
 		mutex_misused(mutex, self);
 	}
-	mutex_release(sched_current, mutex, self);
+	free(mutex_release(sched_current, mutex, self));
 }
 
 /* Condition */
@@ -261,15 +236,21 @@ int arun_cond_wait_at(
 	if (mutex->holder != self->object.id) {
 		return task_fail(EPERM, self->op, "a mutex that the task does not hold");
 	}
+	/* For the time when it is locked again: that cannot fail. */
+	struct held *spare = malloc(sizeof *spare);
+	if (!spare) {
+		return task_fail(ENOMEM, self->op, NULL);
+	}
 	int error = task_pending(sched, self);
-	mutex_release(sched, mutex, self);
+	free(mutex_release(sched, mutex, self));
 	/* A pending interrupt lets the others run without the mutex, too. */
 	error = error ? task_interrupted(sched, self)
 		      : queue_wait(sched, &INSIDE(cond, public)->queue, self, NULL, true);
 	if (!mutex->holder) {
-		mutex_take(sched, mutex, self, site);
+		mutex_take(sched, mutex, spare, self, site);
 	} else {
 		mutex_wait(sched, mutex, self, false);
+		free(spare);
 	}
 	return error ? task_fail(error, self->op, NULL) : 0;
 }

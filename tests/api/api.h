@@ -24,17 +24,20 @@
 #define API_ASAN 0
 #endif
 
-/* A sanitizer does not live where there is no memory. */
-#if API_ASAN || defined __SANITIZE_THREAD__
-#define API_LIMITS 0
+/* ThreadSanitizer has a thread of its own: for the deadlock verdict, one that may post. */
+#if defined __SANITIZE_THREAD__
+#define API_TSAN 1
 #elif defined __has_feature
 #if __has_feature(thread_sanitizer)
-#define API_LIMITS 0
+#define API_TSAN 1
 #endif
 #endif
-#ifndef API_LIMITS
-#define API_LIMITS 1
+#ifndef API_TSAN
+#define API_TSAN 0
 #endif
+
+/* A sanitizer does not live where there is no memory. */
+#define API_LIMITS (!API_ASAN && !API_TSAN)
 
 /* Seconds that no test waits to the end. */
 #define FOREVER 3600.0

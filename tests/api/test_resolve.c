@@ -75,7 +75,8 @@ CLAIM(it_can_be_cancelled_and_be_late) {
 CLAIM(without_memory_it_is_ENOMEM_or_EAGAIN) {
 	struct addrinfo *list = NULL;
 	struct rlimit old = limit_memory();
-	int result = !API_LIMITS ? -1 : arun_resolve("localhost", "1", &list), error = errno;
+	int result = !API_LIMITS ? -1 : arun_resolve("localhost", "1", &list),
+	    error = errno;
 	setrlimit(RLIMIT_AS, &old);
 	ck_assert_int_eq(result, -1);
 	ck_assert(!API_LIMITS || error == ENOMEM || error == EAGAIN);

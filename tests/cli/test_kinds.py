@@ -46,7 +46,7 @@ def each_kind_is_a_line_with_its_place():
 def each_kind_is_an_object_in_JSON_with_what_became_of_it():
     _, leaks = leaks_of("leave_all")
     equal({kind: leak["outcome"] for kind, leak in leaks.items()},
-          {"timer": "stopped", "lock": "abandoned", "channel": "closed", "post": "closed"})
+          {"timer": "stopped", "lock": "closed", "channel": "closed", "post": "closed"})
     equal(leaks["timer"]["detail"], {"every_ms": 60000, "fired": 0})
     equal(leaks["channel"]["detail"], {"capacity": 3, "items": 2, "waiting": 0})
     equal(leaks["lock"]["detail"]["holder_ended"], True)
