@@ -23,6 +23,7 @@ static int count_threads(void) {
 }
 
 CLAIM(a_literal_address_touches_no_thread) {
+	int before = count_threads();
 	struct addrinfo *list = NULL;
 	ck_assert_int_eq(arun_resolve("127.0.0.1", "80", &list), 0);
 	ck_assert_int_eq(list->ai_family, AF_INET);
@@ -31,7 +32,7 @@ CLAIM(a_literal_address_touches_no_thread) {
 	ck_assert_int_eq((arun_resolve)("::1", "443", &list), 0);
 	ck_assert_int_eq(list->ai_family, AF_INET6);
 	freeaddrinfo(list);
-	ck_assert_int_eq(count_threads(), 1);
+	ck_assert_int_eq(count_threads(), before);
 }
 
 CLAIM(names_of_hosts_and_services_are_looked_up) {
@@ -66,6 +67,8 @@ CLAIM(it_can_be_cancelled_and_be_late) {
 	struct addrinfo *list = NULL;
 	{
 		ARUN_TIMEOUT(0);
+		while (arun_sleep(0) == 0) {
+		}
 		assert_fails(arun_resolve("localhost", "1", &list), ETIMEDOUT);
 	}
 	arun_cancel(arun_self());

@@ -359,7 +359,7 @@ CLAIM(a_million_posts_of_eight_threads_all_come_in_order_per_thread) {
 	}
 }
 
-static volatile int posting = 1;
+static int posting = 1, zero;
 
 static void *post_on(void *arg) {
 	while (arun_post(count_post, arg) == 0) {
@@ -372,14 +372,12 @@ static void *post_on(void *arg) {
 static pthread_t poster;
 
 static void end_while_posting(void) {
-	ck_assert_int_eq(pthread_create(&poster, NULL, post_on, &(int){0}), 0);
+	ck_assert_int_eq(pthread_create(&poster, NULL, post_on, &zero), 0);
 	ck_assert_int_eq(arun_sleep(0.02), 0);
 }
 
 START_TEST(a_thread_may_post_while_the_run_ends) {
 	catch_stderr();
-	static int zero;
-	(void)zero;
 	int status = run(end_while_posting);
 	ck_assert(status == 0 || status == 23);
 	pthread_join(poster, NULL);
