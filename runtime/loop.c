@@ -3,7 +3,9 @@
 
 #include <ev.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 struct loop_watchers {
 	ev_io poller;
@@ -71,8 +73,17 @@ int loop_wait_fd(
 	return result;
 }
 
+/* libev aborts where it cannot have the descriptor of its first ev_async. */
+static int loop_spare_descriptor(void) {
+	int fd = eventfd(0, EFD_CLOEXEC);
+	return fd < 0 ? -1 : close(fd);
+}
+
 /* The runtime's own watchers do not count as something to wait for. */
 static int loop_watch(struct loop *loop) {
+	if (loop_spare_descriptor() < 0) {
+		return -1;
+	}
 	struct loop_watchers *watchers = loop->watchers = calloc(1, sizeof *watchers);
 	if (!watchers) {
 		return -1;

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Without descriptors or memory arun says so in one line, or runs; it never crashes or hangs."""
+import os
+import pathlib
+import resource
+import tempfile
+
+from plugins import build
+from tap import Skip, arun, claim, main
+
+FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="arun-starved-"))
+SOURCE = """#include <arun.h>
+static int nothing(void *arg) {
+	(void)arg;
+	return arun_sleep(0);
+}
+static int little(int argc, char **argv) {
+	(void)argc;
+	(void)argv;
+	arun_task *task = arun_spawn(nothing, NULL);
+	return task ? arun_join(task, NULL) : -1;
+}
+ARUN_MAIN(little)
+"""
+
+
+def plugin():
+    path = FOLDER / "little.c"
+    if not path.exists():
+        path.write_text(SOURCE)
+        build(FOLDER, path)
+    return FOLDER / "little.so"
+
+
+def limited(what, amount):
+    return arun(plugin(), preexec_fn=lambda: resource.setrlimit(what, (amount, amount)))
+
+
+def honest(ended, amount):
+    """It ran; or it ended by itself, with one line that says why."""
+    lines = ended.stderr.splitlines()
+    if ended.returncode == 0:
+        assert not lines, (amount, lines)
+    else:
+        assert ended.returncode in (1, 125, 126, 127), (amount, ended)
+        assert len(lines) == 1, (amount, lines)
+
+
+@claim
+def every_number_of_descriptors_is_enough_or_told_of():
+    plugin()
+    ran = 0
+    for count in range(3, 24):
+        ended = limited(resource.RLIMIT_NOFILE, count)
+        honest(ended, count)
+        ran += ended.returncode == 0
+    assert ran, "24 descriptors are enough"
+
+
+@claim
+def any_amount_of_memory_is_enough_or_told_of():
+    if os.environ.get("ARUN_BUILD") and b"__asan_init" in pathlib.Path(os.environ["ARUN"]).read_bytes():
+        raise Skip("AddressSanitizer reserves terabytes")
+    ran = 0
+    for megabytes in [*range(6, 40), 64, 128]:
+        ended = limited(resource.RLIMIT_AS, megabytes << 20)
+        if "error while loading shared libraries" in ended.stderr:
+            continue  # the dynamic linker had none
+        honest(ended, megabytes)
+        ran += ended.returncode == 0
+    assert ran, "128 MiB are enough"
+
+
+main()
