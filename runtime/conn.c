@@ -94,6 +94,10 @@ static bool conn_kind_waiting(const struct object *object, struct waiting *out) 
 	return task && task->object.kind->waiting(&task->object, out);
 }
 
+static const struct arun_task *conn_kind_task(const struct object *object) {
+	return conn_of(object)->task;
+}
+
 static void conn_kind_forget(struct object *object) {
 	conn_unref(container_of(object, struct arun_conn, object));
 }
@@ -113,6 +117,7 @@ const struct kind conn_kind = {
 	.detail = conn_kind_detail,
 	.fd = conn_kind_fd,
 	.waiting = conn_kind_waiting,
+	.task = conn_kind_task,
 	.forget = conn_kind_forget,
 };
 

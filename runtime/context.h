@@ -28,6 +28,12 @@ int context_switch(void **save, void *to, int value);
 void *context_make(void *top, void (*entry)(void *), void *argument);
 
 /*
+ * Calls visit(argument) so that an unwinder which starts there goes on in the context that
+ * is suspended at sp, and has run before, as if that had made the call.
+ */
+void context_visit(void *sp, void (*visit)(void *), void *argument);
+
+/*
  * Sanitizers must be told of each switch. They are looked up at run time, so that an
  * instrumented plugin works in an arun that is not. One context's share:
  */

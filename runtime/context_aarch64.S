@@ -86,4 +86,44 @@ context_make:
 	.cfi_endproc
 	.size	context_make, . - context_make
 
+/* void context_visit(void *sp, void (*visit)(void *), void *argument): says that its caller is
+ * the suspended context, whose registers lie at x19. */
+	.p2align 4
+	.globl	context_visit
+	.hidden	context_visit
+	.type	context_visit, %function
+context_visit:
+	.cfi_startproc
+	hint	#34			/* bti c */
+	stp	x19, x30, [sp, #-16]!
+	.cfi_def_cfa_offset 16
+	.cfi_offset x19, -16
+	.cfi_offset x30, -8
+	mov	x19, x0
+	mov	x0, x2
+	.cfi_remember_state
+	.cfi_def_cfa x19, 160
+	.cfi_offset x19, -160
+	.cfi_offset x20, -152
+	.cfi_offset x21, -144
+	.cfi_offset x22, -136
+	.cfi_offset x23, -128
+	.cfi_offset x24, -120
+	.cfi_offset x25, -112
+	.cfi_offset x26, -104
+	.cfi_offset x27, -96
+	.cfi_offset x28, -88
+	.cfi_offset x29, -80
+	.cfi_offset x30, -72
+	blr	x1
+	nop				/* the call returns into what was said of it */
+	.cfi_restore_state
+	ldp	x19, x30, [sp], #16
+	.cfi_restore x19
+	.cfi_restore x30
+	.cfi_def_cfa_offset 0
+	ret
+	.cfi_endproc
+	.size	context_visit, . - context_visit
+
 	.section .note.GNU-stack, "", %progbits

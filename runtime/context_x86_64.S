@@ -92,4 +92,37 @@ context_make:
 	.cfi_endproc
 	.size	context_make, . - context_make
 
+/* void context_visit(void *sp, void (*visit)(void *), void *argument): says that its caller is
+ * the suspended context, whose registers lie at r12. */
+	.p2align 4
+	.globl	context_visit
+	.hidden	context_visit
+	.type	context_visit, @function
+context_visit:
+	.cfi_startproc
+	endbr64
+	pushq	%r12
+	.cfi_adjust_cfa_offset 8
+	.cfi_offset %r12, -16
+	movq	%rdi, %r12
+	movq	%rdx, %rdi
+	.cfi_remember_state
+	.cfi_def_cfa %r12, 56
+	.cfi_offset %r15, -56
+	.cfi_offset %r14, -48
+	.cfi_offset %r13, -40
+	.cfi_offset %r12, -32
+	.cfi_offset %rbx, -24
+	.cfi_offset %rbp, -16
+	.cfi_offset %rip, -8
+	call	*%rsi
+	nop			/* the call returns into what was said of it */
+	.cfi_restore_state
+	popq	%r12
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r12
+	ret
+	.cfi_endproc
+	.size	context_visit, . - context_visit
+
 	.section .note.GNU-stack, "", @progbits

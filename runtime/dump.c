@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "dump.h"
 
+#include "notes.h"
+
 #include "text_within.h"
 
 #include <errno.h>
@@ -102,6 +104,10 @@ static void add_item(struct text *out, const struct scene *scene,
 		text_add(out, " old");
 	}
 	text_add(out, "\n");
+	const struct notes *notes = scene->loop->sched.registry.notes;
+	if (notes && item->closeup.has_task) {
+		notes_add_task(out, notes, &item->closeup);
+	}
 }
 
 static void add_group(struct text *out, const struct scene *scene,

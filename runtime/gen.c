@@ -36,6 +36,10 @@ static bool gen_waiting(const struct object *object, struct waiting *out) {
 	return body && task_kind.waiting(&body->object, out);
 }
 
+static const struct arun_task *gen_task(const struct object *object) {
+	return gen_of(object)->body;
+}
+
 static void gen_forget(struct object *object) {
 	free(container_of(object, struct arun_gen, object));
 }
@@ -54,6 +58,7 @@ static const struct kind gen_kind = {
 	.line = gen_line,
 	.detail = gen_detail,
 	.waiting = gen_waiting,
+	.task = gen_task,
 	.forget = gen_forget,
 };
 

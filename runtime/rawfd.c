@@ -373,14 +373,26 @@ static const char *access_name(int flags) {
 	return flags & O_PATH ? "O_PATH" : names[flags & O_ACCMODE];
 }
 
+void rawfd_flags(int fd, struct text *out) {
+	int flags = fcntl(fd, F_GETFL);
+	if (flags >= 0) {
+		text_add(out, "%s%s%s", access_name(flags),
+			flags & O_APPEND ? "|O_APPEND" : "",
+			flags & O_NONBLOCK ? "|O_NONBLOCK" : "");
+	}
+}
+
 void rawfd_detail(int fd, const char *type, struct text *out) {
 	text_add(out, "\"type\": ");
 	text_json(out, type);
-	int flags = fcntl(fd, F_GETFL);
-	if (flags >= 0) {
-		text_add(out, ", \"flags\": \"%s%s%s\"", access_name(flags),
-			flags & O_APPEND ? "|O_APPEND" : "",
-			flags & O_NONBLOCK ? "|O_NONBLOCK" : "");
+	size_t before = out->length;
+	text_add(out, ", \"flags\": \"");
+	size_t start = out->length;
+	rawfd_flags(fd, out);
+	if (out->length > start) {
+		text_add(out, "\"");
+	} else {
+		text_cut(out, out->length - before);
 	}
 	off_t at = strcmp(type, "file") == 0 ? lseek(fd, 0, SEEK_CUR) : -1;
 	if (at >= 0) {

@@ -45,6 +45,9 @@ void rawfd_each(const struct rawfd *rawfd, const struct registry *registry,
  */
 const char *rawfd_name(const struct rawfd *rawfd, int fd, struct text *out);
 
+/* Appends how fd was opened, "O_WRONLY|O_APPEND"; nothing where that is not known. */
+void rawfd_flags(int fd, struct text *out);
+
 /* Appends the members of "detail" in JSON, without braces. */
 void rawfd_detail(int fd, const char *type, struct text *out);
 

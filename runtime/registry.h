@@ -12,6 +12,7 @@
 #define REGISTRY_H
 
 #include "list.h"
+#include "origins.h"
 #include "text.h"
 
 #include <arun.h>
@@ -51,6 +52,8 @@ static inline double time_max(double a, double b) {
 }
 
 struct object;
+struct arun_task;
+struct notes;
 
 /* Where an object waits, or is suspended. */
 struct waiting {
@@ -85,6 +88,8 @@ struct kind {
 	int (*fd)(const struct object *object);
 	/* Whether it waits, and where. May be NULL. */
 	bool (*waiting)(const struct object *object, struct waiting *out);
+	/* The task that waits there; NULL: none. May be NULL. */
+	const struct arun_task *(*task)(const struct object *object);
 	/* Frees one that the end of the run has closed. NULL: none is swept. */
 	void (*forget)(struct object *object);
 };
@@ -97,6 +102,7 @@ struct object {
 	uint64_t maker;               /* the id of the task that made it; 0: none */
 	uint64_t id;                  /* from 1; never used twice in a run */
 	double born;                  /* registry::now */
+	const struct calls *made;     /* the calls that made it; NULL: not known */
 	bool told;                    /* a line of text has told of it already */
 	bool part;       /* is told of with its owner: a handler's task, a generator's */
 	bool background; /* may live to the end: never a leak */
@@ -113,6 +119,10 @@ struct registry {
 	struct list swept; /* closed by the end of the run, not by the plugin */
 	uint64_t last_id;
 	double now; /* the loop's clock, set at its every turn */
+
+	/* Only with --debug, else NULL. */
+	struct origins *origins;   /* of the objects: object::made */
+	const struct notes *notes; /* what reports tell more of them with */
 };
 
 void registry_init(struct registry *registry);
@@ -123,6 +133,9 @@ static inline void registry_add(struct registry *registry, struct object *object
 	object->site = site;
 	object->id = ++registry->last_id;
 	object->born = registry->now;
+	object->made = unlikely(registry->origins != NULL)
+			       ? origins_note(registry->origins)
+			       : NULL;
 	list_insert(&registry->objects[kind->index], &object->link);
 }
 

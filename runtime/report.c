@@ -4,6 +4,7 @@
 #include "gen.h"
 #include "log.h"
 #include "loop.h"
+#include "notes.h"
 #include "snapshot_json.h"
 #include "snapshot_text.h"
 
@@ -313,6 +314,12 @@ static void add_deadlocked(struct text *out, const struct report *report,
 		add_object(out, task->awaits);
 	}
 	text_add(out, task == entry ? " and nothing can wake it\n" : "\n");
+	const struct registry *registry = sched_current ? &sched_current->registry : NULL;
+	if (registry && registry->notes) {
+		struct closeup closeup = {.taken = false};
+		closeup_take(&closeup, registry, &task->object);
+		notes_add_task(out, registry->notes, &closeup);
+	}
 }
 
 void report_deadlock(const struct report *report, const struct registry *registry,

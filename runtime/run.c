@@ -3,6 +3,7 @@
  * status. */
 #include "layout.h"
 #include "log.h"
+#include "opened.h"
 #include "post.h"
 #include "stop.h"
 
@@ -168,6 +169,9 @@ static int run_report(struct run *run) {
 	};
 	/* A full pipe must not outlive the clock. */
 	run->handler.ending = !isinf(sched->stop_at);
+	if (run->snapshot.notes) {
+		notes_resolve(&run->notes, &run->snapshot);
+	}
 	report_leaks(report, &run->snapshot);
 	if (!run->server && report->leaks != ARUN_LEAKS_OFF &&
 		run->snapshot.counts[KIND_SERVER]) {
@@ -240,6 +244,27 @@ static void run_on_sanitizer(void) {
 	}
 }
 
+/* What --debug knows more of objects, from the first one on. */
+static void run_debug(struct run *run, const arun_options *options) {
+	struct registry *registry = &run->loop.sched.registry;
+	notes_init(&run->notes, &run->trace, run->report.plugin, options->plugin_path);
+	sched_measure(&run->loop.sched);
+	opened_start();
+	registry->origins = origins_create();
+	registry->notes = &run->notes;
+}
+
+static void run_debug_end(struct run *run) {
+	struct registry *registry = &run->loop.sched.registry;
+	if (registry->notes) {
+		registry->notes = NULL;
+		origins_destroy(registry->origins);
+		registry->origins = NULL;
+		opened_stop();
+		notes_finish(&run->notes);
+	}
+}
+
 /* What is told from handlers, and beside a task that runs for too long. */
 static int run_watch(struct run *run, const arun_options *options) {
 	struct scene scene = {
@@ -250,6 +275,7 @@ static int run_watch(struct run *run, const arun_options *options) {
 	run->handler.asked = run_on_asked;
 	if (options->debug) {
 		trace_prepare(&run->trace, options->plugin_path);
+		run_debug(run, options);
 	}
 	crash_init(&run->crash);
 	if (handler_install(&run->handler, options->signals) < 0) {
@@ -360,6 +386,7 @@ static void run_close(struct run *run) {
 	snapshot_finish(&run->snapshot);
 	suppress_finish(&run->suppress);
 	rawfd_finish(&run->rawfd);
+	run_debug_end(run);
 	loop_finish(&run->loop);
 	sched_current = NULL;
 }

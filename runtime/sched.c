@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* So many suspending calls of a cancelled task are one too many. */
 enum { SCHED_PATIENCE = 1000, SCHED_FIRST_RING = 64 };
@@ -71,6 +72,31 @@ static inline struct arun_task *sched_take(struct sched *sched) {
 	return next;
 }
 
+/* Of the monotonic clock. */
+static uint64_t sched_clock(void) {
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void sched_measure(struct sched *sched) {
+	sched->measured = sched->hooked = true;
+	sched->switched = sched_clock();
+}
+
+uint64_t sched_ran(const struct sched *sched, const struct arun_task *task) {
+	bool runs = sched->measured && task->state == TASK_RUNNING;
+	return task->ran + (runs ? sched_clock() - sched->switched : 0);
+}
+
+static void sched_charge(struct sched *sched, struct arun_task *self) {
+	uint64_t now = sched_clock();
+	if (self) {
+		self->ran += now - sched->switched;
+	}
+	sched->switched = now;
+}
+
 /* Where a switch is more than registers. next NULL: the loop; self NULL: from the loop.
  */
 __attribute__((noinline)) static int sched_switch_hooked(
@@ -79,6 +105,13 @@ __attribute__((noinline)) static int sched_switch_hooked(
 	void **to = next ? next->exceptions : sched->loop_exceptions;
 	void **save = self ? &self->sp : &sched->loop_sp;
 	void *sp = next ? next->sp : sched->loop_sp;
+	if (sched->measured) {
+		sched_charge(sched, self);
+	}
+	if (next) {
+		/* A handler that comes until it is saved again must not unwind from it. */
+		*(void *volatile *)&next->sp = NULL;
+	}
 	if (sched->exceptions) {
 		memcpy(from, sched->exceptions, sizeof self->exceptions);
 		memcpy(sched->exceptions, to, sizeof self->exceptions);

@@ -57,6 +57,7 @@ struct arun_task {
 	unsigned long runs;
 
 	struct object object;
+	uint64_t ran; /* nanoseconds, in runs that are measured */
 	double since, until;
 	struct arun_task *joins; /* the task that it joins */
 	int (*fn)(void *);
@@ -105,6 +106,8 @@ struct sched {
 
 	bool hooked; /* a switch is more than registers: sanitizers, C++ */
 	bool sanitized;
+	bool measured;     /* how long tasks run, and how much stack they use */
+	uint64_t switched; /* nanoseconds; the last switch, where it is measured */
 	struct context_hooks loop_hooks;
 	void *loop_exceptions[2];
 	void **exceptions; /* of this thread; NULL: no C++ */
@@ -134,6 +137,17 @@ extern __thread struct sched *sched_current __attribute__((visibility("hidden"))
 /* plugin_exceptions: __cxa_get_globals() of the plugin, or NULL. Returns 0; -1/ENOMEM. */
 int sched_init(struct sched *sched, void *(*plugin_exceptions)(void));
 void sched_finish(struct sched *sched);
+
+/*
+ * From now on, how long tasks run and how much stack they use is measured. Their time is
+ * that from switch to switch on the monotonic clock, which takes 25 ns to ask for; the
+ * thread's processor time takes 10 times as long. The two differ where the system gives the
+ * processor to others meanwhile. Before the first task.
+ */
+void sched_measure(struct sched *sched);
+
+/* Nanoseconds that task has run so far, the current turn included. */
+uint64_t sched_ran(const struct sched *sched, const struct arun_task *task);
 
 /* Runs tasks, until none is runnable or the budget is spent. From the loop only. */
 void sched_run(struct sched *sched);

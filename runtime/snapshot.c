@@ -202,6 +202,7 @@ static void item_copy(const struct snapshot *snapshot, struct snapshot_item *ite
 	item->line = copy_line(snapshot->memory, object);
 	item->detail = copy_detail(snapshot->memory, object);
 	item->waits = kind->waiting && kind->waiting(object, &item->waiting);
+	closeup_take(&item->closeup, snapshot->registry, object);
 }
 
 static void group_copy_owner(struct snapshot_memory *memory, struct snapshot_group *group,
@@ -270,6 +271,27 @@ static void rawfd_copy(
 	item->fd = fd;
 	item->age = -1;
 	item->state = "open";
+	closeup_take_fd(&item->closeup, fd);
+}
+
+/* The group of those that the same calls have opened; NULL: none yet, or not known. */
+static struct snapshot_group *group_of_fd(
+	const struct snapshot *snapshot, const struct closeup *closeup) {
+	for (unsigned i = 0; closeup->made && i < snapshot->groups; i++) {
+		struct snapshot_group *group = &snapshot->memory->groups[i];
+		if (group->kind == &rawfd_kind &&
+			closeup_same_made(&group->items[0].closeup, closeup)) {
+			return group;
+		}
+	}
+	return NULL;
+}
+
+static void group_add_fd(struct snapshot_group *group, const struct snapshot_item *item) {
+	group->count++;
+	if (group->kept < SNAPSHOT_ITEMS) {
+		group->items[group->kept++] = *item;
+	}
 }
 
 /* After the groups of objects are copied: a descriptor is a group, and complete, at once.
@@ -291,10 +313,20 @@ static void snapshot_see_fd(void *context, int fd) {
 		return;
 	}
 	/* Where the arena is full groups are cut off at the end: the next one is free. */
-	struct snapshot_group *group = &memory->groups[snapshot->groups];
-	*group = (struct snapshot_group){.kind = &rawfd_kind, .count = 1, .kept = 1};
-	rawfd_copy(search, &group->items[0], fd);
-	memory->order[snapshot->groups++] = group;
+	struct snapshot_item *item = &memory->groups[snapshot->groups].items[0];
+	rawfd_copy(search, item, fd);
+	struct snapshot_group *same = group_of_fd(snapshot, &item->closeup);
+	if (same) {
+		group_add_fd(same, item);
+	} else {
+		struct snapshot_group *group = &memory->groups[snapshot->groups];
+		group->kind = &rawfd_kind;
+		group->site = NULL;
+		group->owner = 0;
+		group->told = group->alike = false;
+		group->count = group->kept = 1;
+		memory->order[snapshot->groups++] = group;
+	}
 }
 
 /* Order
@@ -345,7 +377,8 @@ void snapshot_take(struct snapshot *snapshot, enum snapshot_what what,
 
 void snapshot_take_scope(struct snapshot *snapshot, const struct snapshot_scope *scope,
 	const struct registry *registry, const struct rawfd *rawfd) {
-	*snapshot = (struct snapshot){.now = loop_clock()};
+	*snapshot = (struct snapshot){
+		.now = loop_clock(), .registry = registry, .notes = registry->notes};
 	void *memory = mmap(NULL, sizeof *snapshot->memory, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	snapshot->memory = memory == MAP_FAILED ? NULL : memory;

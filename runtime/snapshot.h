@@ -10,6 +10,7 @@
 #ifndef SNAPSHOT_H
 #define SNAPSHOT_H
 
+#include "closeup.h"
 #include "rawfd.h"
 #include "suppress.h"
 
@@ -42,6 +43,7 @@ struct snapshot_item {
 	bool waits;
 	struct waiting waiting;
 	const char *outcome; /* NULL: not known */
+	struct closeup closeup;
 };
 
 struct snapshot_group {
@@ -61,13 +63,15 @@ struct snapshot_memory;
 
 struct snapshot {
 	double now;
-	uint64_t total, counts[SNAPSHOT_KINDS];   /* of objects, by kind_index; raw
+	const struct notes *notes;              /* what tells more of it; NULL: nothing */
+	uint64_t total, counts[SNAPSHOT_KINDS]; /* of objects, by kind_index; raw
 						     descriptors last */
 	const struct kind *kinds[SNAPSHOT_KINDS]; /* of those that are counted */
 	uint64_t suppressed;                      /* so many were left out */
 	uint64_t unlisted;                        /* so many of total are in no group */
 	unsigned groups;
 	const struct snapshot_group *const *group; /* in the order of reports */
+	const struct registry *registry;           /* that it is of */
 	struct snapshot_memory *memory;            /* NULL: there was none */
 };
 

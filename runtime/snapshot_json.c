@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "snapshot_json.h"
 
+#include "notes.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -60,6 +62,19 @@ static bool same_wait(const struct snapshot_item *a, const struct snapshot_item 
 	return a->waits == b->waits && a->waiting.site == b->waiting.site;
 }
 
+/* The stacks of a task, and of the making. */
+static void add_stacks(
+	struct text *out, const struct notes *notes, const struct closeup *closeup) {
+	if (notes && closeup->stack.count) {
+		text_add(out, ", \"stack\": ");
+		notes_json(out, notes, &closeup->stack);
+	}
+	if (notes && closeup->made && closeup->made->count) {
+		text_add(out, ", \"created_stack\": ");
+		notes_json(out, notes, closeup->made);
+	}
+}
+
 /* Another of the group: its id, age and detail, and where else it differs from the first.
  */
 static void add_other(struct text *out, const struct snapshot_item *item,
@@ -108,30 +123,40 @@ static void add_owner(struct text *out, const struct snapshot_group *group) {
 	}
 }
 
-static void add_created(struct text *out, const struct arun_site *site) {
-	if (site) {
+static void add_created(struct text *out, const struct snapshot *snapshot,
+	const struct snapshot_group *group) {
+	const struct notes *notes = snapshot->notes;
+	const void *caller =
+		notes ? notes_caller(notes, group->items[0].closeup.made) : NULL;
+	if (group->site) {
 		text_add(out, ", \"created\": {");
-		add_site(out, site);
+		add_site(out, group->site);
+		text_add(out, "}");
+	} else if (caller) {
+		text_add(out, ", \"created\": {");
+		notes_json_place(out, notes, caller);
 		text_add(out, "}");
 	} else {
 		text_add(out, ", \"created\": null");
 	}
 }
 
-static void add_identity(struct text *out, const struct snapshot_group *group) {
+static void add_identity(struct text *out, const struct snapshot *snapshot,
+	const struct snapshot_group *group) {
 	const struct snapshot_item *item = &group->items[0];
 	text_add(out, "{\"kind\": \"%s\", \"id\": %lu", group->kind->word,
 		(unsigned long)item->id);
 	add_string(out, "name", item->name);
 	add_owner(out, group);
-	add_created(out, group->site);
+	add_created(out, snapshot, group);
 	add_age(out, item->age);
 	add_string(out, "state", item->state);
 }
 
-static void add_group(struct text *out, const struct snapshot_group *group, double now) {
+static void add_group(struct text *out, const struct snapshot *snapshot,
+	const struct snapshot_group *group) {
 	const struct snapshot_item *item = &group->items[0];
-	add_identity(out, group);
+	add_identity(out, snapshot, group);
 	if (item->fd >= 0) {
 		text_add(out, ", \"fd\": %d", item->fd);
 	}
@@ -139,10 +164,11 @@ static void add_group(struct text *out, const struct snapshot_group *group, doub
 		text_add(out, ", \"count\": %lu", (unsigned long)group->count);
 	}
 	if (item->waits) {
-		add_waiting(out, &item->waiting, now);
+		add_waiting(out, &item->waiting, snapshot->now);
 	}
 	add_detail(out, item);
-	add_others(out, group, now);
+	add_stacks(out, snapshot->notes, &item->closeup);
+	add_others(out, group, snapshot->now);
 	if (item->outcome) {
 		add_string(out, "outcome", item->outcome);
 	}
@@ -172,7 +198,7 @@ void snapshot_json(const struct snapshot *snapshot, const char *name, struct tex
 	text_add(out, ", \"%s\": [", name);
 	for (unsigned i = 0; i < snapshot->groups; i++) {
 		text_add(out, i ? ", " : "");
-		add_group(out, snapshot->group[i], snapshot->now);
+		add_group(out, snapshot, snapshot->group[i]);
 	}
 	text_add(out, "]");
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "snapshot_text.h"
 
+#include "notes.h"
+
 #include <string.h>
 
 enum { NAMED = 8 }; /* objects in the line of a group */
@@ -9,13 +11,21 @@ static const char *plural(uint64_t count) {
 	return count == 1 ? "" : "s";
 }
 
-static void add_place(
-	struct text *out, const struct arun_site *site, const char *plugin) {
-	if (site) {
-		registry_site(out, site);
-	} else {
+static void add_place(struct text *out, const struct snapshot *snapshot,
+	const struct snapshot_group *group, const char *plugin) {
+	const struct notes *notes = snapshot->notes;
+	if (group->site) {
+		registry_site(out, group->site);
+	} else if (!notes || !notes_place(out, notes, group->items[0].closeup.made)) {
 		text_escape(out, plugin);
 	}
+}
+
+/* A descriptor whose line is known, or cannot be, is not told how to know it. */
+static const char *fate_of(
+	const struct snapshot *snapshot, const struct snapshot_group *group) {
+	bool hint = group->kind == &rawfd_kind && snapshot->notes;
+	return hint ? "not closed" : group->kind->fate;
 }
 
 static void add_owner(struct text *out, const struct snapshot_group *group) {
@@ -26,17 +36,19 @@ static void add_owner(struct text *out, const struct snapshot_group *group) {
 	}
 }
 
-static void add_one(struct text *out, const struct snapshot_group *group) {
+static void add_one(struct text *out, const struct snapshot *snapshot,
+	const struct snapshot_group *group) {
 	const struct snapshot_item *item = &group->items[0];
 	text_add(out, "%s", group->kind->title);
 	add_owner(out, group);
-	text_add(out, " %s %s", item->line, group->kind->fate);
+	text_add(out, " %s %s", item->line, fate_of(snapshot, group));
 	if (!group->kind->ageless && item->age >= 0) {
 		text_add(out, ", ");
-		text_seconds(out, item->age);
+		(snapshot->notes ? notes_seconds : text_seconds)(out, item->age);
 		text_add(out, " old");
 	}
-	if (item->waits && item->waiting.site) {
+	/* With notes, the next line says so. */
+	if (item->waits && item->waiting.site && !snapshot->notes) {
 		text_add(out, "; %s at ", group->kind->waits);
 		registry_site(out, item->waiting.site);
 	}
@@ -72,7 +84,8 @@ static void add_rest(struct text *out, const char *rest) {
 	text_cut(out, wrapped);
 }
 
-static void add_many(struct text *out, const struct snapshot_group *group) {
+static void add_many(struct text *out, const struct snapshot *snapshot,
+	const struct snapshot_group *group) {
 	const struct kind *kind = group->kind;
 	size_t skip = common_name(group);
 	text_add(out, "%lu ", (unsigned long)group->count);
@@ -83,7 +96,7 @@ static void add_many(struct text *out, const struct snapshot_group *group) {
 		text_add(out, "\"");
 	}
 	add_owner(out, group);
-	text_add(out, " %s", kind->fate);
+	text_add(out, " %s", fate_of(snapshot, group));
 	for (unsigned i = 0; i < named(group); i++) {
 		text_add(out, i ? ", " : ": ");
 		if (skip) {
@@ -98,16 +111,19 @@ static void add_many(struct text *out, const struct snapshot_group *group) {
 	}
 }
 
-static void add_group(
-	struct text *out, const struct snapshot_group *group, const char *plugin) {
-	add_place(out, group->site, plugin);
+static void add_group(struct text *out, const struct snapshot *snapshot,
+	const struct snapshot_group *group, const char *plugin) {
+	add_place(out, snapshot, group, plugin);
 	text_add(out, ": leak: ");
 	if (group->count == 1) {
-		add_one(out, group);
+		add_one(out, snapshot, group);
 	} else {
-		add_many(out, group);
+		add_many(out, snapshot, group);
 	}
 	text_add(out, "\n");
+	if (snapshot->notes) {
+		notes_add(out, snapshot, group);
+	}
 }
 
 static void add_counts(const struct snapshot *snapshot, struct text *out) {
@@ -138,7 +154,7 @@ void snapshot_text(
 	for (unsigned i = 0; i < snapshot->groups && lines < SNAPSHOT_LINES; i++) {
 		/* Failures have had their lines by now, and are counted only. */
 		if (!snapshot->group[i]->told) {
-			add_group(out, snapshot->group[i], plugin);
+			add_group(out, snapshot, snapshot->group[i], plugin);
 			lines++;
 		}
 		rest -= snapshot->group[i]->count;
@@ -146,6 +162,9 @@ void snapshot_text(
 	if (rest) {
 		add_summary_name(out, plugin);
 		text_add(out, "and %lu more leak%s\n", (unsigned long)rest, plural(rest));
+	}
+	if (snapshot->total && snapshot->notes) {
+		notes_add_missing(out, snapshot->notes);
 	}
 	if (snapshot->total) {
 		add_summary_name(out, plugin);

@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #if defined __has_include
 #if __has_include(<valgrind/valgrind.h>)
@@ -24,6 +26,8 @@
 enum {
 	STACK_SLAB = 4 * 1024 * 1024,
 	STACK_SMALLEST = 1 << STACK_SMALLEST_BITS,
+	STACK_ASKED = 64,  /* pages, in one call */
+	STACK_CLEAN = 2,   /* pages; what is below so many of them is taken for clean */
 	STACK_WARM = 2048, /* so many of a class keep their pages */
 	STACK_TRIM = 512,  /* so many at once are made cold, not one by one */
 };
@@ -140,6 +144,62 @@ void stack_release_slow(struct stack_pool *pool, char *stack, size_t size) {
 	} else {
 		munmap(stack, size);
 	}
+}
+
+/* Which of the pages from address on, at most STACK_ASKED, are in memory. Returns how many
+ * there are to size. */
+static size_t stack_pages(const char *address, size_t size, unsigned char *resident) {
+	size_t page = (size_t)getpagesize();
+	size_t count = (size + page - 1) / page;
+	count = count < STACK_ASKED ? count : STACK_ASKED;
+	if (mincore((char *)(size_t)address, count * page, resident) < 0) {
+		memset(resident, 0, count);
+	}
+	return count;
+}
+
+/* How many bytes of it are zero, from its beginning. */
+__attribute__((no_sanitize("address"))) static size_t page_zeros(
+	const char *page, size_t size) {
+	const size_t *word = (const void *)page;
+	size_t at = 0;
+	while (at < size && !(word[0] | word[1] | word[2] | word[3])) {
+		at += 4 * sizeof *word;
+		word += 4;
+	}
+	while (at < size && !*word) {
+		at += sizeof *word;
+		word++;
+	}
+	return at;
+}
+
+/* To ask which pages are in memory would take longer than all the rest of a spawn. */
+void stack_clear(char *stack, size_t size) {
+	size_t page = (size_t)getpagesize(), at = size - page;
+	memset(stack + at, 0, page);
+	for (unsigned clean = 0; at > STACK_GUARD && clean < STACK_CLEAN;) {
+		at -= page;
+		size_t zeros = page_zeros(stack + at, page);
+		clean = zeros == page ? clean + 1 : 0;
+		memset(stack + at + zeros, 0, page - zeros);
+	}
+}
+
+size_t stack_untouched(const char *stack, size_t limit) {
+	unsigned char resident[STACK_ASKED];
+	size_t page = (size_t)getpagesize();
+	for (size_t at = STACK_GUARD; at < limit;) {
+		size_t count = stack_pages(stack + at, limit - at, resident);
+		for (size_t i = 0; i < count; i++, at += page) {
+			size_t zeros =
+				resident[i] & 1 ? page_zeros(stack + at, page) : page;
+			if (zeros < page) {
+				return at + zeros < limit ? at + zeros : limit;
+			}
+		}
+	}
+	return limit;
 }
 
 void stack_pool_trim(struct stack_pool *pool) {

@@ -83,6 +83,14 @@ static inline void stack_release(struct stack_pool *pool, char *stack, size_t si
 	class->free[class->count++] = stack;
 }
 
+/* Zeroes what a stack's last user left; where that left two whole pages untouched, not what
+ * is below them. */
+void stack_clear(char *stack, size_t size);
+
+/* How many of the lowest bytes of a stack were not used since it was cleared; guard included,
+ * limit at most. */
+size_t stack_untouched(const char *stack, size_t limit);
+
 /* Gives the pages of long unused stacks back to the system. */
 void stack_pool_trim(struct stack_pool *pool);
 

@@ -32,10 +32,24 @@ static struct run *run_of(struct loop *loop) {
 
 /* The clock */
 
+static void stop_snapshot(struct run *run) {
+	if (!run->snapped) {
+		run->snapped = true;
+		const struct snapshot_scope scope = {
+			.what = SNAPSHOT_LEAKS, .suppress = &run->suppress};
+		snapshot_take_scope(
+			&run->snapshot, &scope, &run->loop.sched.registry, &run->rawfd);
+	}
+}
+
 /* From the loop: what is left is abandoned, and the process ends. */
 static void stop_on_clock(struct loop_timer *timer) {
 	struct run *run = container_of(timer, struct run, clock);
 	run->handler.ending = 1;
+	stop_snapshot(run);
+	if (run->snapshot.notes) {
+		notes_resolve(&run->notes, &run->snapshot);
+	}
 	handler_arm(&run->handler, STOP_TELL);
 	stop_last_words(&run->loop, 0);
 	fflush(NULL);
@@ -81,16 +95,6 @@ static double stop_share(const struct run *run, double share) {
 }
 
 /* The last words */
-
-static void stop_snapshot(struct run *run) {
-	if (!run->snapped) {
-		run->snapped = true;
-		const struct snapshot_scope scope = {
-			.what = SNAPSHOT_LEAKS, .suppress = &run->suppress};
-		snapshot_take_scope(
-			&run->snapshot, &scope, &run->loop.sched.registry, &run->rawfd);
-	}
-}
 
 /* Async-signal-safe: also called where the loop is blocked. */
 void stop_last_words(struct loop *loop, int forced) {
@@ -285,6 +289,17 @@ static unsigned stop_threads(void) {
 	return count;
 }
 
+/* With --debug, looks up where all tasks are. */
+static void stop_resolve(struct run *run) {
+	struct snapshot all;
+	const struct registry *registry = &run->loop.sched.registry;
+	if (registry->notes) {
+		snapshot_take(&all, SNAPSHOT_ALL, registry, NULL);
+		notes_resolve(&run->notes, &all);
+		snapshot_finish(&all);
+	}
+}
+
 bool stop_on_stuck(struct loop *loop) {
 	struct run *run = run_of(loop);
 	if (loop->sched.stopping || !run->entry ||
@@ -297,6 +312,7 @@ bool stop_on_stuck(struct loop *loop) {
 	run->end = RUN_DEADLOCKED;
 	run->report.end =
 		(struct report_end){.reason = "deadlock", .status = 1, .shutdown = -1};
+	stop_resolve(run);
 	report_deadlock(&run->report, &loop->sched.registry, run->entry);
 	stop_ask(run, 0, NULL);
 	return true;

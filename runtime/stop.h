@@ -16,6 +16,7 @@
 #include "crash.h"
 #include "dump.h"
 #include "hog.h"
+#include "notes.h"
 #include "notify.h"
 #include "pool.h"
 #include "report.h"
@@ -32,6 +33,7 @@ struct run {
 	struct snapshot snapshot;
 	bool snapped;
 	struct trace trace;
+	struct notes notes; /* with --debug */
 	struct dump dump;
 	struct crash crash;
 	struct hog hog;

@@ -41,6 +41,11 @@ static void task_kind_detail(const struct object *object, struct text *out) {
 	const struct arun_task *task = task_of(object);
 	text_add(out, "\"switches\": %lu, \"stack_size\": %zu, \"cancelled\": %s",
 		task->runs, task->stack_size, task->cancelled ? "true" : "false");
+	if (sched_current && sched_current->measured) {
+		text_add(out, ", \"cpu_us\": %lu, \"stack_used\": %zu",
+			(unsigned long)((sched_ran(sched_current, task) + 999) / 1000),
+			task_stack_used(task));
+	}
 	if (task->ignored) {
 		text_add(out, ", \"ignored\": %u", task->ignored);
 	}
@@ -50,6 +55,10 @@ static bool task_kind_waiting(const struct object *object, struct waiting *out) 
 	const struct arun_task *task = task_of(object);
 	*out = (struct waiting){task->at, task->op, task->since, task->until};
 	return task->state == TASK_WAITING && task->op;
+}
+
+static const struct arun_task *task_kind_task(const struct object *object) {
+	return task_of(object);
 }
 
 const struct kind task_kind = {
@@ -66,6 +75,7 @@ const struct kind task_kind = {
 	.line = task_kind_line,
 	.detail = task_kind_detail,
 	.waiting = task_kind_waiting,
+	.task = task_kind_task,
 };
 
 static const char *task_failed_state(const struct object *object) {
@@ -233,6 +243,11 @@ static void task_wake_joiners(struct sched *sched, struct arun_task *task) {
 	}
 }
 
+size_t task_stack_used(const struct arun_task *task) {
+	size_t unused = stack_untouched(task->stack, (const char *)task - task->stack);
+	return task->stack_size - unused;
+}
+
 /* Nobody waits for it: what is to become of it. */
 static void task_orphaned(struct sched *sched, struct arun_task *task) {
 	if (task->failed) {
@@ -316,6 +331,9 @@ struct arun_task *task_create(struct sched *sched, int (*fn)(void *), void *arg,
 	char *stack = stack_acquire(&sched->stacks, size);
 	if (!stack) {
 		return NULL;
+	}
+	if (unlikely(sched->measured)) {
+		stack_clear(stack, size);
 	}
 	size_t top = (size_t)stack + size - task_colour((size_t)stack, size) -
 		     sizeof(struct arun_task);

@@ -71,6 +71,12 @@ void task_free(struct sched *sched, struct arun_task *task);
 /* Frees the ended tasks that nobody has joined: with the run ends whoever could. */
 void task_free_unjoined(struct sched *sched);
 
+/*
+ * Bytes of its stack that it has ever used, what is kept above them included. True of runs
+ * that are measured; what was swapped out is taken for unused.
+ */
+size_t task_stack_used(const struct arun_task *task);
+
 /* Names a task with a copy of name. */
 void task_name(struct arun_task *task, const char *name);
 

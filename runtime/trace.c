@@ -38,19 +38,13 @@ const void *trace_sp(const void *context) {
 #endif
 }
 
-/* The name of the file, and the function and the offset in it; names may be "". */
-struct place {
-	const char *module, *function;
-	size_t offset, into;
-};
-
-static struct place place_of(const struct trace *trace, const void *pc) {
+struct trace_where trace_find(const struct trace *trace, const void *pc) {
 	Dl_info info;
 	if (!dladdr(pc, &info) || !info.dli_fname) {
-		return (struct place){"", "", (size_t)pc, 0};
+		return (struct trace_where){"", "", (size_t)pc, 0};
 	}
 	const char *slash = strrchr(info.dli_fname, '/');
-	struct place place = {
+	struct trace_where place = {
 		.module = slash ? slash + 1 : info.dli_fname,
 		.function = info.dli_sname ? info.dli_sname : "",
 		.offset = (size_t)pc - (size_t)info.dli_fbase,
@@ -62,7 +56,7 @@ static struct place place_of(const struct trace *trace, const void *pc) {
 }
 
 void trace_place(struct text *out, const struct trace *trace, const void *pc) {
-	struct place place = place_of(trace, pc);
+	struct trace_where place = trace_find(trace, pc);
 	if (!*place.module) {
 		text_add(out, "0x%lx", (unsigned long)pc);
 		return;
@@ -77,7 +71,7 @@ void trace_place(struct text *out, const struct trace *trace, const void *pc) {
 }
 
 void trace_json(struct text *out, const struct trace *trace, const void *pc) {
-	struct place place = place_of(trace, pc);
+	struct trace_where place = trace_find(trace, pc);
 	if (*place.function) {
 		text_add(out, "\"func\": ");
 		text_json(out, place.function);

@@ -28,6 +28,15 @@ void trace_add(struct text *out, const struct trace *trace, const void *context)
 const void *trace_pc(const void *context);
 const void *trace_sp(const void *context);
 
+/* The name of the file, and the function and the offset in it; names may be "". */
+struct trace_where {
+	const char *module, *function;
+	size_t offset, into;
+};
+
+/* Where pc is. In a handler. */
+struct trace_where trace_find(const struct trace *trace, const void *pc);
+
 /* Appends a place in the code: "read_all+0x1c (srv.so+0x11c9)". */
 void trace_place(struct text *out, const struct trace *trace, const void *pc);
 

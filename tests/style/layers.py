@@ -9,7 +9,7 @@ import house
 # A file of runtime/ sees the lines above its own, and in its line what stands before it.
 LAYERS = """
 base list text text_within peek log
-context stack registry local symbols trace
+context stack backtrace origins opened registry local symbols trace
 sched task spawn message
 poller
 loop
@@ -17,8 +17,9 @@ notify handler scope group queue sync chan gen job pool blocking post timer wait
 resolve endpoint listen
 conn close race connect stream sendfile udp udp_open launch process exec child signals tls
 accept server
-suppress rawfd snapshot snapshot_text snapshot_json inspect report scene dump crash hog
+suppress rawfd closeup snapshot libdw lines source notes snapshot_text snapshot_json inspect report scene dump crash hog
 stop layout run
+interpose
 """.split("\n")
 ORDER = [name for line in LAYERS for name in line.split()]
 SYSTEM = {"ev.h": "loop", "sys/epoll.h": "poller"}

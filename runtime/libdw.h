@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libdw - the part of elfutils' libdw that lines.c loads.
+ *
+ * Design notes. It is optional when arun runs, and so it is when arun is built: these are
+ * its declarations, unchanged since 0.156 (2013). Where its headers are there they are
+ * included as well, so that the compiler compares them.
+ */
+#ifndef LIBDW_H
+#define LIBDW_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#if __has_include(<elfutils/libdwfl.h>)
+#include <elfutils/libdwfl.h>
+#else
+typedef uint64_t GElf_Addr;
+typedef uint32_t GElf_Word;
+typedef uint64_t Dwarf_Addr;
+typedef uint64_t Dwarf_Word;
+typedef struct Elf Elf;
+typedef struct Dwarf_Files_s Dwarf_Files;
+typedef struct {
+	void *addr;
+	struct Dwarf_CU *cu;
+	struct Dwarf_Abbrev *abbrev;
+	long padding__;
+} Dwarf_Die;
+typedef struct {
+	unsigned code, form;
+	unsigned char *valp;
+	struct Dwarf_CU *cu;
+} Dwarf_Attribute;
+typedef struct Dwfl Dwfl;
+typedef struct Dwfl_Module Dwfl_Module;
+typedef struct Dwfl_Line Dwfl_Line;
+typedef struct {
+	int (*find_elf)(Dwfl_Module *module, void **data, const char *name,
+		Dwarf_Addr base, char **file, Elf **elf);
+	int (*find_debuginfo)(Dwfl_Module *module, void **data, const char *name,
+		Dwarf_Addr base, const char *file, const char *link, GElf_Word crc,
+		char **found);
+	int (*section_address)(Dwfl_Module *module, void **data, const char *name,
+		Dwarf_Addr base, const char *section, GElf_Word index, const void *header,
+		Dwarf_Addr *address);
+	char **debuginfo_path;
+} Dwfl_Callbacks;
+#endif
+
+extern Dwfl *dwfl_begin(const Dwfl_Callbacks *callbacks);
+extern void dwfl_end(Dwfl *dwfl);
+extern int dwfl_linux_proc_report(Dwfl *dwfl, pid_t pid);
+extern int dwfl_report_end(Dwfl *dwfl,
+	int (*removed)(Dwfl_Module *module, void *data, const char *name, Dwarf_Addr base,
+		void *argument),
+	void *argument);
+extern Dwfl_Module *dwfl_addrmodule(Dwfl *dwfl, Dwarf_Addr address);
+extern const char *dwfl_module_addrname(Dwfl_Module *module, GElf_Addr address);
+extern Dwfl_Line *dwfl_module_getsrc(Dwfl_Module *module, Dwarf_Addr address);
+extern const char *dwfl_lineinfo(Dwfl_Line *line, Dwarf_Addr *address, int *number,
+	int *column, Dwarf_Word *changed, Dwarf_Word *length);
+extern const char *dwfl_line_comp_dir(Dwfl_Line *line);
+extern int dwfl_linux_proc_find_elf(Dwfl_Module *module, void **data, const char *name,
+	Dwarf_Addr base, char **file, Elf **elf);
+extern int dwfl_build_id_find_debuginfo(Dwfl_Module *module, void **data,
+	const char *name, Dwarf_Addr base, const char *file, const char *link,
+	GElf_Word crc, char **found);
+
+/* To climb out of an inlined function. */
+extern Dwarf_Die *dwfl_module_addrdie(
+	Dwfl_Module *module, Dwarf_Addr address, Dwarf_Addr *bias);
+extern int dwarf_getscopes(Dwarf_Die *unit, Dwarf_Addr pc, Dwarf_Die **scopes);
+extern int dwarf_tag(Dwarf_Die *die);
+extern Dwarf_Attribute *dwarf_attr(
+	Dwarf_Die *die, unsigned name, Dwarf_Attribute *attribute);
+extern int dwarf_formudata(Dwarf_Attribute *attribute, Dwarf_Word *value);
+extern int dwarf_getsrcfiles(Dwarf_Die *unit, Dwarf_Files **files, size_t *count);
+extern const char *dwarf_filesrc(
+	Dwarf_Files *files, size_t index, Dwarf_Word *changed, Dwarf_Word *length);
+
+enum {
+	LIBDW_INLINED = 0x1d,   /* DW_TAG_inlined_subroutine */
+	LIBDW_CALL_FILE = 0x58, /* DW_AT_call_file */
+	LIBDW_CALL_LINE = 0x59, /* DW_AT_call_line */
+};
+
+#endif
