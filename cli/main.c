@@ -167,12 +167,13 @@ static void run(struct launch *launch) {
 		.signals = true,
 		.plugin = launch->plugin.handle,
 		.plugin_path = launch->name.path,
+		.listen = launch->options.listen,
 		.log_level = launch->options.log_level,
 		.log_format = launch->options.log_format,
 	};
 	int status = (entry->kind == ARUN_ENTRY_SERVER ? arun_run_forever : arun_run)(
 		entry->function, launch->argc, launch->argv, &options);
-	/* EINVAL is a bad file of suppressions, and has had its line. */
+	/* EINVAL is a bad file of suppressions, or --listen, and has had its line. */
 	if (status < 0 && errno == EINVAL) {
 		ending_exit(STATUS_FAILED);
 	}

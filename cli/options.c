@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct option {
 	const char *argument; /* NULL: a flag */
 	const char *about;    /* NULL: it goes to the last line of --help */
 	bool environment;     /* $ARUN_NAME sets it too */
+	bool list;            /* there, each of its words does */
 	set_function *set;
 	const char *expected; /* what a bad value is not */
 };
@@ -108,6 +110,25 @@ static bool set_log_format(struct options *options, const char *value) {
 	return found >= 0;
 }
 
+static bool set_listen(struct options *options, const char *value) {
+	size_t count = 0;
+	if (!*value) {
+		return false;
+	}
+	while (options->listen && options->listen[count]) {
+		count++;
+	}
+	const char **list =
+		realloc(options->listen, (count + 2) * sizeof *options->listen);
+	if (!list) {
+		return false;
+	}
+	list[count] = value;
+	list[count + 1] = NULL;
+	options->listen = list;
+	return true;
+}
+
 static const struct option table[] = {
 	{
 		.letter = 'd',
@@ -122,6 +143,16 @@ static const struct option table[] = {
 		.name = "check",
 		.about = "load PLUGIN, print what it offers, and exit",
 		.set = set_check,
+	},
+	{
+		.letter = 'l',
+		.name = "listen",
+		.argument = "[NAME=]ADDR",
+		.about = "open a socket for PLUGIN to serve (may be repeated)",
+		.environment = true,
+		.list = true,
+		.set = set_listen,
+		.expected = "the address of a socket",
 	},
 	{
 		.letter = 'g',
@@ -315,6 +346,21 @@ static void format_variable(char *out, size_t size, const char *name) {
 	}
 }
 
+/* The words are kept: they are what is set. */
+static int set_words(struct parser *parser, const struct option *option,
+	const char *source, const char *value) {
+	char *rest = strdup(value);
+	if (!rest) {
+		return fail(parser, "%s: %s", source, strerror(ENOMEM));
+	}
+	for (char *word; (word = strtok_r(rest, " \t\n\v\f\r", &rest)) != NULL;) {
+		if (set(parser, option, source, word) < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
 static int parse_environment(struct parser *parser) {
 	for (const struct option *option = table; option < table + COUNT; option++) {
 		if (!option->environment || parser->given[option - table]) {
@@ -323,7 +369,10 @@ static int parse_environment(struct parser *parser) {
 		char source[NAME_SIZE];
 		format_variable(source, sizeof source, option->name);
 		const char *value = getenv(source + 1);
-		if (value && *value && set(parser, option, source, value) < 0) {
+		if (!value || !*value) {
+			continue;
+		}
+		if ((option->list ? set_words : set)(parser, option, source, value) < 0) {
 			return -1;
 		}
 	}

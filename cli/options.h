@@ -24,6 +24,7 @@ struct options {
 	enum arun_log_format log_format;
 	const char *report;   /* FILE as given; NULL: none */
 	const char *suppress; /* likewise */
+	const char **listen;  /* as given, up to its NULL; NULL: none */
 };
 
 struct options_error {

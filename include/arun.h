@@ -450,6 +450,11 @@ typedef struct arun_listen_options {
  * one: see arun_server_address(). The socket file of a dead server is replaced, and removed at the
  * end where it is still ours.
  *
+ * A socket that was passed to the process (LISTEN_FDS), or opened for --listen, is taken where it is
+ * bound to that address; "systemd:NAME" is the one of that name (NULL with ENOENT: none was passed;
+ * EBUSY: it is in use). Of a unit with Accept=yes that is one connection, and the run stops when it
+ * is closed. Its file is never removed.
+ *
  * Returns the server, to be closed with arun_server_close(). NULL with EINVAL: no endpoint to listen
  * at; EADDRINUSE, EACCES, EADDRNOTAVAIL and what else socket(2), bind(2) and listen(2) say; ENOMEM;
  * EOPNOTSUPP: tls. Does not suspend for a literal address; looking up a host name Suspends.
@@ -964,6 +969,9 @@ typedef struct arun_options {
 	int log_level;           /* ARUN_ERROR to ARUN_DEBUG; 0: ARUN_INFO */
 	enum arun_log_format log_format;
 	double hog; /* with debug, seconds that a task may run without suspending; 0: 0.1 */
+	/* "[NAME=]ENDPOINT"s that are opened before the entry starts, for arun_listen() to
+	 * find; NULL at their end; NULL: none */
+	const char *const *listen;
 } arun_options;
 
 /*
@@ -972,8 +980,9 @@ typedef struct arun_options {
  * afterwards. options NULL: a zeroed one with signals.
  *
  * Returns the exit status: what fn returned (1 where negative), 1, 23 or 124 as arun(1) has it; -1
- * with EBUSY: inside a run; EINVAL: struct_size, or no such suppress file; ENOMEM, EMFILE: there is
- * no loop. Does not return where tasks were abandoned: they hold their stacks, so the process ends.
+ * with EBUSY: inside a run; EINVAL: struct_size, or, said on stderr, no such suppress file, or an
+ * endpoint of listen that cannot be had; ENOMEM, EMFILE: there is no loop. Does not return where
+ * tasks were abandoned: they hold their stacks, so the process ends.
  */
 ARUN_API int arun_run(
 	int (*fn)(int, char **), int argc, char **argv, arun_options *options);

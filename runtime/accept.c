@@ -31,6 +31,13 @@ static void accept_on_closed(struct arun_conn *conn) {
 		return;
 	}
 	server->open--;
+	if (server->single) {
+		server->over = true;
+		/* Who accepts by hand may have more to do. */
+		if (server->handler || server->accepting) {
+			arun_stop(0);
+		}
+	}
 	if (!conn->task) {
 		list_remove(&conn->link);
 		conn->server = NULL;
@@ -144,6 +151,9 @@ static bool accept_error_passes(int error) {
 
 static int accept_fd(struct arun_server *server) {
 	struct address *peer = &server->pending_peer;
+	if (server->single) {
+		return EAGAIN;
+	}
 	*peer = (struct address){.length = sizeof peer->un};
 	server->pending_fd = accept4(server->watch.fd, &peer->any, &peer->length,
 		SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -262,7 +272,24 @@ static void accept_on_ready(struct watch *watch) {
 	}
 }
 
+void accept_single(struct arun_server *server) {
+	struct address *peer = &server->pending_peer;
+	server->single = true;
+	server->watch.fd = -1;
+	server->pending_fd = server->listening.fd;
+	server->listening.fd = -1;
+	*peer = (struct address){.length = sizeof peer->un};
+	if (getpeername(server->pending_fd, &peer->any, &peer->length) < 0 ||
+		peer->length > sizeof peer->un) {
+		peer->length = 0;
+	}
+}
+
 int accept_start(struct loop *loop, struct arun_server *server) {
+	if (server->single) {
+		loop_timer_start(loop, &server->timer, 0, accept_on_timer);
+		return 0;
+	}
 	server->watch.ready = accept_on_ready;
 	return watch_serve(&loop->poller, &server->watch);
 }
@@ -288,7 +315,9 @@ void accept_stop(struct loop *loop, struct arun_server *server) {
 	watch_close(&loop->poller, &server->watch);
 	/* The file first: who finds it closed may bind it anew at once. */
 	listen_remove_file(&server->listening);
-	close(server->listening.fd);
+	if (server->listening.fd >= 0) {
+		close(server->listening.fd);
+	}
 	if (server->pending_fd >= 0) {
 		close(server->pending_fd);
 		server->pending_fd = -1;

@@ -30,6 +30,8 @@ struct arun_server {
 	bool released; /* the handle is gone */
 	bool starved;  /* waits for the end of one of its connections, or the timer */
 	bool told;     /* that it is paused */
+	bool single;   /* it has the one connection that the process was started for */
+	bool over;     /* and that is closed */
 
 	/* Accepted, and not yet given to anybody: the descriptor, then its connection. */
 	int pending_fd;
@@ -53,6 +55,9 @@ struct arun_server {
 static inline const char *server_name(const struct arun_server *server) {
 	return server->name ? server->name : server->handler ? server->handler_name : "";
 }
+
+/* Makes of a new server one whose only connection the manager has accepted already. */
+void accept_single(struct arun_server *server);
 
 /* Begins accepting for the handler. Returns 0; -1 with errno. */
 int accept_start(struct loop *loop, struct arun_server *server);

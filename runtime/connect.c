@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* connect - arun_connect(). */
+#include "inherit.h"
 #include "race.h"
 
 #include <string.h>
@@ -88,6 +89,22 @@ static struct arun_conn *connect_endpoint(struct loop *loop, struct arun_task *s
 	return conn;
 }
 
+/* What was passed to the process, or comes back from where arun_fdstore() put it. */
+static struct arun_conn *connect_passed(struct loop *loop, struct arun_task *self,
+	const char *endpoint, const char *name) {
+	struct inherited passed;
+	if (inherit_take(&passed, name, INHERIT_STREAM, endpoint, self->op) < 0) {
+		return NULL;
+	}
+	struct arun_conn *conn = conn_open_fd(loop, self->at, passed.fd, self->op);
+	if (!conn) {
+		int error = errno;
+		close(passed.fd);
+		errno = error;
+	}
+	return conn;
+}
+
 arun_conn *(arun_connect)(const char *endpoint) {
 	return arun_connect_at(NULL, endpoint);
 }
@@ -106,6 +123,9 @@ arun_conn *arun_connect_at(const struct arun_site *site, const char *endpoint) {
 	}
 	if (parsed.kind == ENDPOINT_FD) {
 		return conn_open_fd(loop, site, parsed.fd, self->op);
+	}
+	if (parsed.kind == ENDPOINT_SYSTEMD) {
+		return connect_passed(loop, self, endpoint, parsed.host);
 	}
 	struct arun_conn *conn = connect_endpoint(loop, self, endpoint, &parsed);
 	if (conn) {

@@ -185,9 +185,13 @@ static int read_udp(const struct reading *reading, const char *rest) {
 }
 
 static int read_systemd(const struct reading *reading, const char *rest) {
-	(void)rest;
-	return task_fail_words(
-		ENOENT, reading->op, reading->text, "no such socket was passed");
+	size_t length = strlen(rest);
+	reading->out->kind = ENDPOINT_SYSTEMD;
+	if (length == 0 || length >= ENDPOINT_HOST) {
+		return endpoint_bad(reading, "no name of a socket");
+	}
+	memcpy(reading->out->host, rest, length + 1);
+	return 0;
 }
 
 int endpoint_parse(struct endpoint *out, const char *text, const char *op) {

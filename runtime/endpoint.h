@@ -28,7 +28,7 @@ struct address {
 	};
 };
 
-enum endpoint_kind { ENDPOINT_TCP, ENDPOINT_UNIX, ENDPOINT_FD };
+enum endpoint_kind { ENDPOINT_TCP, ENDPOINT_UNIX, ENDPOINT_FD, ENDPOINT_SYSTEMD };
 
 struct endpoint {
 	enum endpoint_kind kind;
@@ -36,7 +36,7 @@ struct endpoint {
 		address; /* of a Unix socket, and of TCP where it needs no looking up */
 	int fd;
 	char host[ENDPOINT_HOST],
-		service[ENDPOINT_SERVICE]; /* where address.length is 0 */
+		service[ENDPOINT_SERVICE]; /* where address.length is 0; host: "systemd:"'s name too */
 };
 
 /*

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "listen.h"
 
+#include "inherit.h"
+
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -91,10 +93,28 @@ static int listen_start(struct listening *out, const struct address *address,
 	return 0;
 }
 
+static void listen_adopt(struct listening *out, const struct inherited *from) {
+	*out = (struct listening){.fd = from->fd,
+		.connection = !from->listens,
+		.address = from->address,
+		.made = from->made,
+		.device = from->device,
+		.inode = from->inode};
+	fcntl(out->fd, F_SETFL, fcntl(out->fd, F_GETFL) | O_NONBLOCK);
+	if (out->address.any.sa_family != AF_UNIX) {
+		setsockopt(out->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+	}
+}
+
 /* Returns 0, or why not. */
 static int listen_at(struct listening *out, const struct address *address,
 	const arun_listen_options *options) {
 	int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	struct inherited passed;
+	if (inherit_take_at(&passed, address, INHERIT_SERVER)) {
+		listen_adopt(out, &passed);
+		return 0;
+	}
 	*out = (struct listening){.fd = socket(address->any.sa_family, type, 0)};
 	if (out->fd < 0) {
 		return errno;
@@ -139,12 +159,24 @@ static int listen_inherited(struct listening *out, const char *text, int fd) {
 	return 0;
 }
 
+static int listen_named(struct listening *out, const char *text, const char *name) {
+	struct inherited passed;
+	if (inherit_take(&passed, name, INHERIT_SERVER, text, op) < 0) {
+		return -1;
+	}
+	listen_adopt(out, &passed);
+	return 0;
+}
+
 int listen_open(struct listening *out, struct arun_task *self, const char *text,
 	const struct endpoint *endpoint, const arun_listen_options *options) {
 	struct addrinfo *list;
 	int error;
 	if (endpoint->kind == ENDPOINT_FD) {
 		return listen_inherited(out, text, endpoint->fd);
+	}
+	if (endpoint->kind == ENDPOINT_SYSTEMD) {
+		return listen_named(out, text, endpoint->host);
 	}
 	if (endpoint_resolve(self, endpoint, &list) < 0) {
 		return -1;

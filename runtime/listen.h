@@ -9,6 +9,7 @@
 
 struct listening {
 	int fd;
+	bool connection; /* none to accept at: it is the one connection itself */
 	struct address address;
 	bool made; /* its file was made here, and is this: */
 	dev_t device;

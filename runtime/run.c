@@ -312,6 +312,25 @@ static void run_name_idle_rules(const struct suppress *suppress) {
 	}
 }
 
+/* A server's descriptor is no longer known to be somebody else's. */
+static void run_on_taken(struct loop *loop, int fd) {
+	struct run *run = container_of(loop, struct run, loop);
+	rawfd_disown(&run->rawfd, fd);
+}
+
+static int run_inherit(struct run *run, const arun_options *options) {
+	if (inherit_init(&run->inherit, &run->loop, options->signals) < 0) {
+		return -1;
+	}
+	run->inherit.taken = run_on_taken;
+	if (preopen(&run->inherit, options->listen) < 0) {
+		log_line(LOG_LEVEL_ERROR, "%s", arun_why());
+		errno = EINVAL;
+		return -1;
+	}
+	return 0;
+}
+
 static int run_open(struct run *run, const arun_options *options) {
 	struct sched *sched = &run->loop.sched;
 	if (loop_init(&run->loop, options->loop, run_exceptions(options->plugin)) < 0) {
@@ -328,6 +347,9 @@ static int run_open(struct run *run, const arun_options *options) {
 	sched->failed = stop_on_failed;
 	sched->ignores = stop_on_ignored;
 	notify_init(&run->notify, &run->loop, options->signals);
+	if (run_inherit(run, options) < 0) {
+		return -1;
+	}
 	run->loop.woken = stop_on_wakeup;
 	run->loop.stuck = stop_on_stuck;
 	run->handler.loop = &run->loop;
@@ -382,6 +404,8 @@ static void run_close(struct run *run) {
 		loop_timer_stop(&run->loop, &run->dump.retry);
 		loop_timer_stop(&run->loop, &run->clock);
 		notify_finish(&run->notify);
+		preopen_finish(&run->inherit);
+		inherit_finish(&run->inherit);
 	}
 	snapshot_finish(&run->snapshot);
 	suppress_finish(&run->suppress);

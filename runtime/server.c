@@ -33,7 +33,10 @@ static void server_kind_line(const struct object *object, struct text *out) {
 		text_escape(out, server_name(server));
 		text_add(out, "\" ");
 	}
-	text_add(out, "%s (fd %d)", server->address, server->listening.fd);
+	text_add(out, "%s", server->address);
+	if (!server->single) {
+		text_add(out, " (fd %d)", server->listening.fd);
+	}
 }
 
 static void server_kind_detail(const struct object *object, struct text *out) {
@@ -105,6 +108,9 @@ static struct arun_server *server_create(
 	}
 	*server = (struct arun_server){
 		.listening = *listening, .refs = 1, .pending_fd = -1};
+	if (listening->connection) {
+		accept_single(server);
+	}
 	list_init(&server->conns);
 	list_init(&server->object.link);
 	server->max_connections = options->max_connections;
@@ -121,7 +127,8 @@ static struct arun_server *server_create(
 
 /* Begins watching. Returns 0; -1 with errno, and the descriptor is the caller's again. */
 static int server_watch(struct loop *loop, struct arun_server *server) {
-	if (watch_open(&loop->poller, &server->watch, server->listening.fd) < 0) {
+	if (!server->single &&
+		watch_open(&loop->poller, &server->watch, server->listening.fd) < 0) {
 		return -1;
 	}
 	if (server->handler && accept_start(loop, server) < 0) {
@@ -239,7 +246,7 @@ static int server_await(struct loop *loop, struct arun_server *server,
 	struct arun_task *self, int error) {
 	struct sched *sched = &loop->sched;
 	int result;
-	if (error == EAGAIN) {
+	if (error == EAGAIN && !server->single) {
 		result = watch_wait(
 			&loop->poller, &server->watch, POLLER_READ, self, INFINITY, true);
 		if (!result && !server->stopped && !(server->watch.armed & POLLER_READ)) {
@@ -247,7 +254,8 @@ static int server_await(struct loop *loop, struct arun_server *server,
 		}
 	} else {
 		double again = sched->registry.now + ACCEPT_PAUSE;
-		result = task_suspend(sched, self, error ? again : INFINITY, true);
+		bool never = !error || server->single;
+		result = task_suspend(sched, self, never ? INFINITY : again, true);
 	}
 	if (server->stopped || sched->stopping) {
 		return ESHUTDOWN;
@@ -258,6 +266,9 @@ static int server_await(struct loop *loop, struct arun_server *server,
 /* Returns 0 with server->pending, or why not. */
 static int server_next(
 	struct loop *loop, struct arun_server *server, struct arun_task *self) {
+	if (server->over) {
+		arun_stop(0);
+	}
 	int error = server->stopped || loop->sched.stopping ? ESHUTDOWN : 0;
 	while (!error) {
 		bool full = accept_full(server);

@@ -19,6 +19,7 @@
 #include "notes.h"
 #include "notify.h"
 #include "pool.h"
+#include "preopen.h"
 #include "report.h"
 
 enum run_end { RUN_RETURNED, RUN_SIGNALLED, RUN_STOPPED, RUN_DEADLOCKED };
@@ -38,6 +39,7 @@ struct run {
 	struct crash crash;
 	struct hog hog;
 	struct notify notify;
+	struct inherit inherit;
 
 	int (*fn)(int, char **);
 	int argc;

@@ -38,8 +38,9 @@ _arun_walk() {
 		fi
 		case $word in
 		--) dashes=1 ;;
-		--grace | --leaks | --report | --suppress | --log-level | --log-format) wants=$word ;;
+		--listen | --grace | --leaks | --report | --suppress | --log-level | --log-format) wants=$word ;;
 		--*) ;;
+		-*l) wants=--listen ;;
 		-*g) wants=--grace ;;
 		-*s) wants=--suppress ;;
 		esac
@@ -64,7 +65,7 @@ _arun() {
 		wants=${cur%%=*} prefix=$wants= cur=${cur#*=}
 	fi
 	if [[ ! $wants && $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W '-d --debug -t --check -g --grace=
+		mapfile -t COMPREPLY < <(compgen -W '-d --debug -t --check -l --listen= -g --grace=
 			--leaks= --report= -s --suppress= --log-level= --log-format= -h --help -V --version' -- "$cur")
 		[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null
 	elif [[ $wants && $wants != PLUGIN ]]; then

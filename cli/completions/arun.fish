@@ -12,10 +12,10 @@ function __arun_before_plugin
 			continue
 		end
 		switch $word
-			case --grace --leaks --report --suppress --log-level --log-format
+			case --listen --grace --leaks --report --suppress --log-level --log-format
 				set value 1
 			case '--*'
-			case '-*g' '-*s'
+			case '-*l' '-*g' '-*s'
 				set value 1
 			case '-*'
 			case '*'
@@ -37,6 +37,7 @@ complete -c arun -n '__arun_command tree' -f -a --html
 complete -c arun -n __arun_before_plugin -f -a '(__fish_complete_suffix .so)'
 complete -c arun -n __arun_before_plugin -s d -l debug -d 'check more; stacks and source lines in the reports'
 complete -c arun -n __arun_before_plugin -s t -l check -d 'load PLUGIN, print what it offers, and exit'
+complete -c arun -n __arun_before_plugin -s l -l listen -x -d 'open a socket for PLUGIN to serve (may be repeated)'
 complete -c arun -n __arun_before_plugin -s g -l grace -x -d 'time to end cleanly after a signal (8)'
 complete -c arun -n __arun_before_plugin -l leaks -x -a 'off warn error' -d 'what leaks do at the end (warn); error: exit status 23'
 complete -c arun -n __arun_before_plugin -l report -r -F -d 'write the reports to FILE as JSON, one a line'

@@ -133,6 +133,35 @@ CLAIM(without_a_manager_nothing_happens) {
 	check_fails("name", 0, ENOTCONN);
 }
 
+static int takes_what_is_listened_at(int argc, char **argv) {
+	(void)argc, (void)argv;
+	arun_server *server = arun_listen("systemd:http", NULL, NULL);
+	ck_assert_ptr_nonnull(server);
+	ck_assert_ptr_null(arun_listen("systemd:http", NULL, NULL));
+	ck_assert_int_eq(errno, EBUSY);
+	ck_assert_ptr_null(arun_listen("systemd:none", NULL, NULL));
+	ck_assert_int_eq(errno, ENOENT);
+	return arun_server_close(server);
+}
+
+START_TEST(what_a_host_lists_is_open_for_its_entry) {
+	const char *const list[] = {"http=127.0.0.1:0", "127.0.0.1:0", NULL};
+	arun_options options = *STRICT;
+	options.listen = list;
+	ck_assert_int_eq(arun_run(takes_what_is_listened_at, 0, NULL, &options), 0);
+}
+END_TEST
+
+START_TEST(what_cannot_be_listened_at_is_EINVAL) {
+	const char *const list[] = {"http=nowhere", NULL};
+	arun_options options = *STRICT;
+	options.listen = list;
+	errno = 0;
+	ck_assert_int_eq(arun_run(takes_what_is_listened_at, 0, NULL, &options), -1);
+	ck_assert_int_eq(errno, EINVAL);
+}
+END_TEST
+
 START_TEST(outside_a_run_nothing_happens) {
 	api_body = NULL;
 	arun_status("%d", 1);
@@ -146,6 +175,8 @@ Suite *suite(void) {
 	TCase *alone = tcase_create("alone");
 	tcase_add_test(alone, without_a_manager_nothing_happens);
 	tcase_add_test(alone, outside_a_run_nothing_happens);
+	tcase_add_test(alone, what_a_host_lists_is_open_for_its_entry);
+	tcase_add_test(alone, what_cannot_be_listened_at_is_EINVAL);
 	suite_add_tcase(suite, alone);
 	TCase *managed = tcase_create("managed");
 	tcase_add_checked_fixture(managed, set_up_manager, NULL);

@@ -99,6 +99,9 @@ static int record(const char *kind, int argc, char **argv, arun_options *o,
 		(const char *[]){"warn", "off", "error"}[o->leaks], o->debug);
 	printf("plugin=%d path=%s suppress=%d loop=%d\n", o->plugin != NULL, o->plugin_path,
 		o->suppress != NULL, o->loop != NULL);
+	for (const char *const *at = o->listen; at && *at; at++) {
+		printf("listen %s\n", *at);
+	}
 	if (o->report_fd) {
 		fstat(o->report_fd, &status);
 		printf("report=%d cloexec=%d append=%d mode=%o\n", o->report_fd,

@@ -71,6 +71,8 @@ import os, sys
 count = int(sys.argv[1])
 numbers, command = [int(n) for n in sys.argv[2:2 + count]], sys.argv[2 + count:]
 high = [os.dup2(n, 100 + i) for i, n in enumerate(numbers)]
+for number in numbers:
+    os.close(number)
 for i, number in enumerate(high):
     os.dup2(number, 3 + i)
     os.close(number)

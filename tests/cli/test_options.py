@@ -18,6 +18,7 @@ Usage: arun [OPTION]... PLUGIN[:ENTRY] [ARG]...
        arun ps|tree [-j] PID
   -d, --debug                check more; stacks and source lines in the reports
   -t, --check                load PLUGIN, print what it offers, and exit
+  -l, --listen=[NAME=]ADDR   open a socket for PLUGIN to serve (may be repeated)
   -g, --grace=SECONDS        time to end cleanly after a signal (8)
       --leaks=off|warn|error what leaks do at the end (warn); error: exit status 23
       --report=FILE          write the reports to FILE as JSON, one a line
@@ -69,10 +70,10 @@ def version_is_one_line():
 
 @claim
 def an_unknown_option_is_a_usage_error():
-    for word in ("--x", "--deb", "--listen", "--workers", "--log"):
+    for word in ("--x", "--deb", "--workers", "--log"):
         usage(arun(word + "=1", "./p.so"), f"unknown option '{word}'")
         usage(arun(word, "./p.so"), f"unknown option '{word}'")
-    for letter in "xlwrD":
+    for letter in "xwrD":
         usage(arun("-" + letter, "./p.so"), f"unknown option '-{letter}'")
         usage(arun("-d" + letter, "./p.so"), f"unknown option '-{letter}'")
     usage(arun("--a\nb\x1b[31m"), r"unknown option '--a\nb\x1b[31m'")
@@ -119,6 +120,20 @@ def debug_is_a_flag():
     for value in ("2", "true", "YES", " 1", "on"):
         usage(arun("./p.so:words", env={"ARUN_DEBUG": value}),
               f"$ARUN_DEBUG: '{value}' is not 1, 0, yes or no")
+
+
+@claim
+def listen_may_be_repeated_and_its_variable_is_a_list():
+    def given(*words, **options):
+        return re.findall(r"^listen (.*)$", record(*words, "./p.so:words", **options)[1], re.M)
+
+    equal(given(), [])
+    equal(given("-l", "a=:1", "-lb c", "--listen=unix:/x", "--listen", "d"),
+          ["a=:1", "b c", "unix:/x", "d"])
+    equal(given(env={"ARUN_LISTEN": "  http=127.0.0.1:80\tunix:/x\n"}),
+          ["http=127.0.0.1:80", "unix:/x"])
+    equal(given("-l", "a", env={"ARUN_LISTEN": "b c"}), ["a"])
+    usage(arun("--listen=", "./p.so"), "--listen: '' is not the address of a socket")
 
 
 @claim
@@ -405,7 +420,7 @@ def the_man_page_has_the_options_of_help():
 
 @claim
 def the_completions_have_the_options_of_help():
-    equal(len(ABOUT), 8)
+    equal(len(ABOUT), 9)
     bash = read("cli", "completions", "arun.bash")
     offered = re.search(r"compgen -W '(-d[^']*)'", bash)[1].split()
     equal(offered, re.findall(r"-\w(?=,)|--[a-z-]+=?", HELP))
@@ -439,7 +454,7 @@ def bash_completes_options_values_and_plugins():
         raise Skip("bash is not installed")
     equal(run("bash", "-n", os.path.join(COMPLETIONS, "arun.bash")).returncode, 0)
     equal(bash_completes("--"), ["--" + name for name in
-                                 ("debug", "check", "grace=", "leaks=", "report=",
+                                 ("debug", "check", "listen=", "grace=", "leaks=", "report=",
                                   "suppress=", "log-level=", "log-format=", "help",
                                   "version")])
     equal(bash_completes("-d", "--le"), ["--leaks="])

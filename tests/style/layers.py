@@ -14,7 +14,7 @@ sched task spawn message
 poller
 loop
 notify handler scope group queue sync chan gen job pool blocking post timer waitfd
-resolve endpoint listen
+resolve endpoint inherit listen preopen
 conn close race connect stream sendfile udp udp_open launch process exec child signals tls
 accept server
 suppress rawfd closeup snapshot libdw lines source notes snapshot_text snapshot_json inspect report scene dump crash hog

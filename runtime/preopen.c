@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "preopen.h"
+
+#include "listen.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static const char op[] = "arun_listen", udp[] = "udp:";
+
+static int open_datagram(struct listening *out, const char *text,
+	const struct endpoint *endpoint, const arun_listen_options *options) {
+	const struct address *address = &endpoint->address;
+	(void)options;
+	*out = (struct listening){.fd = socket(address->any.sa_family,
+					  SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+	if (out->fd < 0) {
+		return task_fail(errno, op, text);
+	}
+	if (bind(out->fd, &address->any, address->length) < 0) {
+		int error = errno;
+		close(out->fd);
+		return task_fail(error, op, text);
+	}
+	return 0;
+}
+
+static int open_stream(struct listening *out, const char *text,
+	const struct endpoint *endpoint, const arun_listen_options *options) {
+	return listen_open(out, NULL, text, endpoint, options);
+}
+
+/* The first address of a host that can be had. */
+static int open_host(struct listening *out, const char *text, struct endpoint *endpoint,
+	int type,
+	int (*open)(struct listening *out, const char *text,
+		const struct endpoint *endpoint, const arun_listen_options *options)) {
+	static const arun_listen_options none;
+	const struct addrinfo hints = {.ai_socktype = type, .ai_flags = AI_PASSIVE};
+	struct addrinfo *list;
+	int error = getaddrinfo(endpoint->host, endpoint->service, &hints, &list);
+	if (error) {
+		return task_fail_words(ENOENT, op, text, gai_strerror(error));
+	}
+	int result = -1;
+	for (const struct addrinfo *at = list; at && result < 0; at = at->ai_next) {
+		address_set(&endpoint->address, at->ai_addr, at->ai_addrlen);
+		result = open(out, text, endpoint, &none);
+	}
+	error = errno;
+	freeaddrinfo(list);
+	errno = error;
+	return result;
+}
+
+/* text: an address without a name. */
+static int preopen_at(struct listening *out, const char *text) {
+	static const arun_listen_options none;
+	struct endpoint endpoint;
+	bool datagram = strncmp(text, udp, strlen(udp)) == 0;
+	if (endpoint_parse(&endpoint, text + (datagram ? strlen(udp) : 0), op) < 0) {
+		return -1;
+	}
+	bool host = endpoint.kind == ENDPOINT_TCP && !endpoint.address.length;
+	if (endpoint.kind == ENDPOINT_SYSTEMD ||
+		(datagram && endpoint.kind != ENDPOINT_TCP)) {
+		return task_fail_words(EINVAL, op, text, "not an address to open");
+	}
+	int type = datagram ? SOCK_DGRAM : SOCK_STREAM;
+	int (*open)(struct listening *, const char *, const struct endpoint *,
+		const arun_listen_options *) = datagram ? open_datagram : open_stream;
+	return host ? open_host(out, text, &endpoint, type, open)
+		    : open(out, text, &endpoint, &none);
+}
+
+/* The length of what stands before the '=' of "NAME=ADDRESS"; 0: no name. */
+static size_t name_length(const char *text) {
+	size_t length = strcspn(text, "=:/@[");
+	return text[length] == '=' ? length : 0;
+}
+
+int preopen(struct inherit *inherit, const char *const *list) {
+	for (; list && *list; list++) {
+		char name[ENDPOINT_HOST] = "";
+		size_t length = name_length(*list);
+		struct listening opened;
+		if (length >= sizeof name) {
+			return task_fail_words(EINVAL, op, *list, "the name is too long");
+		}
+		memcpy(name, *list, length);
+		if (preopen_at(&opened, *list + length + (length > 0)) < 0) {
+			return -1;
+		}
+		struct inherited *item = inherit_add(inherit, name, opened.fd);
+		if (!item) {
+			listen_remove_file(&opened);
+			close(opened.fd);
+			return task_fail(ENOMEM, op, *list);
+		}
+		item->made = opened.made;
+		item->device = opened.device;
+		item->inode = opened.inode;
+	}
+	return 0;
+}
+
+void preopen_finish(const struct inherit *inherit) {
+	for (unsigned i = 0; i < inherit->count; i++) {
+		const struct inherited *item = &inherit->items[i];
+		struct listening left = {.fd = item->fd,
+			.address = item->address,
+			.made = item->made && item->fd >= 0,
+			.device = item->device,
+			.inode = item->inode};
+		listen_remove_file(&left);
+	}
+}
