@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* udp_open - arun_udp_open(): what its endpoint means, and the socket. */
+#include "inherit.h"
 #include "udp.h"
 
 #include <fcntl.h>
@@ -120,10 +121,23 @@ void udp_open_remove_file(const struct arun_udp *udp) {
 	}
 }
 
+/* One that was passed to the process. Returns the descriptor. */
+static int udp_adopt(struct arun_udp *udp, const struct inherited *from) {
+	udp->made = from->made;
+	udp->device = from->device;
+	udp->inode = from->inode;
+	fcntl(from->fd, F_SETFL, fcntl(from->fd, F_GETFL) | O_NONBLOCK);
+	return from->fd;
+}
+
 /* Returns the descriptor, or minus why there is none. */
 static int udp_socket(
 	struct arun_udp *udp, const struct address *address, bool connects) {
 	int type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	struct inherited passed;
+	if (!connects && inherit_take_at(&passed, address, INHERIT_DATAGRAM)) {
+		return udp_adopt(udp, &passed);
+	}
 	int fd = socket(address->any.sa_family, type, 0);
 	if (fd < 0) {
 		return -errno;
@@ -169,7 +183,14 @@ static int udp_find(struct arun_udp *udp, const struct arun_site *site,
 	const struct opening *opening, int *fd) {
 	const struct endpoint *endpoint = &opening->endpoint;
 	struct addrinfo *list = NULL;
-	if (endpoint->kind == ENDPOINT_FD) {
+	struct inherited passed;
+	if (endpoint->kind == ENDPOINT_SYSTEMD) {
+		if (inherit_take(&passed, endpoint->host, INHERIT_DATAGRAM, opening->text,
+			    opening->op) < 0) {
+			return -1;
+		}
+		*fd = udp_adopt(udp, &passed);
+	} else if (endpoint->kind == ENDPOINT_FD) {
 		*fd = udp_inherit(endpoint->fd);
 	} else if (endpoint->address.length) {
 		*fd = udp_socket(udp, &endpoint->address, opening->connects);

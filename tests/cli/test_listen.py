@@ -140,6 +140,31 @@ def a_count_that_is_not_true_does_no_harm():
 
 
 @claim
+def a_datagram_socket_is_found_by_name_and_by_address():
+    def answers(address, word):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(60)
+            client.sendto(word, address)
+            return client.recvfrom(100) == (word, address)
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as dns:
+        dns.bind((LOOPBACK, 0))
+        address = dns.getsockname()
+        for endpoint in ("systemd:dns", "udp:" + text(address)):
+            service = Service("answers", endpoint, sockets=[dns], names=["dns"])
+            equal(service.line(), text(address))
+            assert answers(address, b"one") and answers(address, b"two")
+            equal(stop(service), (0, "", ""))
+    service = Service("answers", "systemd:dns", options=["-l", f"dns=udp:{LOOPBACK}:0"])
+    host, port = service.line().rsplit(":", 1)
+    assert answers((host, int(port)), b"three")
+    equal(stop(service), (0, "", ""))
+    with tcp() as http:
+        fails(Service("answers", "systemd:http", sockets=[http], names=["http"]),
+              "of another type")
+
+
+@claim
 def one_that_nobody_takes_is_no_leak():
     with tcp() as http:
         service = Service("serve", sockets=[http], names=["http"], options=["--leaks=error"])
