@@ -75,7 +75,7 @@ def no_file_is_longer_than_500_lines():
         f"{house.short(path)}: {count} lines"
         for path in house.files(".c", ".h", ".S", ".py")
         for count in [len(path.read_text().splitlines())]
-        if count > (1000 if path.name == "arun.h" else 500)
+        if count > (1200 if path.name == "arun.h" else 500)
     )
 
 
