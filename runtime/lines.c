@@ -77,12 +77,20 @@ int lines_load(struct lines *lines) {
 	lines->table = calloc(LINES_SIZE, sizeof *lines->table);
 	lines->library = library;
 	bool memory = library && lines->table;
-	if (memory && library_find(library) && library_begin(library)) {
+	if (memory && library_find(library)) {
 		return 0;
 	}
 	lines_finish(lines);
 	errno = memory ? ENOENT : ENOMEM;
 	return -1;
+}
+
+void lines_close(struct lines *lines) {
+	struct lines_library *library = lines->library;
+	if (library && library->session) {
+		library->dwfl_end(library->session);
+		library->session = NULL;
+	}
 }
 
 void lines_finish(struct lines *lines) {
@@ -91,9 +99,7 @@ void lines_finish(struct lines *lines) {
 		free((char *)lines->table[i].file);
 		free((char *)lines->table[i].folder);
 	}
-	if (lines->library && lines->library->session) {
-		lines->library->dwfl_end(lines->library->session);
-	}
+	lines_close(lines);
 	free(lines->library);
 	free(lines->table);
 	*lines = (struct lines){0};
@@ -229,7 +235,7 @@ void lines_add(struct lines *lines, const void *pc) {
 		return;
 	}
 	struct line *line = line_slot(lines, pc);
-	if (!line->pc) {
+	if (!line->pc && (lines->library->session || library_begin(lines->library))) {
 		line->pc = pc;
 		lines->count++;
 		line_fill(line, lines->library);

@@ -31,6 +31,9 @@ struct lines {
 int lines_load(struct lines *lines);
 void lines_finish(struct lines *lines);
 
+/* Closes the files that are read; what was found is kept, and more can be added later. */
+void lines_close(struct lines *lines);
+
 /* Looks the call up that returns to pc. Nothing where it is not loaded. */
 void lines_add(struct lines *lines, const void *pc);
 

@@ -47,6 +47,7 @@ void notes_resolve(struct notes *notes, const struct snapshot *snapshot) {
 			resolve_calls(notes, &group->items[k].closeup.stack);
 		}
 	}
+	lines_close(&notes->lines);
 }
 
 /* Places

@@ -27,7 +27,7 @@ void notes_finish(struct notes *notes);
 
 /*
  * Looks up where the calls of a snapshot are, in the debug information: without it notes
- * have functions and offsets. Not in a handler.
+ * have functions and offsets. It leaves no descriptor open. Not in a handler.
  */
 void notes_resolve(struct notes *notes, const struct snapshot *snapshot);
 
