@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unwind.h>
 
 enum { STACK = 256 * 1024, ROUNDS = 1000 };
 
@@ -65,6 +66,21 @@ static void task(void *argument) {
 	}
 }
 
+/* Calls of the second stack that an unwinder finds from the first. */
+static int found_task, found_main;
+
+static _Unwind_Reason_Code unwind_frame(struct _Unwind_Context *context, void *argument) {
+	void *function =
+		_Unwind_FindEnclosingFunction((void *)(_Unwind_GetIP(context) - 1));
+	found_task += function == (void *)(uintptr_t)task;
+	found_main += function == argument;
+	return _URC_NO_REASON;
+}
+
+static void visit(void *argument) {
+	_Unwind_Backtrace(unwind_frame, argument);
+}
+
 int main(void) {
 	char *stack = aligned_alloc(16, STACK);
 	long answer = 0, faults = 0;
@@ -81,6 +97,11 @@ int main(void) {
 	claim(task_misaligned == 0, "a new context starts with an aligned stack");
 	claim((unsigned char)stack[0] == 0xa5,
 		"nothing is written below the stack that is used");
+	volatile int64_t kept = 42;
+	context_visit(task_sp, visit, (void *)(uintptr_t)main);
+	claim(found_task == 1 && found_main == 0,
+		"an unwinder that starts in a visit goes on in the suspended context");
+	claim(kept == 42, "the visit returns");
 	printf("1..%d\n", claims);
 	free(stack);
 	return failures != 0;
