@@ -4,6 +4,7 @@ import atexit
 import pathlib
 import re
 import shlex
+import struct
 import subprocess
 import tempfile
 import os
@@ -80,6 +81,17 @@ def compiled(name, *options, libraries=()):
                "-o", program, f"{name}.c", *libraries, cwd=FIXTURES)
     equal((done.returncode, done.stderr), (0, ""), f"building {name}")
     return program
+
+
+def table():
+    """The entries of arun's own table, as the words of the hostile program."""
+    data = pathlib.Path(ARUN).read_bytes()
+    start = data.index(b"arun-lay" + struct.pack("<I", 1))
+    count, = struct.unpack_from("<I", data, start + 12)
+    for i in range(count):
+        name, offset, size = struct.unpack_from("<24sII", data, start + 32 + 32 * i)
+        if name[0]:
+            yield f"{name.rstrip(bytes(1)).decode()} {offset} {size}"
 
 
 @atexit.register

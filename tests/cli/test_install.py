@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What `meson install` puts where, and that it is enough to build a plugin and a program."""
 import os
+import pathlib
 import re
 import tempfile
 
@@ -20,11 +21,15 @@ def it_installs_what_the_manual_says_and_no_internals():
     completions = {n for n in found if "completion" in n or "site-functions" in n}
     libdir = built_with("libdir")
     version = re.search(r"version: '([\d.]+)'", (SOURCE / "meson.build").read_text())[1]
-    equal(found - manual - completions, {
+    modules = {p.name for p in (SOURCE / "cli" / "gdb" / "arun_gdb").glob("*.py")}
+    scripts = f"share/gdb/auto-load{built_with('prefix')}"
+    equal(found - manual - completions - {f"share/arun/gdb/arun_gdb/{n}" for n in modules}, {
+        f"{scripts}/bin/arun-gdb.py", f"{scripts}/{libdir}/libarun.so.{version}-gdb.py",
         "bin/arun", "include/arun.h", f"{libdir}/pkgconfig/arun.pc", f"{libdir}/libarun.so",
         f"{libdir}/libarun.so.0", f"{libdir}/libarun.so.{version}",
     })
     equal(len(completions), 3, completions)
+    equal({pathlib.Path(n).name for n in found if n.startswith("share/arun/")}, modules)
     for page in ("man1/arun.1", "man3/arun.3", "man3/arun_spawn.3", "man7/arun-plugin.7"):
         assert (PREFIX / built_with("mandir") / page).exists(), page
 

@@ -7,11 +7,10 @@ import pathlib
 import re
 import shutil
 import signal
-import struct
 import subprocess
 
 import schema
-from looking import Open, compiled, folder, looked, opened, plugin, refused, site
+from looking import Open, compiled, folder, looked, opened, plugin, refused, site, table
 from plugins import BUILD
 from tap import ARUN, Skip, arun, claim, contains, equal, main, run, until
 
@@ -245,17 +244,6 @@ def under_load_what_stays_is_always_listed_and_the_process_does_not_notice():
         equal(ids, sorted(set(ids)))
     status, out, err = server.end(signal.SIGTERM)
     equal((status, out, err), (0, "ends well\n", ""))
-
-
-def table():
-    """The entries of arun's own table, as the words of the hostile program."""
-    data = pathlib.Path(ARUN).read_bytes()
-    start = data.index(b"arun-lay" + struct.pack("<I", 1))
-    count, = struct.unpack_from("<I", data, start + 12)
-    for i in range(count):
-        name, offset, size = struct.unpack_from("<24sII", data, start + 32 + 32 * i)
-        if name[0]:
-            yield f"{name.rstrip(bytes(1)).decode()} {offset} {size}"
 
 
 def lied_to(program, words, *commands):
