@@ -7,10 +7,11 @@ import re
 import shutil
 import signal
 import tempfile
+import urllib.parse
 
 import schema
 from looking import Open, folder, looked, opened, plugin, refused, site
-from tap import ARUN, Skip, claim, contains, equal, environment, main, run, until
+from tap import ARUN, Skip, claim, contains, equal, main, run, until
 
 BROWSERS = "chromium chromium-browser google-chrome chrome headless_shell".split()
 
@@ -132,22 +133,102 @@ def opened_with_report(report):
     return Open(ARUN, f"--report={report}", f"{plugin}:all")
 
 
-@claim
-def a_browser_draws_the_tree():
+class Rows(html.parser.HTMLParser):
+    """What a page shows: the text of each row, its depth, and whether it is dimmed or lit."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.rows, self.items, self.inside, self.depth = [], [], False, 0
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        names = (dict(attrs).get("class") or "").split()
+        self.depth += tag == "ul"
+        if tag == "li":
+            self.items.append("dim" in names)
+        if tag == "div" and "row" in names:
+            self.inside = True
+            self.rows.append({"text": "", "depth": self.depth, "dim": self.items[-1],
+                              "lit": "lit" in names, "id": dict(attrs)["id"], "links": []})
+        if tag == "a" and self.inside:
+            self.rows[-1]["links"].append(urllib.parse.unquote(dict(attrs)["href"])[1:])
+
+    def handle_endtag(self, tag):
+        self.depth -= tag == "ul"
+        if tag == "li":
+            self.items.pop()
+        self.inside = self.inside and tag != "div"
+
+    def handle_data(self, data):
+        if self.inside:
+            self.rows[-1]["text"] += data
+
+    def of(self, start):
+        row, = [row for row in self.rows if row["text"].startswith(start)]
+        return row
+
+
+def browsed(page, then=""):
+    """The rows that a browser makes of a page, after what then does in it."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not browser:
         raise Skip("there is no Chromium")
-    server = opened("all").until_state("S")
-    page = folder / "tree.html"
-    page.write_text(looked("tree", "--html", server.pid))
+    file = folder / "tree.html"
+    file.write_text(page.replace("</body>", f"<script>{then}</script></body>"))
     with tempfile.TemporaryDirectory() as profile:
-        done = run(browser, "--headless", "--disable-gpu", "--no-sandbox", "--dump-dom",
-                   f"--user-data-dir={profile}", page.as_uri(), env=environment(HOME=profile))
-    dom = re.sub(r"<[^>]*>", "", done.stdout.split("<noscript>")[0])
-    for part in ("server on_conn", "generator lines", "suspended at " + site("yielded"),
-                 "waits in arun_read at " + site("read"), "for task janitor"):
-        contains(dom, part)
+        done = run(browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-sync",
+                   "--disable-background-networking", "--no-first-run", "--dump-dom",
+                   f"--user-data-dir={profile}", file.as_uri(), env={"HOME": profile})
+    contains(done.stdout, 'id="tree"')
+    return Rows(done.stdout.split('<div id="tree">')[1].split("<noscript>")[0])
+
+
+def untick(*kinds):
+    return "".join(f"""
+for (const label of document.querySelectorAll("#filter label")) {{
+if (label.textContent.trim().startsWith("{kind} ")) {{ label.querySelector("input").click(); }}
+}}""" for kind in kinds)
+
+
+@claim
+def a_browser_draws_the_tree_and_who_waits_for_whom():
+    server = opened("all").until_state("S")
+    page = looked("tree", "--html", server.pid)
     server.end(signal.SIGTERM)
+    shown = browsed(page)
+    equal([row["dim"] for row in shown.rows], [False] * 12)
+    entry, listening = shown.of("task all "), shown.of("server on_conn ")
+    served, = [row for row in shown.rows if row["text"].startswith("connection on_conn ")]
+    equal((entry["depth"], listening["depth"], served["depth"]), (1, 2, 3))
+    contains(served["text"], f" waits in arun_read at {site('read')}")
+    contains(shown.of("generator lines ")["text"], f" suspended at {site('yielded')}")
+    joiner, janitor = shown.of("task joiner "), shown.of("task janitor ")
+    contains(joiner["text"], f" waits in arun_join at {site('join')} for task janitor #")
+    equal(joiner["links"], [janitor["id"]])
+    contains(shown.of("task member ")["text"], " old")
+    clicked = browsed(page, f"""document.getElementById("{joiner['id']}").querySelector("a").click();""")
+    equal([row["id"] for row in clicked.rows if row["lit"]], [janitor["id"]])
+
+
+@claim
+def a_browser_filters_by_kind_and_by_word():
+    server = opened("all").until_state("S")
+    page = looked("tree", "--html", server.pid)
+    server.end(signal.SIGTERM)
+    kinds = [row["id"].split()[0] for row in browsed(page).rows]
+    for kind in ("timer", "generator", "server"):
+        contains(kinds, kind)
+    rows = browsed(page, untick("timer", "generator", "server")).rows
+    equal([row["id"].split()[0] for row in rows if not row["dim"]],
+          [kind for kind in kinds if kind not in ("timer", "generator", "server")])
+    # Dimmed, as what it owns is shown.
+    equal([row["id"].split()[0] for row in rows if row["dim"]], ["server"])
+    again = browsed(page, untick("timer") + untick("timer")).rows
+    equal([row["id"].split()[0] for row in again], kinds)
+    word = """const word = document.querySelector("#filter input[type=search]");
+word.value = "JANITOR"; word.dispatchEvent(new Event("input"));"""
+    equal([(row["text"].split(" #")[0], row["dim"]) for row in browsed(page, word).rows],
+          [("task all", True), ("task janitor", False)])
 
 
 main()
