@@ -307,7 +307,7 @@ ARUN_API const char *arun_why(void);
 
 /*
  * Endpoints are strings: "tcp:HOST:PORT", "HOST:PORT" (tcp), "tcp:[::1]:80", "unix:/path",
- * "unix:@abstract", "fd:N" (a descriptor this process was given).
+ * "unix:@abstract", "fd:N" (a descriptor this process was given), "tls:HOST:PORT" (TCP with TLS).
  *
  * One task may read and one may write a connection at a time; another one gets EBUSY. A cancelled or
  * timed-out call damages nothing: what has arrived stays buffered, the connection stays usable.
@@ -322,8 +322,24 @@ ARUN_API const char *arun_why(void);
  * connect(2) says; ECANCELED, ETIMEDOUT. Suspends.
  */
 ARUN_API arun_conn *arun_connect(const char *endpoint);
-ARUN_API arun_conn *arun_connect_at(const struct arun_site *site, const char *endpoint);
-#define arun_connect(endpoint) arun_connect_at(ARUN_SITE, endpoint)
+
+typedef struct arun_connect_options {
+	arun_tls *tls; /* a client's; NULL: of "tls:" the system's, else no TLS */
+	const char *server_name; /* that the certificate is to be of; NULL: HOST */
+	const char *local; /* an endpoint to connect from: "127.0.0.1:0"; NULL: any */
+} arun_connect_options;
+
+/*
+ * The same with options. With TLS also: EKEYREJECTED: the certificate is not to be trusted, or not
+ * that of HOST; EPROTO, ECONNRESET: the handshake failed; ETIMEDOUT: it took 10 s; EINVAL: no name;
+ * EOPNOTSUPP: built without TLS, or no libssl is there. With local: what bind(2) says. Suspends.
+ */
+ARUN_API arun_conn *arun_connect_with(
+	const char *endpoint, const arun_connect_options *options);
+ARUN_API arun_conn *arun_connect_at(const struct arun_site *site, const char *endpoint,
+	const arun_connect_options *options);
+#define arun_connect(endpoint) arun_connect_at(ARUN_SITE, endpoint, NULL)
+#define arun_connect_with(endpoint, options) arun_connect_at(ARUN_SITE, endpoint, options)
 
 /*
  * Reads what is there, at least one byte, at most size. Returns how many; 0 at the end of the stream
@@ -441,7 +457,7 @@ typedef struct arun_listen_options {
 	double idle_timeout; /* seconds a read or write may wait; 0: no limit */
 	size_t stack_size;   /* of the handlers' tasks, bytes; 0: 64 KiB */
 	bool reuse_port;     /* SO_REUSEPORT */
-	arun_tls *tls;       /* must be NULL: EOPNOTSUPP */
+	arun_tls *tls;       /* a server's; NULL: no TLS, and no "tls:" */
 } arun_listen_options;
 
 /*
@@ -456,8 +472,8 @@ typedef struct arun_listen_options {
  * is closed. Its file is never removed.
  *
  * Returns the server, to be closed with arun_server_close(). NULL with EINVAL: no endpoint to listen
- * at; EADDRINUSE, EACCES, EADDRNOTAVAIL and what else socket(2), bind(2) and listen(2) say; ENOMEM;
- * EOPNOTSUPP: tls. Does not suspend for a literal address; looking up a host name Suspends.
+ * at, or "tls:" without an arun_tls_server(); EADDRINUSE, EACCES, EADDRNOTAVAIL and what else
+ * socket(2), bind(2) and listen(2) say; ENOMEM. Does not suspend for a literal address; looking up a host name Suspends.
  */
 ARUN_API arun_server *arun_listen(const char *endpoint, arun_handler *handler, void *arg);
 ARUN_API arun_server *arun_listen_with(const char *endpoint, arun_handler *handler,
@@ -491,6 +507,70 @@ ARUN_API const char *arun_server_address(const arun_server *server);
 ARUN_API int arun_server_close(arun_server *server);
 ARUN_API int arun_server_close_at(const struct arun_site *site, arun_server *server);
 #define arun_server_close(server) arun_server_close_at(ARUN_SITE, server)
+
+/* TLS */
+
+/*
+ * A stream with TLS is a stream: all calls on it do what they do without. Its end is close_notify;
+ * where it is cut short a read fails with ECONNRESET. What a write that failed had begun, up to a
+ * record of 16 KiB, counts as taken (arun_written()), and goes out with the next call. TLS 1.2 and
+ * 1.3, by OpenSSL; the kernel does the encryption where it can.
+ *
+ * A server's handshake is done before its handler runs, which does not run where it fails: that is
+ * logged and counted. A connection from arun_accept() does it in its first read or write, which
+ * fails as arun_starttls() does. It has 10 s, or idle_timeout where that is shorter.
+ */
+
+/*
+ * What a server proves itself with: its certificate and those between it and the authority's, and
+ * its key (NULL: in the same file), as PEM, without a passphrase. To be freed with arun_tls_free().
+ * NULL with what open(2) says of a file; EINVAL: there is no certificate or no key in it, or they
+ * do not fit; ENOMEM; EOPNOTSUPP: built without TLS, or no libssl is there; ESHUTDOWN: there is no
+ * run in this thread. Does not suspend.
+ */
+ARUN_API arun_tls *arun_tls_server(const char *cert_file, const char *key_file);
+ARUN_API arun_tls *arun_tls_server_at(
+	const struct arun_site *site, const char *cert_file, const char *key_file);
+#define arun_tls_server(cert_file, key_file)                                             \
+	arun_tls_server_at(ARUN_SITE, cert_file, key_file)
+
+/*
+ * Whom a client trusts: the authorities whose certificates are in ca_file, as PEM; NULL: the
+ * system's. It remembers sessions, which a later connection to the same server resumes. To be freed
+ * with arun_tls_free(). NULL as above. Does not suspend.
+ */
+ARUN_API arun_tls *arun_tls_client(const char *ca_file);
+ARUN_API arun_tls *arun_tls_client_at(const struct arun_site *site, const char *ca_file);
+#define arun_tls_client(ca_file) arun_tls_client_at(ARUN_SITE, ca_file)
+
+/*
+ * Offers, or of a server accepts, protocols above TLS (ALPN): "h2,http/1.1", the best first. A client
+ * that offers none of a server's is refused. Before the first connection. Returns 0; -1 with EINVAL:
+ * none, or one that is empty or longer than 255 bytes; ENOMEM. Does not suspend.
+ */
+ARUN_API int arun_tls_alpn(arun_tls *tls, const char *protocols);
+
+/* Frees it; connections and servers keep what they need. NULL is ignored. Does not suspend. */
+ARUN_API void arun_tls_free(arun_tls *tls);
+
+/*
+ * Begins TLS on conn, as a client or as a server, whichever tls is (NULL: a client with the system's
+ * certificates). host: whose certificate a client wants, a name or an address; ignored for a server.
+ * What was read from conn and not handed out yet is taken for the other end's handshake.
+ *
+ * Returns 0; -1 with EKEYREJECTED: the certificate is not to be trusted, or not host's; EPROTO: the
+ * handshake failed; ECONNRESET: the other end closed; ETIMEDOUT: it took 10 s, too; ECANCELED; EBUSY;
+ * EBADF; EINVAL: no host; EALREADY: it has TLS; ENOTSOCK; EPIPE: arun_shutdown() was called; ENOMEM;
+ * EOPNOTSUPP; and what recv(2) and send(2) say. arun_why() has the reason. Once the handshake has
+ * begun and failed the connection can only be closed. Suspends.
+ */
+ARUN_API int arun_starttls(arun_conn *conn, arun_tls *tls, const char *host);
+ARUN_API int arun_starttls_at(
+	const struct arun_site *site, arun_conn *conn, arun_tls *tls, const char *host);
+#define arun_starttls(conn, tls, host) arun_starttls_at(ARUN_SITE, conn, tls, host)
+
+/* The protocol that both sides agreed on; "" where there is none. Does not suspend. */
+ARUN_API const char *arun_conn_alpn(const arun_conn *conn);
 
 /* Generators */
 

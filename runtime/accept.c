@@ -2,6 +2,7 @@
 #include "accept.h"
 
 #include "log.h"
+#include "tls.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -83,9 +84,23 @@ static void accept_tell_failed(struct arun_conn *conn, int error) {
 	log_line(LOG_LEVEL_INFO, "%s", line);
 }
 
+/* The handshake comes first. */
+static int accept_run_handler(struct arun_conn *conn) {
+	if (conn->transport) {
+		struct conn_words words;
+		struct arun_task *self = task_enter(conn->object.site, "handshake");
+		int error = conn->transport->admit(conn, self);
+		if (error) {
+			return task_fail_words(error, self->op, conn_words(conn, &words),
+				conn->transport->why(conn, error));
+		}
+	}
+	return conn->handler(conn, conn->handler_arg);
+}
+
 static int accept_handle(void *arg) {
 	struct arun_conn *conn = arg;
-	int result = conn->handler(conn, conn->handler_arg);
+	int result = accept_run_handler(conn);
 	int error = errno;
 	if (result < 0) {
 		accept_tell_failed(conn, error);
@@ -183,6 +198,11 @@ static int accept_make(struct arun_server *server) {
 	conn->tcp = server->listening.address.any.sa_family != AF_UNIX;
 	conn->peer = server->pending_peer;
 	conn->idle_timeout = server->idle_timeout;
+	int error = server->tls ? tls_attach(conn, server->tls, NULL) : 0;
+	if (error) {
+		conn_close_now(loop_here(), conn);
+		return error;
+	}
 	server->pending = conn;
 	return 0;
 }

@@ -50,6 +50,7 @@ struct arun_server {
 	int max_connections;
 	double idle_timeout;
 	size_t stack_size;
+	struct arun_tls *tls; /* NULL: none */
 };
 
 static inline const char *server_name(const struct arun_server *server) {

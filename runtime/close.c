@@ -20,7 +20,8 @@ int conn_shutdown(struct arun_conn *conn) {
 	if (conn->shut) {
 		return 0;
 	}
-	if (shutdown(conn->watch.fd, SHUT_WR) < 0) {
+	if (conn->transport ? conn->transport->shutdown(conn) < 0
+			    : shutdown(conn->watch.fd, SHUT_WR) < 0) {
 		return -1;
 	}
 	conn->shut = true;
@@ -32,7 +33,9 @@ bool conn_at_rest(const struct arun_conn *conn) {
 	if (!conn->socket || conn->saw_end || conn->error) {
 		return true;
 	}
-	return !conn->out && ioctl(conn->watch.fd, FIONREAD, &unread) == 0 && !unread;
+	/* A transport's other end may have something to say of its own accord. */
+	return !conn->transport && !conn->out &&
+	       ioctl(conn->watch.fd, FIONREAD, &unread) == 0 && !unread;
 }
 
 /* All at once ---------------------------------------------------------------------- */
@@ -70,6 +73,9 @@ static void conn_on_rest(struct watch *watch) {
 static void conn_close_start(
 	struct loop *loop, struct arun_conn *conn, struct arun_task *self) {
 	conn->closing = true;
+	if (conn->transport) {
+		conn_shutdown(conn); /* also where the other end has ended its side */
+	}
 	if (conn_at_rest(conn) || conn_shutdown(conn) < 0 || conn_drained(conn)) {
 		conn_sweep(loop, conn);
 		return;
@@ -135,6 +141,19 @@ static void conn_linger(struct loop *loop, struct arun_conn *conn, struct arun_t
 	}
 }
 
+/* Sends what a transport has kept, until deadline. */
+static void conn_flush(struct loop *loop, struct arun_conn *conn, struct arun_task *self,
+	double deadline) {
+	while (conn->watch.fd >= 0 && conn->transport->flush(conn) < 0 &&
+		errno == EAGAIN) {
+		if (watch_wait(&loop->poller, &conn->watch, POLLER_WRITE, self, deadline,
+			    false) ||
+			!(conn->watch.armed & POLLER_WRITE)) {
+			return;
+		}
+	}
+}
+
 static void conn_close_gently(
 	struct loop *loop, struct arun_conn *conn, struct arun_task *self) {
 	conn_wake(&loop->sched, conn);
@@ -142,8 +161,12 @@ static void conn_close_gently(
 		/* They leave with EBADF. */
 		sched_yield_task(&loop->sched, self);
 	}
+	double deadline = close_deadline(&loop->sched);
+	if (conn->watch.fd >= 0 && conn->transport && conn_shutdown(conn) == 0) {
+		conn_flush(loop, conn, self, deadline);
+	}
 	if (conn->watch.fd >= 0 && !conn_at_rest(conn) && conn_shutdown(conn) == 0) {
-		conn_linger(loop, conn, self, close_deadline(&loop->sched));
+		conn_linger(loop, conn, self, deadline);
 	}
 }
 

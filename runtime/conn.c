@@ -144,6 +144,9 @@ void conn_unref(struct arun_conn *conn) {
 		return;
 	}
 	object_gone(&conn->object);
+	if (conn->transport) {
+		conn->transport->destroy(conn);
+	}
 	free(conn->texts[0]);
 	free(conn->texts[1]);
 	free(conn->buffer.data);
@@ -207,14 +210,11 @@ ssize_t conn_take_in(struct arun_conn *conn, void *buf, size_t size) {
 	return n;
 }
 
-int conn_wait(struct arun_conn *conn, struct arun_task *self, enum poller_events event) {
+int conn_wait_until(struct arun_conn *conn, struct arun_task *self,
+	enum poller_events event, double deadline) {
 	struct loop *loop = loop_here();
-	double deadline = INFINITY;
 	if (conn->watch.always) {
 		return EAGAIN;
-	}
-	if (conn->idle_timeout > 0) {
-		deadline = loop->sched.registry.now + conn->idle_timeout;
 	}
 	int error = watch_wait(&loop->poller, &conn->watch, event, self, deadline, true);
 	if (conn->closing) {
@@ -224,6 +224,14 @@ int conn_wait(struct arun_conn *conn, struct arun_task *self, enum poller_events
 		return errno; /* it could not be registered */
 	}
 	return error ? error : task_pending(&loop->sched, self);
+}
+
+int conn_wait(struct arun_conn *conn, struct arun_task *self, enum poller_events event) {
+	double deadline = INFINITY;
+	if (conn->idle_timeout > 0) {
+		deadline = sched_current->registry.now + conn->idle_timeout;
+	}
+	return conn_wait_until(conn, self, event, deadline);
 }
 
 void conn_wake(struct sched *sched, struct arun_conn *conn) {

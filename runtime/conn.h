@@ -13,6 +13,27 @@
 #include "endpoint.h"
 #include "loop.h"
 
+struct arun_conn;
+
+/*
+ * What carries a stream's bytes where that is not the bare descriptor. Its calls, but for
+ * admit(), do not suspend.
+ */
+struct transport {
+	/* Before bytes are moved; may suspend. Returns 0, or why not. May be NULL. */
+	int (*admit)(struct arun_conn *conn, struct arun_task *self);
+	/* As recv(2), and sendmsg(2), do. send NULL: that of the descriptor. */
+	ssize_t (*receive)(struct arun_conn *conn, void *buf, size_t size);
+	ssize_t (*send)(struct arun_conn *conn, const struct iovec *pieces, int count);
+	/* Sends what send() took and kept. Returns 0: all; -1 with EAGAIN, or what broke it. */
+	int (*flush)(struct arun_conn *conn);
+	/* Ends the sending side; what can not be sent at once is left to flush(). */
+	int (*shutdown)(struct arun_conn *conn);
+	/* What error was, in words; NULL: no more than its errno says. */
+	const char *(*why)(const struct arun_conn *conn, int error);
+	void (*destroy)(struct arun_conn *conn);
+};
+
 struct arun_conn {
 	struct object object;
 	struct watch watch;
@@ -26,6 +47,8 @@ struct arun_conn {
 	bool shut;    /* the sending side has ended */
 	int error;    /* the first that recv(2) or send(2) said; 0 */
 	double idle_timeout;
+	const struct transport *transport; /* NULL: the descriptor */
+	void *session;                     /* the transport's */
 
 	/* What was read and not yet handed out. */
 	struct {
@@ -83,6 +106,10 @@ ssize_t conn_take_in(struct arun_conn *conn, void *buf, size_t size);
  * ECANCELED, ETIMEDOUT, ETIME: idle for too long, EBADF, and what epoll_ctl(2) says.
  */
 int conn_wait(struct arun_conn *conn, struct arun_task *self, enum poller_events event);
+
+/* The same until deadline, whatever idle_timeout is. */
+int conn_wait_until(struct arun_conn *conn, struct arun_task *self,
+	enum poller_events event, double deadline);
 
 /* Those that wait on it look again, and find it closing. */
 void conn_wake(struct sched *sched, struct arun_conn *conn);

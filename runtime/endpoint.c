@@ -174,9 +174,8 @@ static int read_fd(const struct reading *reading, const char *rest) {
 }
 
 static int read_tls(const struct reading *reading, const char *rest) {
-	(void)rest;
-	return task_fail_words(
-		EOPNOTSUPP, reading->op, reading->text, "built without TLS");
+	reading->out->tls = true;
+	return read_tcp(reading, rest);
 }
 
 static int read_udp(const struct reading *reading, const char *rest) {

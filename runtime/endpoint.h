@@ -34,6 +34,7 @@ struct endpoint {
 	enum endpoint_kind kind;
 	struct address
 		address; /* of a Unix socket, and of TCP where it needs no looking up */
+	bool tls;        /* "tls:": TCP with TLS on it */
 	int fd;
 	char host[ENDPOINT_HOST],
 		service[ENDPOINT_SERVICE]; /* where address.length is 0; host: "systemd:"'s name too */
@@ -41,7 +42,7 @@ struct endpoint {
 
 /*
  * Reads text, for op ("arun_connect"). Returns 0; -1 with EINVAL, ENAMETOOLONG,
- * EOPNOTSUPP, ENOENT, and recorded for arun_why().
+ * ENOENT, and recorded for arun_why().
  */
 int endpoint_parse(struct endpoint *out, const char *text, const char *op);
 

@@ -17,6 +17,7 @@ struct loop_watchers;
 struct notify;
 struct pool;
 struct posts;
+struct tls_run;
 
 struct loop {
 	struct sched sched;
@@ -24,6 +25,7 @@ struct loop {
 	struct ev_loop *ev;
 	struct loop_watchers *watchers;
 	struct pool *pool;   /* pool.h; NULL until it is used */
+	struct tls_run *tls; /* tls.h; NULL until it is used */
 	struct posts *posts; /* post.h; NULL: it takes none */
 	bool owned;          /* ev is ours */
 	bool quit;           /* loop_run() is to return */

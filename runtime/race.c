@@ -18,6 +18,7 @@ struct attempt {
 struct race {
 	struct loop *loop;
 	struct arun_task *self;
+	const struct address *local; /* to connect from; NULL: any */
 	unsigned count, begun, running;
 	struct arun_conn *winner;
 	double next; /* when the next attempt begins at the latest */
@@ -30,9 +31,20 @@ int race_error(int fd) {
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 ? errno : error;
 }
 
-struct arun_conn *race_open(struct loop *loop, const struct address *to) {
+/* The port is picked when it connects: one may serve several peers. */
+static int race_bind(int fd, const struct address *local) {
+	if (local->any.sa_family != AF_UNIX) {
+		setsockopt(
+			fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
+	}
+	return bind(fd, &local->any, local->length);
+}
+
+struct arun_conn *race_open(
+	struct loop *loop, const struct address *to, const struct address *local) {
 	int fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct arun_conn *conn = fd < 0 ? NULL : conn_create(loop, fd);
+	bool bad = fd < 0 || (local && race_bind(fd, local) < 0);
+	struct arun_conn *conn = bad ? NULL : conn_create(loop, fd);
 	if (!conn) {
 		int error = errno;
 		if (fd >= 0) {
@@ -88,7 +100,7 @@ static void attempt_end(struct race *race, struct attempt *attempt, int error) {
 
 /* Returns whether it is under way, or has won. */
 static bool attempt_begin(struct race *race, struct attempt *attempt) {
-	attempt->conn = race_open(race->loop, &attempt->to);
+	attempt->conn = race_open(race->loop, &attempt->to, race->local);
 	if (!attempt->conn) {
 		attempt->error = errno;
 		return false;
@@ -168,13 +180,14 @@ static int race_last_error(const struct race *race) {
 }
 
 int race_connect(struct loop *loop, struct arun_task *self, const struct addrinfo *list,
-	struct arun_conn **out, struct text *tried) {
+	const struct address *local, struct arun_conn **out, struct text *tried) {
 	struct race *race = calloc(1, sizeof *race);
 	if (!race) {
 		return ENOMEM;
 	}
 	race->loop = loop;
 	race->self = self;
+	race->local = local;
 	race_order(race, list);
 	int error = race_run(race);
 	error = error || race->winner ? error : race_last_error(race);

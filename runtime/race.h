@@ -14,15 +14,19 @@
 /* Seconds. */
 #define RACE_DELAY 0.25
 
-/* Makes a socket for a connection to an address; not connected yet. NULL with errno. */
-struct arun_conn *race_open(struct loop *loop, const struct address *to);
+/*
+ * Makes a socket for a connection to an address, from local (NULL: any); not connected
+ * yet. NULL with errno.
+ */
+struct arun_conn *race_open(
+	struct loop *loop, const struct address *to, const struct address *local);
 
 /*
  * Returns 0 with *out; or why not, and what became of each address is appended to tried:
  * "[::1]:80: Connection refused; 127.0.0.1:80: no answer yet". Suspends.
  */
 int race_connect(struct loop *loop, struct arun_task *self, const struct addrinfo *list,
-	struct arun_conn **out, struct text *tried);
+	const struct address *local, struct arun_conn **out, struct text *tried);
 
 /* What connect(2) has to say of fd now that it is writable; 0: it is connected. */
 int race_error(int fd);

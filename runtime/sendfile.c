@@ -118,7 +118,8 @@ static int send_file(struct stream_call *call, struct sending *sending) {
 	if (sending->offset < 0) {
 		return (int)stream_error(call, EINVAL);
 	}
-	int result = send_directly(call, sending);
+	const struct transport *transport = call->conn->transport;
+	int result = transport && transport->send ? 0 : send_directly(call, sending);
 	return result ? result : send_by_pieces(call, sending);
 }
 

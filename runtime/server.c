@@ -2,6 +2,7 @@
 #include "server.h"
 
 #include "accept.h"
+#include "tls.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,7 @@ static int server_kind_fd(const struct object *object) {
 static void server_unref(struct arun_server *server) {
 	if (--server->refs == 0) {
 		object_gone(&server->object);
+		tls_unref(server->tls);
 		free(server->name);
 		free(server->address);
 		free(server);
@@ -116,6 +118,7 @@ static struct arun_server *server_create(
 	server->max_connections = options->max_connections;
 	server->idle_timeout = options->idle_timeout;
 	server->stack_size = options->stack_size;
+	server->tls = tls_ref(options->tls);
 	server->address = strdup(address);
 	server->name = options->name ? strdup(options->name) : NULL;
 	if (!server->address || (options->name && !server->name)) {
@@ -157,11 +160,14 @@ static int server_parse(struct loop *loop, struct endpoint *out, const char *end
 	if (unfit) {
 		return task_fail_words(EINVAL, "listen", endpoint, unfit);
 	}
-	if (options->tls) {
-		return task_fail_words(
-			EOPNOTSUPP, "listen", endpoint, "built without TLS");
+	if (endpoint_parse(out, endpoint, "arun_listen") < 0) {
+		return -1;
 	}
-	return endpoint_parse(out, endpoint, "arun_listen");
+	if (options->tls ? !tls_serves(options->tls) : out->tls) {
+		return task_fail_words(EINVAL, "listen", endpoint,
+			"TLS needs a certificate: an arun_tls_server() in the options");
+	}
+	return 0;
 }
 
 /* Where a host is to be looked up, this is a call that suspends. */

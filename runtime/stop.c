@@ -9,6 +9,7 @@
 #include "server.h"
 #include "signals.h"
 #include "timer.h"
+#include "tls.h"
 #include "udp.h"
 
 #include <stdio.h>
@@ -459,7 +460,9 @@ int stop_drive(void *argument) {
 	drive_close(run); /* of who ignored its end */
 	registry_sweep_kind(&sched->registry, KIND_LOCK);
 	registry_sweep_kind(&sched->registry, KIND_CHANNEL);
+	registry_sweep_kind(&sched->registry, KIND_TLS);
 	registry_forget(&sched->registry);
+	tls_finish(loop);
 	if (!pool_finish(loop, sched->clock_end)) {
 		stop_on_clock(&run->clock);
 	}

@@ -23,6 +23,9 @@ static int stream_admit(struct stream_call *call, enum poller_events event) {
 	if (!error) {
 		*busy = true;
 		call->busy = busy;
+		if (unlikely(conn->transport && conn->transport->admit)) {
+			error = conn->transport->admit(conn, call->self);
+		}
 	}
 	return error;
 }
@@ -48,7 +51,11 @@ static void stream_fail(const struct stream_call *call) {
 	struct conn_words words;
 	const char *on = call->conn ? conn_words(call->conn, &words) : "NULL";
 	if (call->error != ETIME) {
-		task_fail(call->error, call->self->op, on);
+		const char *reason =
+			call->conn && call->conn->transport
+				? call->conn->transport->why(call->conn, call->error)
+				: NULL;
+		task_fail_words(call->error, call->self->op, on, reason);
 		return;
 	}
 	char idle[64];
@@ -89,7 +96,9 @@ static ssize_t stream_receive(struct stream_call *call, void *buf, size_t size) 
 	struct arun_conn *conn = call->conn;
 	for (;;) {
 		if (conn->watch.readable || conn->watch.always) {
-			ssize_t n = conn_take_in(conn, buf, size);
+			ssize_t n = unlikely(conn->transport)
+					    ? conn->transport->receive(conn, buf, size)
+					    : conn_take_in(conn, buf, size);
 			if (likely(n >= 0)) {
 				return n;
 			}
@@ -313,12 +322,15 @@ static ssize_t write_quietly(int fd, const struct iovec *pieces, int count) {
 	return n;
 }
 
-static ssize_t send_some(const struct arun_conn *conn, const struct outgoing *outgoing) {
+static ssize_t send_some(struct arun_conn *conn, const struct outgoing *outgoing) {
 	struct iovec window[PIECES];
 	int count = outgoing->count < PIECES ? outgoing->count : PIECES;
 	memcpy(window, outgoing->pieces, (size_t)count * sizeof *window);
 	window[0].iov_base = (char *)window[0].iov_base + outgoing->skip;
 	window[0].iov_len -= outgoing->skip;
+	if (unlikely(conn->transport && conn->transport->send)) {
+		return conn->transport->send(conn, window, count);
+	}
 	struct msghdr message = {.msg_iov = window, .msg_iovlen = (size_t)count};
 	ssize_t n;
 	do {
@@ -348,6 +360,23 @@ static int stream_send_some(struct stream_call *call, struct outgoing *outgoing)
 	return (int)stream_error(call, error);
 }
 
+/* What the transport has kept goes out, too. Returns 0; -1 with the call's error. */
+static int stream_flush(struct stream_call *call) {
+	struct arun_conn *conn = call->conn;
+	while (conn->transport->flush(conn) < 0) {
+		int error = errno;
+		if (error != EAGAIN) {
+			conn->error = conn->error ? conn->error : error;
+			return (int)stream_error(call, error);
+		}
+		call->error = conn_wait(conn, call->self, POLLER_WRITE);
+		if (call->error) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
 int stream_send(struct stream_call *call, const struct iovec *pieces, int count) {
 	struct arun_conn *conn = call->conn;
 	struct outgoing outgoing = {pieces, count, 0};
@@ -365,7 +394,7 @@ int stream_send(struct stream_call *call, const struct iovec *pieces, int count)
 			}
 		}
 	}
-	return 0;
+	return unlikely(conn->transport) ? stream_flush(call) : 0;
 }
 
 static int stream_write(struct stream_call *call, const struct iovec *pieces, int count) {

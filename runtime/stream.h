@@ -36,9 +36,6 @@ ssize_t stream_error(struct stream_call *call, int error);
  * error. */
 int stream_send(struct stream_call *call, const struct iovec *pieces, int count);
 
-/* Takes up to size bytes out of what is buffered. Returns how many. */
-size_t stream_take(struct arun_conn *conn, void *buf, size_t size);
-
 /* Blocks SIGPIPE, which a host that owns its signals may not expect, for a call on a pipe
  * or of sendfile(2). */
 struct stream_quiet {

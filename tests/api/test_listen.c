@@ -19,8 +19,8 @@ CLAIM(options_that_cannot_be_are_refused) {
 	for (int i = 0; i < 4; i++) {
 		assert_null(arun_listen_with("127.0.0.1:0", NULL, NULL, &bad[i]), EINVAL);
 	}
-	arun_listen_options tls = {.tls = (arun_tls *)&bad};
-	assert_null((arun_listen_with)("127.0.0.1:0", NULL, NULL, &tls), EOPNOTSUPP);
+	assert_null((arun_listen_with)("tls:127.0.0.1:0", NULL, NULL, NULL), EINVAL);
+	assert_contains(arun_why(), "certificate");
 }
 
 CLAIM(two_servers_share_a_port_if_both_say_so) {

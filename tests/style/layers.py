@@ -15,7 +15,7 @@ poller
 loop
 notify handler scope group queue sync chan gen job pool blocking post timer waitfd
 resolve endpoint inherit listen preopen
-conn close race connect stream sendfile udp udp_open launch process exec child signals tls
+conn close stream sendfile openssl tls tls_none tls_context tls_bio tls_greet tls_stream starttls race connect udp udp_open launch process exec child signals
 accept server
 suppress rawfd closeup snapshot libdw lines source notes snapshot_text snapshot_json inspect report scene dump crash hog
 stop layout run

@@ -92,7 +92,7 @@ static struct outcome race_at(const struct host *host) {
 	text_fixed(&tried, outcome.tried, sizeof outcome.tried);
 	text_fixed(&peer, outcome.peer, sizeof outcome.peer);
 	outcome.error = race_connect(
-		drive_loop(), sched_current->current, host->list, &conn, &tried);
+		drive_loop(), sched_current->current, host->list, NULL, &conn, &tried);
 	outcome.took = loop_clock() - start;
 	ck_assert_int_eq(outcome.error == 0, conn != NULL);
 	ck_assert_uint_eq(drive_loop()->poller.waiting, 0);

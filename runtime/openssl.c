@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#include "openssl.h"
+
+#include "base.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+
+/* Of the version whose headers this was built with. */
+static const char library[] = "libssl.so.3";
+
+struct function {
+	const char *name;
+	size_t offset;
+};
+
+static const struct function functions[] = {
+#define OPENSSL_FUNCTION(name) {#name, offsetof(struct openssl, name)},
+	OPENSSL_FUNCTIONS(OPENSSL_FUNCTION)
+#undef OPENSSL_FUNCTION
+};
+
+static int openssl_missing(struct text *words) {
+	const char *reason = dlerror();
+	text_add(words, "%s", reason ? reason : library);
+	errno = EOPNOTSUPP;
+	return -1;
+}
+
+int openssl_load(struct openssl *out, struct text *words) {
+	void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+	if (!handle) {
+		return openssl_missing(words);
+	}
+	for (size_t i = 0; i < count_of(functions); i++) {
+		void *address = dlsym(handle, functions[i].name);
+		if (!address) {
+			return openssl_missing(words);
+		}
+		memcpy((char *)out + functions[i].offset, &address, sizeof address);
+	}
+	return 0;
+}
+
+void openssl_words(const struct openssl *openssl, struct text *out) {
+	unsigned long error = openssl->ERR_peek_last_error();
+	const char *reason = openssl->ERR_reason_error_string(error);
+	if (reason) {
+		text_add(out, "%s", reason);
+	} else {
+		text_add(out, error ? "OpenSSL's error %lx" : "it ended early", error);
+	}
+}
