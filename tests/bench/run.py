@@ -177,6 +177,29 @@ def echo(folder, rounds, seconds):
     return tables
 
 
+def debug(folder, rounds, seconds):
+    """What --debug costs; its peer is arun without."""
+    program, plugin, about = folder / "tasks", folder / "echo_arun.so", "arun without"
+    table = Table("With --debug: ns of processor time")
+    for name, count, what in [("spawn", 200000, "spawn and join, one at a time"),
+                              ("yield", 1000000, "two tasks yield in turn, a pair")]:
+        ns = medians(rounds, {
+            flag: lambda flag=flag: statistics.median(
+                float(line) for line in output(program, *flag.split(), name, count, 3).split())
+            for flag in ("-d", "")})
+        table.add(what, ns["-d"], ns[""], about)
+
+    def echoed(*flags):
+        server = Server([ARUN, *flags, plugin])
+        figures = server.load(folder, 50, seconds)
+        server.end()
+        return figures[1]
+
+    ns = medians(rounds, {"with": lambda: echoed("-d"), "without": lambda: echoed()})
+    table.add("an echo of 64 bytes, 50 connections", ns["with"], ns["without"], about)
+    return table
+
+
 def syscalls(folder, words, connections, seconds):
     """System calls of a server a request, over all of a load; None: they cannot be counted."""
     server = Server(words)
@@ -230,7 +253,8 @@ def main():
     parser.add_argument("folder", type=pathlib.Path, help="of the built programs")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.5, help="of each load")
-    parser.add_argument("--only", choices=["tasks", "instructions", "memory", "echo", "start"])
+    parser.add_argument("--only", choices=["tasks", "instructions", "memory", "echo", "debug",
+                                           "start"])
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     folder, rounds = given.folder.absolute(), given.rounds
@@ -239,6 +263,7 @@ def main():
         "instructions": lambda: [instructions(folder)],
         "memory": lambda: [memory(folder)],
         "echo": lambda: echo(folder, rounds, given.seconds) + [echo_syscalls(folder, given.seconds)],
+        "debug": lambda: [debug(folder, rounds, given.seconds)],
         "start": lambda: [start_up(folder, 200)],
     }
     for name, part in parts.items():

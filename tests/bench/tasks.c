@@ -2,7 +2,7 @@
 /*
  * tasks - what switches, spawns, generators and idle tasks cost.
  *
- *	tasks NAME COUNT [ROUNDS]
+ *	tasks [-d] NAME COUNT [ROUNDS]
  *
  * Prints a line a round: nanoseconds of processor time an operation; for "idle" the bytes a task. The
  * names that begin with "bare_" are the peers: the same without a runtime.
@@ -232,10 +232,14 @@ static int bench(int argc, char **argv) {
 			return measure(&benches[i], count, argc > 3 ? atoi(argv[3]) : 1);
 		}
 	}
-	fprintf(stderr, "usage: tasks NAME COUNT [ROUNDS]\n");
+	fprintf(stderr, "usage: tasks [-d] NAME COUNT [ROUNDS]\n");
 	return 2;
 }
 
+/* -d: as with --debug. */
 int main(int argc, char **argv) {
-	return arun_run(bench, argc, argv, NULL);
+	arun_options options = {.struct_size = sizeof options, .signals = true};
+	options.debug = argc > 1 && strcmp(argv[1], "-d") == 0;
+	int skipped = options.debug;
+	return arun_run(bench, argc - skipped, argv + skipped, &options);
 }
