@@ -79,7 +79,8 @@ def everything_else_sees_the_public_header_alone():
     }
     own["cli"].add("loader.h")
     own["tests/api"].add("suite.h")
-    host = {"tests/api": {"ev.h"}}  # an embedder may bring a loop of its own
+    # An embedder may bring a loop of its own, a plugin a library that wants ours.
+    host = {"tests/api": {"ev.h"}, "plugins": {"ev.h"}}
     inside = {p.name for p in house.files(".h", folders=["runtime"])}
     bad = []
     for folder, allowed in own.items():
