@@ -27,6 +27,7 @@ def it_installs_what_the_manual_says_and_no_internals():
         f"{scripts}/bin/arun-gdb.py", f"{scripts}/{libdir}/libarun.so.{version}-gdb.py",
         "bin/arun", "include/arun.h", f"{libdir}/pkgconfig/arun.pc", f"{libdir}/libarun.so",
         f"{libdir}/libarun.so.0", f"{libdir}/libarun.so.{version}",
+        "lib/systemd/system/arun@.service", "lib/systemd/system/arun@.socket",
     })
     equal(len(completions), 3, completions)
     equal({pathlib.Path(n).name for n in found if n.startswith("share/arun/")}, modules)
