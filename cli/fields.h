@@ -90,6 +90,17 @@
 	X(TIMER_NEXT, "timer.next", 8)                                                   \
 	X(TIMER_EVERY, "timer.every", 8)                                                 \
 	X(TIMER_FIRED, "timer.fired", 8)                                                 \
+	X(PROCESS, "process.", 0)                                                        \
+	X(PROCESS_OBJECT, "process.object", 0)                                           \
+	X(PROCESS_WORDS, "process.words", 8)                                             \
+	X(PROCESS_PID, "process.pid", 4)                                                 \
+	X(PROCESS_ENDED, "process.ended", 1)                                             \
+	X(DATAGRAM, "datagram.", 0)                                                      \
+	X(DATAGRAM_OBJECT, "datagram.object", 0)                                         \
+	X(DATAGRAM_LOCAL, "datagram.local", 8)                                           \
+	X(DATAGRAM_FD, "datagram.fd", 4)                                                 \
+	X(DATAGRAM_RECEIVED, "datagram.received", 8)                                     \
+	X(DATAGRAM_SENT, "datagram.sent", 8)                                             \
 	X(GROUP, "group.", 0)                                                            \
 	X(GROUP_OBJECT, "group.object", 0)                                               \
 	X(GROUP_WAITING, "group.waiting", 1)                                             \

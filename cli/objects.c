@@ -187,6 +187,24 @@ static void read_timer(struct reader *reader, struct dump_object *object) {
 		every * 1000, (unsigned long long)number(reader, FIELD_TIMER_FIRED));
 }
 
+static void read_process(struct reader *reader, struct dump_object *object) {
+	unsigned pid = (unsigned)number(reader, FIELD_PROCESS_PID);
+	char about[32];
+	snprintf(about, sizeof about, "pid %u", pid);
+	object->name = string(reader, FIELD_PROCESS_WORDS);
+	object->about = arena_string(&reader->dump->arena, about);
+	object->state = number(reader, FIELD_PROCESS_ENDED) ? "ended" : "running";
+	object->detail = detail(reader, "\"pid\": %u", pid);
+}
+
+static void read_datagram(struct reader *reader, struct dump_object *object) {
+	object->about = string(reader, FIELD_DATAGRAM_LOCAL);
+	object->fd = (int)number(reader, FIELD_DATAGRAM_FD);
+	object->detail = detail(reader, "\"received\": %llu, \"sent\": %llu",
+		(unsigned long long)number(reader, FIELD_DATAGRAM_RECEIVED),
+		(unsigned long long)number(reader, FIELD_DATAGRAM_SENT));
+}
+
 static void read_group(struct reader *reader, struct dump_object *object) {
 	object->name = object->site ? object->site->function : NULL;
 	object->state = number(reader, FIELD_GROUP_WAITING) ? "waited for" : "open";
@@ -202,6 +220,8 @@ static const struct shape shapes[] = {
 	{"server", FIELD_SERVER, FIELD_SERVER_OBJECT, read_server},
 	{"generator", FIELD_GEN, FIELD_GEN_OBJECT, read_gen},
 	{"timer", FIELD_TIMER, FIELD_TIMER_OBJECT, read_timer},
+	{"process", FIELD_PROCESS, FIELD_PROCESS_OBJECT, read_process},
+	{"datagram", FIELD_DATAGRAM, FIELD_DATAGRAM_OBJECT, read_datagram},
 	{"group", FIELD_GROUP, FIELD_GROUP_OBJECT, read_group},
 };
 

@@ -4,7 +4,9 @@
 #include "accept.h"
 #include "gen.h"
 #include "group.h"
+#include "process.h"
 #include "timer.h"
+#include "udp.h"
 
 /* clang-format off */
 #define SIZE_OF(type, member) (uint32_t)sizeof(((type *)NULL)->member)
@@ -18,6 +20,8 @@
 #define SERVER(name, member) {"server." name, PLACE(struct arun_server, member)}
 #define GEN(member)          {"generator." #member, PLACE(struct arun_gen, member)}
 #define TIMER(member)        {"timer." #member, PLACE(struct arun_timer, member)}
+#define PROCESS(member)      {"process." #member, PLACE(struct arun_process, member)}
+#define UDP(name, member)    {"datagram." name, PLACE(struct arun_udp, member)}
 #define GROUP(member)        {"group." #member, PLACE(struct group, member)}
 #define CONSTANT(name)       {#name, name, 0}
 
@@ -66,6 +70,11 @@ const struct layout arun_layout = {
 		GEN(ended), GEN(yielded),
 		STRUCT("timer", struct arun_timer),
 		TIMER(object), TIMER(name), TIMER(next), TIMER(every), TIMER(fired),
+		STRUCT("process", struct arun_process),
+		PROCESS(object), PROCESS(words), PROCESS(pid), PROCESS(ended),
+		STRUCT("datagram", struct arun_udp),
+		UDP("object", object), UDP("local", local), UDP("fd", watch.fd),
+		UDP("received", received), UDP("sent", sent),
 		STRUCT("group", struct group),
 		GROUP(object), GROUP(parent), GROUP(waiting), GROUP(running), GROUP(ended),
 	},

@@ -87,9 +87,16 @@ def signals_and_datagrams_are_told_of():
 
 @claim
 def they_are_seen_from_outside():
-    running, _ = started("hold_all")
+    running, pid = started("hold_all")
     found = json.loads(arun("ps", "-j", running.pid).stdout)["objects"]
-    equal({"process", "signals", "datagram"} <= {o["kind"] for o in found}, True, found)
+    by_kind = {o["kind"]: o for o in found}
+    process, datagram = by_kind["process"], by_kind["datagram"]
+    equal((process["name"], process["state"], process["detail"]), ("sleep", "running", {"pid": pid}))
+    equal(datagram["detail"], {"received": 0, "sent": 0})
+    equal("signals" in by_kind, True, found)
+    tree = arun("tree", running.pid).stdout
+    contains(tree, f"process sleep #2 pid {pid} running\n")
+    equal(len(re.findall(r"datagram socket #\d+ 127\.0\.0\.1:\d+\n", tree)), 1, tree)
     running.signal(signal.SIGTERM).end()
 
 
