@@ -23,6 +23,8 @@ static const double STOP_LAST = 7.0 / 8;
 static const double STOP_KILL = 15.0 / 16;
 /* Seconds: after which a failed task, and whoever is waited for, is named. */
 static const double STOP_TELL = 1;
+/* That the debug information of a large plugin may take. */
+static const double STOP_RESOLVE = 5;
 /* So much later, lest a close that lingers for a second be one of them. */
 static const double STOP_LATER = 0.2;
 enum { STOP_LINES = 20 };
@@ -49,6 +51,7 @@ static void stop_on_clock(struct loop_timer *timer) {
 	run->handler.ending = 1;
 	stop_snapshot(run);
 	if (run->snapshot.notes) {
+		handler_arm(&run->handler, STOP_RESOLVE);
 		notes_resolve(&run->notes, &run->snapshot);
 	}
 	handler_arm(&run->handler, STOP_TELL);
