@@ -192,6 +192,30 @@ START_TEST(no_memory_is_ENOMEM) {
 }
 END_TEST
 
+START_TEST(what_was_never_used_is_untouched) {
+	char *stack = acquire(STACK_SIZE);
+	ck_assert_uint_eq(stack_untouched(stack, STACK_SIZE), STACK_SIZE);
+	stack[STACK_SIZE - 100] = 1;
+	ck_assert_uint_eq(stack_untouched(stack, STACK_SIZE), STACK_SIZE - 104);
+	ck_assert_uint_eq(stack_untouched(stack, STACK_SIZE - 200), STACK_SIZE - 200);
+	stack[20000] = 1;
+	ck_assert_uint_eq(stack_untouched(stack, STACK_SIZE), 20000);
+	stack_release(&pool, stack, STACK_SIZE);
+}
+END_TEST
+
+START_TEST(a_cleared_stack_has_nothing_of_its_last_user) {
+	char *stack = acquire(STACK_SIZE);
+	memset(stack + 30000, 1, STACK_SIZE - 30000);
+	stack_clear(stack, STACK_SIZE);
+	ck_assert_uint_eq(stack_untouched(stack, STACK_SIZE), STACK_SIZE);
+	memset(stack + STACK_GUARD, 1, STACK_SIZE - STACK_GUARD);
+	stack_clear(stack, STACK_SIZE);
+	ck_assert_uint_eq(stack_untouched(stack, STACK_SIZE), STACK_SIZE);
+	stack_release(&pool, stack, STACK_SIZE);
+}
+END_TEST
+
 Suite *suite(void) {
 	Suite *suite = suite_create("stack");
 	TCase *core = tcase_create("core");
@@ -217,6 +241,8 @@ Suite *suite(void) {
 	tcase_add_test(core, finish_unmaps_the_stacks);
 	tcase_add_test(core, a_large_stack_is_unmapped_when_it_is_released);
 	tcase_add_loop_test(core, no_memory_is_ENOMEM, 0, 2);
+	tcase_add_test(core, what_was_never_used_is_untouched);
+	tcase_add_test(core, a_cleared_stack_has_nothing_of_its_last_user);
 	suite_add_tcase(suite, core);
 	return suite;
 }
