@@ -741,6 +741,12 @@ ARUN_API void arun_chan_free(arun_chan *chan);
 ARUN_API void arun_daemon(void *handle);
 
 /*
+ * Writes all there is now to out (NULL: stderr), as SIGUSR1 has it on stderr. From a task or a
+ * callback in the loop; outside a run it does nothing. Does not suspend.
+ */
+ARUN_API void arun_dump(FILE *out);
+
+/*
  * For tests: a mark, and how many objects that were made after it are still open. These are listed on
  * out, as the report lists them (out NULL: only counted). -1 with ESHUTDOWN: there is no run in this
  * thread. Raw descriptors are not looked at. Do not suspend.

@@ -196,26 +196,42 @@ static double write_json(struct dump *dump, const struct snapshot *snapshot) {
 	return loop_clock() - start;
 }
 
+static void add_all(
+	struct text *out, const struct scene *scene, const struct snapshot *snapshot) {
+	add_first(out, scene, snapshot);
+	for (unsigned i = 0; i < snapshot->groups; i++) {
+		add_group(out, scene, snapshot->group[i], snapshot->now);
+	}
+	add_last(out, scene, snapshot);
+}
+
 /* Whether seconds were enough. */
 static bool write_text(
 	const struct dump *dump, const struct snapshot *snapshot, double seconds) {
 	struct text out;
 	text_init(&out);
-	add_first(&out, &dump->scene, snapshot);
-	for (unsigned i = 0; i < snapshot->groups; i++) {
-		add_group(&out, &dump->scene, snapshot->group[i], snapshot->now);
-	}
-	add_last(&out, &dump->scene, snapshot);
+	add_all(&out, &dump->scene, snapshot);
 	size_t count = text_write_within(&out, STDERR_FILENO, seconds);
 	bool over = count < out.length && errno == EAGAIN;
 	text_finish(&out);
 	return !over;
 }
 
+static void take(const struct dump *dump, struct snapshot *snapshot) {
+	const struct scene *scene = &dump->scene;
+	snapshot_take(snapshot, SNAPSHOT_ALL, &scene->loop->sched.registry, scene->rawfd);
+}
+
+void dump_text(const struct dump *dump, struct text *out) {
+	struct snapshot snapshot;
+	take(dump, &snapshot);
+	add_all(out, &dump->scene, &snapshot);
+	snapshot_finish(&snapshot);
+}
+
 void dump_write(struct dump *dump) {
 	struct snapshot snapshot;
-	snapshot_take(&snapshot, SNAPSHOT_ALL, &dump->scene.loop->sched.registry,
-		dump->scene.rawfd);
+	take(dump, &snapshot);
 	double spent = write_json(dump, &snapshot);
 	if (!write_text(dump, &snapshot, DUMP_PATIENCE - spent)) {
 		__atomic_add_fetch(&dump->cut, 1, __ATOMIC_RELAXED);

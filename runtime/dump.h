@@ -23,6 +23,9 @@ struct dump {
  */
 void dump_write(struct dump *dump);
 
+/* Appends the dump as it is on stderr. On the run's thread; waits for nobody. */
+void dump_text(const struct dump *dump, struct text *out);
+
 /* Says that dumps were cut, as soon as stderr takes it; ends a torn line. In the loop. */
 void dump_tell_cut(struct dump *dump);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* inspect - what a program may ask about its own open objects. */
-#include "loop.h"
 #include "snapshot_text.h"
+#include "stop.h"
 
 /* The open object that handle stands for; NULL: there is none. */
 static struct object *object_of(const struct registry *registry, const void *handle) {
@@ -24,6 +24,18 @@ void arun_daemon(void *handle) {
 		task_misuse(NULL, "arun_daemon() of what is no open object");
 	}
 	object->background = true;
+}
+
+void arun_dump(FILE *out) {
+	struct run *run = run_here();
+	if (!run) {
+		return;
+	}
+	struct text text;
+	text_init(&text);
+	dump_text(&run->dump, &text);
+	fwrite(text.data, 1, text.length, out ? out : stderr);
+	text_finish(&text);
 }
 
 unsigned long arun_mark(void) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* arun_daemon(), arun_mark(), arun_leaks_since(). */
+/* arun_daemon(), arun_dump(), arun_mark(), arun_leaks_since(). */
 #include "api.h"
 
 #include <stdio.h>
@@ -40,6 +40,77 @@ CLAIM(what_is_left_open_is_listed_as_in_the_report) {
 	arun_join(task, NULL);
 }
 
+/* What arun_dump() writes; the caller's. */
+static char *dumped(void) {
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	ck_assert_ptr_nonnull(out);
+	arun_dump(out);
+	fclose(out);
+	ck_assert_ptr_nonnull(text);
+	return text;
+}
+
+static void is_whole(const char *text) {
+	static const char end[] = "\narun: end of dump\n";
+	ck_assert_int_eq(strncmp(text, "arun: dump of ", 14), 0);
+	ck_assert_uint_gt(strlen(text), sizeof end);
+	ck_assert_str_eq(text + strlen(text) - (sizeof end - 1), end);
+}
+
+CLAIM(a_dump_lists_what_there_is_and_where_it_waits) {
+	arun_task *task = arun_spawn(sleeps, NULL);
+	int line = __LINE__ - 1;
+	arun_sleep(0);
+	char *text = dumped(), place[64];
+	is_whole(text);
+	snprintf(place, sizeof place, "test_inspect.c:%d: task \"sleeps\" (#", line);
+	ck_assert_ptr_nonnull(strstr(text, place));
+	ck_assert_ptr_nonnull(strstr(text, "in arun_sleep for "));
+	ck_assert_ptr_nonnull(strstr(text, "arun: loop running in main \"main\""));
+	free(text);
+	arun_cancel(task);
+	arun_join(task, NULL);
+	text = dumped();
+	is_whole(text);
+	ck_assert_ptr_null(strstr(text, "task \"sleeps\""));
+	free(text);
+}
+
+static char *from_callback;
+
+static void dumps(void *arg) {
+	(void)arg;
+	from_callback = dumped();
+}
+
+CLAIM(a_callback_can_dump) {
+	arun_timer *timer = arun_timer_start(0, 0, dumps, NULL);
+	arun_sleep(0.001);
+	while (!from_callback) {
+		arun_sleep(0.001);
+	}
+	is_whole(from_callback);
+	ck_assert_ptr_nonnull(strstr(from_callback, " in arun_sleep for "));
+	free(from_callback);
+	arun_timer_stop(timer);
+}
+
+CLAIM(a_dump_to_null_is_on_stderr) {
+	int pipes[2], kept = dup(STDERR_FILENO);
+	char start[15] = "";
+	ck_assert_int_eq(pipe(pipes), 0);
+	dup2(pipes[1], STDERR_FILENO);
+	arun_dump(NULL);
+	dup2(kept, STDERR_FILENO);
+	ck_assert_int_eq(read(pipes[0], start, sizeof start - 1), sizeof start - 1);
+	ck_assert_str_eq(start, "arun: dump of ");
+	close(pipes[0]);
+	close(pipes[1]);
+	close(kept);
+}
+
 CLAIM(a_daemon_is_no_leak) {
 	unsigned long mark = arun_mark();
 	arun_task *task = arun_spawn(sleeps, NULL);
@@ -56,6 +127,9 @@ static int no_object;
 START_TEST(outside_a_run_there_is_nothing_to_tell) {
 	api_body = NULL;
 	arun_daemon(&no_object); /* outside a run: ignored */
+	char *text = dumped();
+	ck_assert_str_eq(text, "");
+	free(text);
 	ck_assert_int_eq(arun_mark(), 0);
 	errno = 0;
 	ck_assert_int_eq(arun_leaks_since(0, NULL), -1);
@@ -77,6 +151,9 @@ Suite *suite(void) {
 	TCase *inspect = tcase_create("inspect");
 	tcase_add_test(inspect, a_mark_tells_what_was_left_open_after_it);
 	tcase_add_test(inspect, what_is_left_open_is_listed_as_in_the_report);
+	tcase_add_test(inspect, a_dump_lists_what_there_is_and_where_it_waits);
+	tcase_add_test(inspect, a_callback_can_dump);
+	tcase_add_test(inspect, a_dump_to_null_is_on_stderr);
 	tcase_add_test(inspect, a_daemon_is_no_leak);
 	tcase_add_test(inspect, a_daemon_of_null_is_ignored);
 	tcase_add_test(inspect, outside_a_run_there_is_nothing_to_tell);

@@ -17,8 +17,8 @@ notify handler scope group queue sync chan gen job pool blocking post timer wait
 resolve endpoint inherit listen preopen
 conn close stream sendfile openssl tls tls_none tls_context tls_bio tls_greet tls_stream starttls race connect udp udp_open launch process exec child signals
 accept server
-suppress rawfd closeup snapshot libdw lines source notes snapshot_text snapshot_json inspect report scene dump crash hog
-stop layout run
+suppress rawfd closeup snapshot libdw lines source notes snapshot_text snapshot_json report scene dump crash hog
+stop inspect layout run
 interpose
 """.split("\n")
 ORDER = [name for line in LAYERS for name in line.split()]
