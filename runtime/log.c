@@ -17,7 +17,7 @@ enum { LOG_LINE = 1024, LOG_OVERHEAD = 768, LOG_WIDEST = 6 };
 static struct {
 	enum log_level level;
 	enum log_format format;
-	bool terminal, colours;
+	bool terminal, colours, journal;
 } settings = {.level = LOG_LEVEL_INFO, .format = LOG_TEXT};
 
 /* What systemd says of the stream that it made of stderr: "DEVICE:INODE". */
@@ -36,9 +36,14 @@ void log_setup(enum log_level level, enum log_format format) {
 	settings.format = format != LOG_AUTO ? format
 			  : log_is_journal() ? LOG_JOURNAL
 					     : LOG_TEXT;
+	settings.journal = settings.format == LOG_JOURNAL && log_is_journal();
 	settings.terminal = isatty(STDERR_FILENO);
 	settings.colours = settings.terminal && !(colours && *colours) && term &&
 			   strcmp(term, "dumb") != 0;
+}
+
+bool log_to_journal(void) {
+	return settings.journal;
 }
 
 bool log_wants(enum log_level level) {

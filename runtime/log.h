@@ -27,6 +27,9 @@ enum log_format { LOG_AUTO, LOG_TEXT, LOG_JSON, LOG_JOURNAL };
 /* From now on; until then INFO and TEXT. */
 void log_setup(enum log_level level, enum log_format format);
 
+/* Whether stderr is systemd's journal, and is written in its form. */
+bool log_to_journal(void);
+
 /* Whether lines of level are written. */
 bool log_wants(enum log_level level);
 

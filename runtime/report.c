@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include "gen.h"
+#include "journal.h"
 #include "log.h"
 #include "loop.h"
 #include "notes.h"
@@ -211,7 +212,8 @@ void report_leaks(const struct report *report, const struct snapshot *leaks) {
 	struct text out;
 	text_init(&out);
 	report_json(report, "leaks", &report->end, leaks, "leaks");
-	snapshot_text(leaks, report->plugin, &out);
+	snapshot_text_rest(
+		leaks, report->plugin, &out, log_to_journal() ? journal_leak : NULL);
 	say(&out);
 }
 

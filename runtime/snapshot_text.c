@@ -149,12 +149,24 @@ static void add_summary_name(struct text *out, const char *plugin) {
 
 void snapshot_text(
 	const struct snapshot *snapshot, const char *plugin, struct text *out) {
+	snapshot_text_rest(snapshot, plugin, out, NULL);
+}
+
+void snapshot_text_rest(const struct snapshot *snapshot, const char *plugin,
+	struct text *out,
+	bool (*told)(const struct snapshot_group *group, const char *line,
+		const char *plugin)) {
 	uint64_t rest = snapshot->total;
 	unsigned lines = 0;
 	for (unsigned i = 0; i < snapshot->groups && lines < SNAPSHOT_LINES; i++) {
 		/* Failures have had their lines by now, and are counted only. */
 		if (!snapshot->group[i]->told) {
+			size_t before = out->length;
 			add_group(out, snapshot, snapshot->group[i], plugin);
+			if (told &&
+				told(snapshot->group[i], out->data + before, plugin)) {
+				text_cut(out, out->length - before);
+			}
 			lines++;
 		}
 		rest -= snapshot->group[i]->count;

@@ -17,7 +17,7 @@ notify handler scope group queue sync chan gen job pool blocking post timer wait
 resolve endpoint inherit listen preopen
 conn close stream sendfile openssl tls tls_none tls_context tls_bio tls_greet tls_stream starttls race connect udp udp_open launch process exec child signals
 accept server
-suppress rawfd closeup snapshot libdw lines source notes snapshot_text snapshot_json report scene dump crash hog
+suppress rawfd closeup snapshot libdw lines source notes journal snapshot_text snapshot_json report scene dump crash hog
 stop inspect layout run
 interpose
 """.split("\n")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The shipped units under a real systemd: test_systemd.py runs this inside."""
+import json
 import pathlib
 import re
 import shutil
@@ -59,7 +60,8 @@ def show(unit, *properties):
 
 def journal(unit, *words):
     run("journalctl", "--sync")
-    return run("journalctl", "-u", unit, "-o", "cat", *words).stdout
+    match = [unit] if "=" in unit else ["-u", unit, "-o", "cat"]
+    return run("journalctl", *match, *words).stdout
 
 
 def echoes(address, word=b"word", kind=socket.SOCK_STREAM):
@@ -224,6 +226,25 @@ def a_connection_of_its_own_is_served_and_then_it_ends():
     assert "one@" not in failed, failed
     equal(show("one.socket", "NAccepted"), "3")
     systemctl("stop", "one.socket")
+
+
+@claim
+def leaks_are_in_the_journal_with_fields_of_their_own():
+    unit = service("leaks")
+    systemctl("start", unit)
+    systemctl("stop", unit)
+    until(lambda: "leak" in journal(unit), "the report")
+    entry = json.loads(journal("ARUN_KIND=task", "-o", "json"))
+    line = entry["CODE_LINE"]
+    contains(entry["MESSAGE"], f"service.c:{line}: leak: task \"sleeper\" (#")
+    wanted = {"PRIORITY": "4", "CODE_FILE": "service.c", "CODE_FUNC": "leaks", "ARUN_COUNT": "1",
+              "ARUN_NAME": "sleeper", "ARUN_PLUGIN": "service.so", "_SYSTEMD_UNIT": unit,
+              "SYSLOG_IDENTIFIER": "arun"}
+    equal({name: entry.get(name) for name in wanted}, wanted)
+    equal(journal(unit).count("leak: task"), 1)
+    contains(journal(unit), "service.so: 1 leak: 1 task")
+    warning = journal(unit, "-p", "warning")
+    contains(warning, "1 leak: 1 task")
 
 
 @claim
