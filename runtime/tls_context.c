@@ -37,7 +37,7 @@ static const struct kind tls_kind = {
 	.fate = "not freed",
 	.waits = "waits",
 	.help = "arun_tls_free()",
-	.outcome = "freed",
+	.outcome = "closed",
 	.name = tls_kind_name,
 	.state = tls_kind_state,
 	.line = tls_kind_line,
@@ -240,6 +240,7 @@ static int tls_use_certificate(struct arun_tls *tls, const char *op,
 
 static struct arun_tls *tls_publish(
 	struct loop *loop, struct arun_tls *tls, const struct arun_site *site) {
+	tls->object.maker = sched_maker(&loop->sched);
 	registry_add(&loop->sched.registry, &tls->object, &tls_kind, site);
 	return tls;
 }

@@ -250,6 +250,70 @@ CLAIM(a_shutdown_does_not_wait_and_the_close_completes_it) {
 	free(bytes);
 }
 
+/* Where a task is in the bytes, and its random times. */
+struct stepping {
+	arun_conn *conn;
+	unsigned seed;
+	size_t at;
+};
+
+static double next_time(struct stepping *stepping) {
+	return rand_r(&stepping->seed) % 3 * 0.0005;
+}
+
+/* A task's body: writes them all, however often it is late. */
+static int write_in_steps(void *arg) {
+	struct stepping *stepping = arg;
+	unsigned char *bytes = large_bytes();
+	while (stepping->at < LARGE) {
+		ARUN_TIMEOUT(next_time(stepping));
+		int result = arun_write(
+			stepping->conn, bytes + stepping->at, LARGE - stepping->at);
+		if (result < 0 && errno != ETIMEDOUT) {
+			break;
+		}
+		stepping->at += arun_written(stepping->conn);
+	}
+	free(bytes);
+	return stepping->at == LARGE ? arun_shutdown(stepping->conn) : -1;
+}
+
+/* A task's body: reads to the end, however often it is late. */
+static int read_in_steps(void *arg) {
+	struct stepping *stepping = arg;
+	unsigned char piece[30000];
+	ssize_t n;
+	do {
+		ARUN_TIMEOUT(next_time(stepping));
+		n = arun_read(stepping->conn, piece, sizeof piece);
+		for (ssize_t i = 0; i < n; i++) {
+			if (piece[i] != byte_at(stepping->at++)) {
+				return 1;
+			}
+		}
+	} while (n > 0 || (n < 0 && errno == ETIMEDOUT));
+	return n < 0 ? -1 : stepping->at != LARGE;
+}
+
+CLAIM(calls_that_are_late_at_random_lose_and_double_nothing) {
+	for (unsigned seed = 1; seed <= (API_ASAN ? 4 : 20); seed++) {
+		struct pair pair = secured(seed % 2 ? unix_pair() : tcp_pair());
+		struct stepping steps[] = {{pair.a, seed, 0}, {pair.b, seed + 100, 0},
+			{pair.b, seed + 200, 0}, {pair.a, seed + 300, 0}};
+		arun_task *tasks[] = {arun_spawn(write_in_steps, &steps[0]),
+			arun_spawn(read_in_steps, &steps[1]),
+			arun_spawn(write_in_steps, &steps[2]),
+			arun_spawn(read_in_steps, &steps[3])};
+		for (int i = 0; i < 4; i++) {
+			int result = joined(tasks[i]);
+			ck_assert_msg(result == 0, "seed %u, task %d: %d at %zu", seed, i,
+				result, steps[i].at);
+		}
+		ck_assert_int_eq(arun_close(pair.a), 0);
+		ck_assert_int_eq(arun_close(pair.b), 0);
+	}
+}
+
 /* arun_starttls() ------------------------------------------------------------------ */
 
 static int serve_upgrade(arun_conn *conn, void *tls) {
@@ -368,6 +432,7 @@ Suite *suite(void) {
 	tcase_add_test(all, what_was_taken_of_a_write_arrives_and_no_more);
 	tcase_add_test(all, a_record_that_was_started_is_completed_by_a_close);
 	tcase_add_test(all, a_shutdown_does_not_wait_and_the_close_completes_it);
+	tcase_add_test(all, calls_that_are_late_at_random_lose_and_double_nothing);
 	tcase_add_test(all, a_stream_becomes_one_with_tls);
 	tcase_add_test(all, what_was_read_ahead_belongs_to_the_handshake);
 	tcase_add_test(all, it_is_refused_where_it_can_not_begin);
