@@ -146,7 +146,7 @@ CLAIM(four_blocked_jobs_do_not_delay_a_name) {
 	struct addrinfo *list = NULL;
 	{
 		ARUN_TIMEOUT(5);
-		ck_assert_int_eq(arun_resolve("localhost", "http", &list), 0);
+		ck_assert_int_eq(arun_resolve("localhost", "80", &list), 0);
 	}
 	ck_assert_ptr_nonnull(list);
 	freeaddrinfo(list);
