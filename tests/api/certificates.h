@@ -9,7 +9,7 @@
 
 /* Where they are: local.pem, local.key (localhost and 127.0.0.1), name.pem (localhost alone),
  * other.pem (another authority), old.pem (expired), with their keys. */
-static char certificates[] = "/tmp/arun-tls-XXXXXX";
+static char certificates[] = P_tmpdir "/arun-tls-XXXXXX";
 
 static inline const char *certificate(const char *name) {
 	static char paths[4][64];
@@ -28,7 +28,7 @@ static inline void shell(const char *command) {
 
 /* For a test case as a whole. */
 static inline void make_certificates(void) {
-	strcpy(certificates, "/tmp/arun-tls-XXXXXX");
+	strcpy(certificates, P_tmpdir "/arun-tls-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(certificates));
 	shell("make() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
 	      " -subj \"/CN=$1\" -addext \"subjectAltName=$2\" -keyout $1.key -out $1.pem; }"
