@@ -28,10 +28,8 @@ static const char *group_state(const struct object *object) {
 
 static void group_line(const struct object *object, struct text *out) {
 	const struct group *group = group_object(object);
-	text_add(out, "of task \"");
-	text_escape(out, group->parent->name);
-	text_add(out, "\" (#%lu) with %u task%s", (unsigned long)object->id,
-		group->running, group->running == 1 ? "" : "s");
+	text_add(out, "(#%lu) with %u task%s", (unsigned long)object->id, group->running,
+		group->running == 1 ? "" : "s");
 }
 
 static void group_detail(const struct object *object, struct text *out) {

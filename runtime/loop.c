@@ -38,6 +38,7 @@ static void loop_on_wakeup(struct ev_loop *ev, ev_async *watcher, int events) {
 static void loop_on_deadline(struct ev_loop *ev, ev_timer *watcher, int events) {
 	(void)ev;
 	(void)events;
+	loop_here()->counted--; /* libev has stopped it */
 	task_nudge(sched_current, watcher->data);
 }
 
@@ -50,7 +51,9 @@ static void loop_park_until(struct arun_task *self, double time) {
 	ev_timer_init(&timer, loop_on_deadline, after > 0 ? after : 0, 0);
 	timer.data = self;
 	ev_timer_start(loop->ev, &timer);
+	loop->counted++;
 	sched_leave(&loop->sched, self);
+	loop->counted -= ev_is_active(&timer) ? 1 : 0;
 	ev_timer_stop(loop->ev, &timer);
 }
 
@@ -68,7 +71,9 @@ int loop_wait_fd(
 			(events & ARUN_WRITABLE ? EV_WRITE : 0));
 	watcher.data = self;
 	ev_io_start(loop->ev, &watcher);
+	loop->counted++;
 	int result = task_suspend(&loop->sched, self, deadline, true);
+	loop->counted--;
 	ev_io_stop(loop->ev, &watcher);
 	return result;
 }
@@ -190,6 +195,17 @@ void loop_run(struct loop *loop) {
 	}
 }
 
+/* How libev counts a timer, from its start on, or until its end. */
+static void loop_timer_counts(struct loop *loop, const struct loop_timer *timer, int by) {
+	if (!timer->background) {
+		loop->counted += (unsigned)by;
+	} else if (by > 0) {
+		ev_unref(loop->ev);
+	} else {
+		ev_ref(loop->ev);
+	}
+}
+
 static void loop_on_timer(struct ev_loop *ev, ev_timer *watcher, int events) {
 	(void)ev;
 	(void)events;
@@ -197,9 +213,7 @@ static void loop_on_timer(struct ev_loop *ev, ev_timer *watcher, int events) {
 	struct loop *loop = loop_here();
 	loop->sched.registry.now = loop_clock();
 	timer->active = false;
-	if (timer->background) {
-		ev_ref(loop->ev);
-	}
+	loop_timer_counts(loop, timer, -1);
 	timer->fn(timer);
 }
 
@@ -214,19 +228,32 @@ void loop_timer_start(struct loop *loop, struct loop_timer *timer, double after,
 	ev_now_update(
 		loop->ev); /* libev counts from its last turn, and tasks have run since */
 	ev_timer_start(loop->ev, watcher);
-	if (timer->background) {
-		ev_unref(loop->ev);
-	}
+	loop_timer_counts(loop, timer, 1);
 }
 
 void loop_timer_stop(struct loop *loop, struct loop_timer *timer) {
 	if (timer->active) {
 		timer->active = false;
-		if (timer->background) {
-			ev_ref(loop->ev);
-		}
+		loop_timer_counts(loop, timer, -1);
 		ev_timer_stop(loop->ev, (ev_timer *)(void *)timer->watcher);
 	}
+}
+
+/* In place of callbacks. */
+static void loop_leave_pending(struct ev_loop *ev) {
+	ev_break(ev, EVBREAK_ONE);
+}
+
+unsigned loop_foreign(struct loop *loop) {
+	if (!loop->owned) {
+		return 0;
+	}
+	/* ev_run() returns at once, and how many there are; no callback is made, and
+	 * libev looks at no time and no descriptor. */
+	ev_set_invoke_pending_cb(loop->ev, loop_leave_pending);
+	int active = ev_run(loop->ev, EVRUN_NOWAIT);
+	ev_set_invoke_pending_cb(loop->ev, ev_invoke_pending);
+	return active > (int)loop->counted ? (unsigned)active - loop->counted : 0;
 }
 
 struct ev_loop *arun_loop(void) {

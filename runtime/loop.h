@@ -29,6 +29,7 @@ struct loop {
 	struct posts *posts; /* post.h; NULL: it takes none */
 	bool owned;          /* ev is ours */
 	bool quit;           /* loop_run() is to return */
+	unsigned counted;    /* active watchers of the runtime that libev counts */
 	unsigned pending; /* what will wake the loop by itself: jobs, a server that waits
 			      for its stop */
 	/* Called in the loop after loop_wakeup(). */
@@ -54,6 +55,12 @@ void loop_run(struct loop *loop);
 
 /* Ends the loop's wait, from a signal handler or another thread. */
 void loop_wakeup(struct loop *loop);
+
+/*
+ * How many active watchers are not the runtime's, but a plugin's or a library's. Not in a
+ * callback of libev. 0 in a loop of the host's, where they may be the host's own.
+ */
+unsigned loop_foreign(struct loop *loop);
 
 /* The monotonic clock, read now. */
 double loop_clock(void);

@@ -41,7 +41,8 @@ static void add_one(struct text *out, const struct snapshot *snapshot,
 	const struct snapshot_item *item = &group->items[0];
 	text_add(out, "%s", group->kind->title);
 	add_owner(out, group);
-	text_add(out, " %s %s", item->line, fate_of(snapshot, group));
+	text_add(out, "%s%s %s", *item->line ? " " : "", item->line,
+		fate_of(snapshot, group));
 	if (!group->kind->ageless && item->age >= 0) {
 		text_add(out, ", ");
 		(snapshot->notes ? notes_seconds : text_seconds)(out, item->age);
@@ -98,6 +99,9 @@ static void add_many(struct text *out, const struct snapshot *snapshot,
 	add_owner(out, group);
 	text_add(out, " %s", fate_of(snapshot, group));
 	for (unsigned i = 0; i < named(group); i++) {
+		if (!*group->items[i].line) {
+			return; /* nothing tells one from another */
+		}
 		text_add(out, i ? ", " : ": ");
 		if (skip) {
 			add_rest(out, group->items[i].line + skip);

@@ -11,6 +11,7 @@
 #include "timer.h"
 #include "tls.h"
 #include "udp.h"
+#include "watcher.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -372,11 +373,14 @@ static int drive_entry(void *argument) {
 	return run->fn(run->argc, run->argv);
 }
 
-/* Not in a handler: the children are looked for in /proc. */
+/* Not in a handler: the children are looked for in /proc, and libev is asked. */
 static void drive_snapshot(struct run *run) {
 	if (!run->snapped) {
+		struct watchers watchers;
 		child_list(&run->children, &run->loop.sched.registry);
+		watcher_list(&watchers, &run->loop);
 		stop_snapshot(run);
+		watcher_unlist(&watchers);
 		child_unlist(&run->children);
 	}
 }

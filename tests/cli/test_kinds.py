@@ -1,31 +1,158 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Locks, channels, timers, jobs and posts: in the report as text and as JSON, in ps and in tree."""
+"""Every kind of object, left open alone and with others: as text, as JSON, in ps and in tree."""
 import json
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 
 import schema
+from needs import lacking
 from plugins import SOURCE, build
 from tap import ARUN, DEADLINE, arun, claim, contains, environment, equal, main
 
 FOLDER = tempfile.TemporaryDirectory(prefix="arun-kinds-")
 SO = build(FOLDER.name, SOURCE / "tests/fixtures/golden/kinds.c")
+LEAVES = SOURCE / "tests/fixtures/kinds/leaves.c"
+WATCHERS = SOURCE / "tests/fixtures/kinds/watchers.c"
 REPORT = pathlib.Path(FOLDER.name, "report.json")
+
+# Of each kind: its line behind the place, what becomes of it, and the members of its "detail".
+KINDS = {
+    "task": (r'task "sleeps" \(#\d+\) still running', "cancelled",
+             {"switches", "stack_size", "cancelled"}),
+    "server": (r'server "greet" 127\.0\.0\.1:\d+ \(fd \d+\) not closed', "closed",
+               {"local", "accepted", "open", "failed"}),
+    "connection": (r"connection 127\.0\.0\.1:\d+ \(fd \d+\) not closed", "closed",
+                   {"local", "remote", "in", "out", "unsent"}),
+    "generator": (r'generator "counts" \(#\d+\) not closed', "closed", {"yielded"}),
+    "timer": (r'timer "tick" \(#\d+\) .*not stopped', "stopped", {"every_ms", "fired"}),
+    "process": (r'process "sleep 3600" \(pid \d+\) ', "killed", {"pid", "argv"}),
+    "lock": (r'lock "leave_lock" \(#\d+\) .*still held', "closed", {"holder", "holder_ended"}),
+    "channel": (r'channel "leave_channel" \(#\d+\) with 1 item and 0 waiting not freed', "closed",
+                {"capacity", "items", "waiting"}),
+    "signals": (r"signals .*not closed", "closed", {"signals", "pending"}),
+    "job": (r'job "block" \(#\d+\) still running', "closed", {"orphan"}),
+    "datagram": (r"datagram .*127\.0\.0\.1:\d+ \(fd \d+\) not closed", "closed",
+                 {"local", "received", "sent", "dropped"}),
+    "group": (r'group of task "waits_for_group" \(#\d+\) with 1 task not ended', "cancelled",
+              {"running", "ended"}),
+    "post": (r'post "tick" \(#\d+\) not delivered', "closed", set()),
+    "child": (r'child "arun" \(pid \d+, \w+\) not waited for', "abandoned", {"pid"}),
+    "fd": (r"fd \d+ /etc/passwd not closed", None, {"type", "flags", "pos"}),
+    "failed": (r'failed: task "fails" \(#\d+\): Inappropriate ioctl for device', "closed",
+               {"result", "errno", "why"}),
+    "tls": (r"TLS context of a client \(#\d+\) with 0 uses not freed", "closed", set()),
+    "watcher": (r"foreign watcher \(libev\) still active\n", "stopped", set()),
+}
+WITHOUT_PLACE = {"child", "fd", "watcher"}  # made past arun
+
+
+def line_of(kind):
+    """FILE:LINE of the line that makes it."""
+    lines = LEAVES.read_text().splitlines()
+    found = [n for n, line in enumerate(lines, 1) if f"@{kind} " in line]
+    equal(len(found), 1, f"@{kind} in {LEAVES.name}")
+    return found[0]
+
+
+def reported(entry, *words, options=()):
+    """The run, and the report at its end."""
+    REPORT.unlink(missing_ok=True)
+    result = arun("--report", str(REPORT), *options, entry, *words)
+    found = [json.loads(line) for line in REPORT.read_text().splitlines()]
+    for report in found:
+        equal(schema.errors(report), [], entry)
+    if not found:
+        raise AssertionError(f"no report of {entry}: {result.stderr}")
+    return result, found[-1]
 
 
 def leaks_of(entry, *options):
     """The run, and the leaks of its report by kind."""
-    REPORT.unlink(missing_ok=True)
-    result = arun("--report", str(REPORT), *options, f"{SO}:{entry}")
-    found = [json.loads(line) for line in REPORT.read_text().splitlines()]
-    for report in found:
-        equal(schema.errors(report), [])
-    return result, {leak["kind"]: leak for leak in found[-1]["leaks"]}
+    result, report = reported(f"{SO}:{entry}", options=options)
+    return result, {leak["kind"]: leak for leak in report["leaks"]}
+
+
+def check_text(kind, errors):
+    line = KINDS[kind][0]
+    place = r"\w+\.so" if kind in WITHOUT_PLACE else rf"leaves\.c:{line_of(kind)}"
+    mark = "" if kind == "failed" else "leak: "  # it is told of as soon as the run ends
+    assert re.search(rf"^{place}: {mark}{line}", errors, re.M), f"no {line} in\n{errors}"
+    assert re.search(r": 1 leak: 1 ", errors), errors
+
+
+def check_JSON(kind, report):
+    _, outcome, detail = KINDS[kind]
+    equal((report["counts"], report["total"]), ({kind: 1}, 1))
+    leak, = report["leaks"]
+    equal((leak["kind"], leak.get("outcome")), (kind, outcome))
+    equal(set(leak.get("detail", {})), detail, kind)
+    assert leak["hint"], leak
+    if kind in WITHOUT_PLACE:
+        equal(leak["created"], None)
+    else:
+        created = leak["created"]
+        equal((created["file"], created["line"]), ("leaves.c", line_of(kind)))
+
+
+def leaves(kind, *words):
+    plugin = build(FOLDER.name, WATCHERS if kind == "watcher" else LEAVES)
+    if kind == "tls" and "without TLS" in arun(f"{plugin}:leave_tls").stderr:
+        lacking("built without TLS")
+    result, report = reported(f"{plugin}:leave_{kind}", *words, options=["--leaks=error"])
+    check_text(kind, result.stderr)
+    check_JSON(kind, report)
+    # A task that failed unseen is an error by itself.
+    equal(result.returncode, 1 if kind == "failed" else 23, result.stderr)
+
+
+def claim_of(kind):
+    def alone():
+        if kind == "connection":
+            with socket.create_server(("127.0.0.1", 0)) as listening:
+                leaves(kind, f"127.0.0.1:{listening.getsockname()[1]}")
+        else:
+            leaves(kind)
+    alone.__name__ = f"a_{kind}_alone_is_one_line_and_one_object_with_its_place"
+    claim(alone)
+
+
+for each in KINDS:
+    claim_of(each)
+
+
+@claim
+def the_kinds_are_those_of_the_schema():
+    root = json.loads(schema.FILE.read_text())
+    equal(set(KINDS), set(root["$defs"]["object"]["properties"]["kind"]["enum"]))
+
+
+@claim
+def the_manual_has_each_kind_and_each_member_of_its_detail():
+    page = (SOURCE / "man/arun-report.5").read_text()
+    kinds = re.search(r"^\.SS Kinds\n(.*?)^\.SS", page, re.S | re.M)[1]
+    equal(set(re.findall(r"^\.TP\n\.B (\w+)$", kinds, re.M)), set(KINDS))
+    details = re.search(r"^\.I detail\n.*?^\.RS\n(.*?)^\.RE", page, re.S | re.M)[1]
+    told = dict(re.findall(r"^\.TP\n(\w+)\n(.*?)(?=^\.TP|\Z)", details, re.S | re.M))
+    for kind, (_, _, members) in KINDS.items():
+        named = set(re.findall(r"^\.IR? (\w+)", told.get(kind, ""), re.M))
+        assert members <= named, f"{kind}: {members - named}"
+
+
+@claim
+def foreign_watchers_are_counted_beside_the_runtimes_own():
+    plugin = build(FOLDER.name, WATCHERS)
+    result, report = reported(f"{plugin}:leave_watchers")
+    contains(result.stderr, "watchers.so: leak: 2 foreign watchers (libev) still active\n"
+                            "arun: watchers.so: 2 leaks: 2 foreign watchers (libev)\n")
+    equal(report["counts"], {"watcher": 2})
+    result = arun("--leaks=error", f"{plugin}:leave_none")
+    equal((result.returncode, result.stderr), (0, ""))
 
 
 @claim
