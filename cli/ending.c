@@ -65,6 +65,10 @@ void ending_prepare(void) {
 	}
 }
 
+void ending_adopt(void) {
+	ending.pid = getpid();
+}
+
 /* What stdio still holds may go to a pipe nobody reads: EPIPE says so, SIGPIPE would not.
  */
 static _Noreturn void leave(int status) {

@@ -10,6 +10,9 @@
 /* To be called first in main(): handlers registered first run last. */
 void ending_prepare(void);
 
+/* To be called in a forked child that is arun from now on. */
+void ending_adopt(void);
+
 /*
  * Ends the process. Where status is 0 but stdout could not be written, one line says so
  * and the status is 1.

@@ -9,6 +9,7 @@
 #include "ps.h"
 #include "report_file.h"
 #include "say.h"
+#include "workers.h"
 
 #include <arun.h>
 
@@ -19,7 +20,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
-enum { STATUS_FAILED = 125 };
+enum { STATUS_FAILED = 125, GRACE_DEFAULT = 8 };
 
 /* What the steps of main() hand on. */
 struct launch {
@@ -31,6 +32,7 @@ struct launch {
 	char **argv;
 	char *word;    /* argv[0], where it is a copy */
 	int report_fd; /* 0: none */
+	bool replaces; /* another process serves where this one fails */
 };
 
 /* Descriptors 0 to 2 found closed would be the first ones that something else gets. */
@@ -50,8 +52,8 @@ static void refuse_privileges(void) {
 	}
 }
 
-static void fail(const struct loader_error *error) {
-	say("%s", error->text);
+static void fail(const struct launch *launch, const struct loader_error *error) {
+	say("%s%s", error->text, launch->replaces ? "; the old version serves on" : "");
 	ending_exit(error->status);
 }
 
@@ -83,7 +85,7 @@ static void find_plugin(struct launch *launch) {
 	struct loader_name *name = &launch->name;
 	char *word = launch->argv[0];
 	if (loader_find(word, getenv("ARUN_PATH"), ARUN_LIBRARY_DIR, name, &error) < 0) {
-		fail(&error);
+		fail(launch, &error);
 	}
 	if (!name->entry) {
 		return;
@@ -95,6 +97,19 @@ static void find_plugin(struct launch *launch) {
 		ending_exit(STATUS_FAILED);
 	}
 	launch->argv[0] = launch->word;
+}
+
+/* Returns in each process that is to run the plugin. */
+static void start_workers(struct launch *launch) {
+	const struct options *options = &launch->options;
+	const struct workers_options workers = {
+		.count = options->workers ? options->workers : 1,
+		.grace = options->grace > 0 ? options->grace : GRACE_DEFAULT,
+		.watch = options->reload ? launch->name.path : NULL,
+	};
+	if ((options->workers || options->reload) && !options->check) {
+		launch->replaces = workers_run(&workers);
+	}
 }
 
 /* Before loading: a constructor of the plugin could take the number of an unopened
@@ -113,7 +128,7 @@ static void load_plugin(struct launch *launch) {
 	struct loader_error error;
 	if (loader_open(launch->name.path, launch->options.check, &launch->plugin,
 		    &error) < 0) {
-		fail(&error);
+		fail(launch, &error);
 	}
 }
 
@@ -126,7 +141,7 @@ static void pick_entry(struct launch *launch) {
 	launch->entry = loader_pick(
 		&launch->plugin, launch->name.path, launch->name.entry, &error);
 	if (!launch->entry) {
-		fail(&error);
+		fail(launch, &error);
 	}
 }
 
@@ -198,6 +213,7 @@ int main(int argc, char **argv) {
 	}
 	parse_options(&launch, argc, argv);
 	find_plugin(&launch);
+	start_workers(&launch);
 	open_report(&launch);
 	load_plugin(&launch);
 	pick_entry(&launch);

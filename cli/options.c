@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@
 #define GRACE_MIN 0.001
 #define GRACE_MAX 1e6
 
-enum { NAME_SIZE = 64 };
+enum { NAME_SIZE = 64, WORKERS_MAX = 1000 };
 
 /* Each takes a value; false: it is not one. */
 typedef bool set_function(struct options *options, const char *value);
@@ -129,6 +130,25 @@ static bool set_listen(struct options *options, const char *value) {
 	return true;
 }
 
+static bool set_workers(struct options *options, const char *value) {
+	cpu_set_t set;
+	char *end;
+	long count = strtol(value, &end, 10);
+	if (end == value || *end || !isdigit((unsigned char)*value) ||
+		count > WORKERS_MAX) {
+		return false;
+	}
+	if (count == 0) {
+		count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+	}
+	options->workers = (unsigned)count;
+	return true;
+}
+
+static bool set_reload(struct options *options, const char *value) {
+	return read_flag(value, &options->reload);
+}
+
 static const struct option table[] = {
 	{
 		.letter = 'd',
@@ -153,6 +173,23 @@ static const struct option table[] = {
 		.list = true,
 		.set = set_listen,
 		.expected = "the address of a socket",
+	},
+	{
+		.letter = 'w',
+		.name = "workers",
+		.argument = "N",
+		.about = "run N processes that share the sockets (0: one per CPU)",
+		.environment = true,
+		.set = set_workers,
+		.expected = "a number of processes from 0 to 1000",
+	},
+	{
+		.letter = 'r',
+		.name = "reload",
+		.about = "start PLUGIN again when its file changes",
+		.environment = true,
+		.set = set_reload,
+		.expected = "1, 0, yes or no",
 	},
 	{
 		.letter = 'g',

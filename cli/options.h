@@ -18,7 +18,9 @@ struct options {
 	bool version;
 	bool check;
 	bool debug;
-	double grace; /* seconds; 0: not given */
+	bool reload;
+	unsigned workers; /* 0: not given */
+	double grace;     /* seconds; 0: not given */
 	enum arun_leaks leaks;
 	int log_level; /* 0: not given */
 	enum arun_log_format log_format;

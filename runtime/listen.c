@@ -107,14 +107,9 @@ static void listen_adopt(struct listening *out, const struct inherited *from) {
 }
 
 /* Returns 0, or why not. */
-static int listen_at(struct listening *out, const struct address *address,
+static int listen_new(struct listening *out, const struct address *address,
 	const arun_listen_options *options) {
 	int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-	struct inherited passed;
-	if (inherit_take_at(&passed, address, INHERIT_SERVER)) {
-		listen_adopt(out, &passed);
-		return 0;
-	}
 	*out = (struct listening){.fd = socket(address->any.sa_family, type, 0)};
 	if (out->fd < 0) {
 		return errno;
@@ -124,6 +119,53 @@ static int listen_at(struct listening *out, const struct address *address,
 		close(out->fd);
 	}
 	return error;
+}
+
+static bool has_any_port(const struct address *address) {
+	return address->any.sa_family != AF_UNIX && address->in.sin_port == 0;
+}
+
+/* Makes a socket for this process and those that ask after it. Returns 0, or why not. */
+static int listen_first(struct broker *broker, struct listening *out,
+	const struct address *address, const arun_listen_options *options) {
+	int error = listen_new(out, address, options);
+	if (broker_keep(broker, error ? -1 : out->fd)) {
+		out->made = false;
+	}
+	return error;
+}
+
+/* Returns 0, or why not. A plugin that wants SO_REUSEPORT has a socket in each worker. */
+static int listen_at(struct listening *out, const struct address *address,
+	const arun_listen_options *options) {
+	struct broker *broker = &loop_here()->broker;
+	arun_listen_options own = *options;
+	char name[sizeof address->un.sun_path + 16];
+	struct inherited passed;
+	struct text text;
+	int fd = -1;
+	if (inherit_take_at(&passed, address, INHERIT_SERVER)) {
+		listen_adopt(out, &passed);
+		return 0;
+	}
+	if (!broker->fd || options->reuse_port) {
+		return listen_new(out, address, options);
+	}
+	text_fixed(&text, name, sizeof name);
+	address_text(&text, address);
+	switch (broker_ask(broker, name, has_any_port(address), &fd)) {
+	case BROKER_HERE:
+		*out = (struct listening){.fd = fd};
+		address_local(&out->address, fd);
+		return 0;
+	case BROKER_OPEN:
+		return listen_first(broker, out, address, options);
+	case BROKER_REFUSED:
+		own.reuse_port = address->any.sa_family != AF_UNIX;
+		return listen_new(out, address, &own);
+	default:
+		return listen_new(out, address, options);
+	}
 }
 
 /* The first of a host's addresses that can be had. Returns 0, or why the last can not. */

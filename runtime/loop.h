@@ -10,6 +10,7 @@
 #ifndef LOOP_H
 #define LOOP_H
 
+#include "broker.h"
 #include "poller.h"
 
 struct inherit;
@@ -38,6 +39,7 @@ struct loop {
 	bool (*stuck)(struct loop *loop);
 	struct notify *notify;   /* notify.h; NULL: none */
 	struct inherit *inherit; /* inherit.h; NULL: none */
+	struct broker broker;    /* to be initialised by its user */
 };
 
 /* The run of this thread as its loop; NULL: none. */

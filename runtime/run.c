@@ -347,6 +347,7 @@ static int run_open(struct run *run, const arun_options *options) {
 	sched->failed = stop_on_failed;
 	sched->ignores = stop_on_ignored;
 	notify_init(&run->notify, &run->loop, options->signals);
+	broker_init(&run->loop.broker, options->signals);
 	if (run_inherit(run, options) < 0) {
 		return -1;
 	}
@@ -406,6 +407,7 @@ static void run_close(struct run *run) {
 		notify_finish(&run->notify);
 		preopen_finish(&run->inherit);
 		inherit_finish(&run->inherit);
+		broker_finish(&run->loop.broker);
 	}
 	snapshot_finish(&run->snapshot);
 	suppress_finish(&run->suppress);

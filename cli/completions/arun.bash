@@ -38,9 +38,10 @@ _arun_walk() {
 		fi
 		case $word in
 		--) dashes=1 ;;
-		--listen | --grace | --leaks | --report | --suppress | --log-level | --log-format) wants=$word ;;
+		--listen | --workers | --grace | --leaks | --report | --suppress | --log-level | --log-format) wants=$word ;;
 		--*) ;;
 		-*l) wants=--listen ;;
+		-*w) wants=--workers ;;
 		-*g) wants=--grace ;;
 		-*s) wants=--suppress ;;
 		esac
@@ -65,7 +66,7 @@ _arun() {
 		wants=${cur%%=*} prefix=$wants= cur=${cur#*=}
 	fi
 	if [[ ! $wants && $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W '-d --debug -t --check -l --listen= -g --grace=
+		mapfile -t COMPREPLY < <(compgen -W '-d --debug -t --check -l --listen= -w --workers= -r --reload -g --grace=
 			--leaks= --report= -s --suppress= --log-level= --log-format= -h --help -V --version' -- "$cur")
 		[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null
 	elif [[ $wants && $wants != PLUGIN ]]; then

@@ -12,10 +12,10 @@ function __arun_before_plugin
 			continue
 		end
 		switch $word
-			case --listen --grace --leaks --report --suppress --log-level --log-format
+			case --listen --workers --grace --leaks --report --suppress --log-level --log-format
 				set value 1
 			case '--*'
-			case '-*l' '-*g' '-*s'
+			case '-*l' '-*w' '-*g' '-*s'
 				set value 1
 			case '-*'
 			case '*'
@@ -38,6 +38,8 @@ complete -c arun -n __arun_before_plugin -f -a '(__fish_complete_suffix .so)'
 complete -c arun -n __arun_before_plugin -s d -l debug -d 'check more; stacks and source lines in the reports'
 complete -c arun -n __arun_before_plugin -s t -l check -d 'load PLUGIN, print what it offers, and exit'
 complete -c arun -n __arun_before_plugin -s l -l listen -x -d 'open a socket for PLUGIN to serve (may be repeated)'
+complete -c arun -n __arun_before_plugin -s w -l workers -x -d 'run N processes that share the sockets (0: one per CPU)'
+complete -c arun -n __arun_before_plugin -s r -l reload -d 'start PLUGIN again when its file changes'
 complete -c arun -n __arun_before_plugin -s g -l grace -x -d 'time to end cleanly after a signal (8)'
 complete -c arun -n __arun_before_plugin -l leaks -x -a 'off warn error' -d 'what leaks do at the end (warn); error: exit status 23'
 complete -c arun -n __arun_before_plugin -l report -r -F -d 'write the reports to FILE as JSON, one a line'

@@ -8,7 +8,7 @@ import house
 
 # A file of runtime/ sees the lines above its own, and in its line what stands before it.
 LAYERS = """
-base list text text_within peek log
+base list text text_within peek log broker
 context stack backtrace origins opened registry local symbols trace
 sched task spawn message
 poller

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+#include "group.h"
+
+#include "ending.h"
+#include "say.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { STATUS_OVERDUE = 124, STATUS_FAILED = 125, STATUS_ABSENT = 127 };
+
+/* Seconds: the pause before a start, from and to; a life after which it is short again;
+ * what a worker has to end by itself above its grace time. */
+static const double PAUSE_MIN = 0.1, PAUSE_MAX = 5, LONG_LIFE = 10, OVERTIME = 1.5;
+
+static double earlier(double a, double b) {
+	return a < b ? a : b;
+}
+
+/* Ends ------------------------------------------------------------------------------ */
+
+/* Which of several ends is the group's: the order of arun(1)'s exit statuses. */
+static int weight(int status) {
+	if (WIFSIGNALED(status)) {
+		int signum = WTERMSIG(status);
+		return signum == SIGINT ? 3 : signum == SIGTERM ? 2 : 5;
+	}
+	return WEXITSTATUS(status) == STATUS_OVERDUE ? 4 : WEXITSTATUS(status) != 0;
+}
+
+void group_note_end(struct group *group, int status) {
+	if (weight(status) > weight(group->status)) {
+		group->status = status;
+	}
+}
+
+_Noreturn void group_fail(const char *what) {
+	say("workers: %s: %s", what, strerror(errno));
+	ending_exit(STATUS_FAILED);
+}
+
+/* A stop of all. */
+void group_stop(struct group *group, int signum) {
+	double limit = group->now + group->options->grace + OVERTIME;
+	if (!group->over) {
+		manager_tell(&group->manager, "STOPPING=1\nSTATUS=stopping", -1);
+	}
+	group->over = true;
+	group->roll = group->options->count;
+	/* From now on connections are refused as soon as no worker takes any. */
+	keeper_drop(&group->keeper, 0);
+	for (size_t i = 0; i < group->count; i++) {
+		struct worker *worker = &group->workers[i];
+		worker_stop(worker, signum, worker->limit ? worker->limit : limit);
+	}
+}
+
+/* Starting -------------------------------------------------------------------------- */
+
+static void make_room(struct group *group) {
+	size_t room = group->room ? 2 * group->room : 8;
+	struct worker *workers = realloc(group->workers, room * sizeof *workers);
+	group->workers = workers ? workers : group->workers;
+	struct pollfd *polled =
+		realloc(group->polled, (room + POLLED_FIRST) * sizeof *polled);
+	group->polled = polled ? polled : group->polled;
+	if (!workers || !polled) {
+		group_fail("cannot look after another");
+	}
+	group->room = room;
+}
+
+/* What is the parent's alone. */
+static void forget_all(struct group *group) {
+	group->child = true;
+	for (size_t i = 0; i < group->count; i++) {
+		keeper_disconnect(&group->keeper, &group->workers[i].line);
+	}
+	keeper_forget(&group->keeper);
+	manager_close(&group->manager);
+	changes_close(&group->changes);
+	close(group->signals);
+	free(group->workers);
+	free(group->polled);
+	free(group->slots);
+}
+
+/* Starts one; in the child group->child is set, and the caller returns. */
+bool group_start(struct group *group, unsigned number, bool replaces) {
+	struct worker worker = {.slot = number,
+		.replaces = replaces,
+		.started = group->now,
+		.beat = group->now};
+	struct slot *slot = &group->slots[number];
+	if (group->count == group->room) {
+		make_room(group);
+	}
+	int result = worker_start(&worker, &group->mask);
+	if (result > 0) {
+		forget_all(group);
+		return replaces;
+	}
+	slot->due = 0;
+	if (result < 0) {
+		say("cannot start a worker: %s", strerror(errno));
+		slot->due = group->now + PAUSE_MAX;
+		return false;
+	}
+	group->workers[group->count++] = worker;
+	return false;
+}
+
+static struct worker *find_serving(struct group *group, unsigned slot) {
+	for (size_t i = 0; i < group->count; i++) {
+		struct worker *worker = &group->workers[i];
+		if (worker->slot == slot && worker->state == WORKER_SERVING) {
+			return worker;
+		}
+	}
+	return NULL;
+}
+
+bool group_has(const struct group *group, enum worker_state state) {
+	for (size_t i = 0; i < group->count; i++) {
+		if (group->workers[i].state == state) {
+			return true;
+		}
+	}
+	return false;
+}
+
+struct worker *group_find(struct group *group, pid_t pid) {
+	for (size_t i = 0; i < group->count; i++) {
+		if (group->workers[i].pid == pid) {
+			return &group->workers[i];
+		}
+	}
+	return NULL;
+}
+
+bool group_restart(struct group *group, unsigned slot) {
+	group->slots[slot].due = 0;
+	for (size_t i = 0; i < group->count; i++) {
+		if (group->workers[i].slot == slot &&
+			group->workers[i].state == WORKER_STARTING) {
+			return false;
+		}
+	}
+	return group_start(group, slot, false);
+}
+
+static void tell_ready(struct group *group) {
+	char text[64];
+	unsigned count = group->options->count;
+	snprintf(text, sizeof text, "READY=1\nSTATUS=%u worker%s", count,
+		count == 1 ? "" : "s");
+	manager_tell(&group->manager, text, -1);
+	group->ready = true;
+}
+
+static void tell_first_ready(struct group *group) {
+	if (!group->ready && !group_has(group, WORKER_STARTING)) {
+		tell_ready(group);
+	}
+}
+
+/* Replacing ------------------------------------------------------------------------- */
+
+static void roll_over(struct group *group) {
+	group->roll = group->options->count;
+	tell_ready(group);
+}
+
+/* Starts the next; the old one of its slot is told to go when it is ready. */
+static bool roll_next(struct group *group) {
+	if (group->roll == group->options->count) {
+		roll_over(group);
+		return false;
+	}
+	group->slots[group->roll].pause = PAUSE_MIN;
+	return group_start(group, group->roll, find_serving(group, group->roll) != NULL);
+}
+
+/* From the beginning, also where one is under way: it may be of an older version. */
+bool group_roll(struct group *group) {
+	if (group->over || !group->ready) {
+		return false;
+	}
+	for (size_t i = 0; i < group->count; i++) {
+		struct worker *worker = &group->workers[i];
+		if (worker->state == WORKER_STARTING) {
+			worker_stop(worker, SIGTERM,
+				group->now + group->options->grace + OVERTIME);
+		}
+	}
+	manager_tell_reloading(&group->manager);
+	group->roll = 0;
+	return roll_next(group);
+}
+
+bool group_on_ready(struct group *group, struct worker *worker) {
+	struct worker *old = find_serving(group, worker->slot);
+	if (old) {
+		worker_stop(old, SIGTERM, group->now + group->options->grace + OVERTIME);
+	}
+	worker->state = WORKER_SERVING;
+	worker->beat = group->now;
+	group->slots[worker->slot].due = 0;
+	if (group->roll == worker->slot) {
+		group->roll++;
+		return roll_next(group);
+	}
+	tell_first_ready(group);
+	return false;
+}
+
+/* Deaths ---------------------------------------------------------------------------- */
+
+/* Who kills decides; what dies by itself is likely to do it again. */
+static void restart_later(
+	struct group *group, const struct worker *worker, int status, const char *end) {
+	struct slot *slot = &group->slots[worker->slot];
+	bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+	if (killed || group->now - worker->started >= LONG_LIFE || !slot->pause) {
+		slot->pause = PAUSE_MIN;
+	}
+	slot->due = group->now + slot->pause;
+	say("worker %d %s; another starts in %.0f ms", (int)worker->pid, end,
+		slot->pause * 1000);
+	slot->pause = earlier(2 * slot->pause, PAUSE_MAX);
+}
+
+static void on_failed_start(
+	struct group *group, const struct worker *worker, int status, const char *end) {
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+	if (!group->ready) {
+		group_note_end(group, status);
+		group_stop(group, SIGTERM);
+		return;
+	}
+	if (worker->replaces && find_serving(group, worker->slot)) {
+		/* A file that cannot be loaded has had its line, with the same words. */
+		if (code < STATUS_FAILED || code > STATUS_ABSENT) {
+			say("worker %d %s before it was ready; the old one serves on",
+				(int)worker->pid, end);
+		}
+		roll_over(group);
+		return;
+	}
+	if (group->roll == worker->slot) {
+		roll_over(group);
+	}
+	restart_later(group, worker, status, end);
+}
+
+/* One that was told to end before it was ready had no time to do it well. */
+static void on_left(
+	struct group *group, const struct worker *worker, int status, const char *end) {
+	bool early = WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
+	if (group->over &&
+		!(early && group->stop != SIGINT && worker->beat == worker->started)) {
+		group_note_end(group, status);
+	} else if (!group->over && !early && status) {
+		say("worker %d, replaced, %s", (int)worker->pid, end);
+	}
+}
+
+void group_on_end(struct group *group, const struct worker *worker, int status) {
+	char end[96];
+	worker_tell_end(end, sizeof end, status);
+	if (worker->state == WORKER_LEAVING || group->over) {
+		on_left(group, worker, status, end);
+	} else if (!status && !worker->replaces) {
+		/* Its work is done. */
+		tell_first_ready(group);
+		if (group->roll == worker->slot) {
+			roll_over(group);
+		}
+	} else if (worker->state == WORKER_STARTING) {
+		on_failed_start(group, worker, status, end);
+	} else if (status) {
+		restart_later(group, worker, status, end);
+	}
+}

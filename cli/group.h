@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* group - the workers and the state that they are in: who is started, replaced, stopped. */
+#ifndef GROUP_H
+#define GROUP_H
+
+#include "changes.h"
+#include "manager.h"
+#include "worker.h"
+#include "workers.h"
+
+#include <poll.h>
+#include <stddef.h>
+
+/* One of the N. */
+struct slot {
+	double pause; /* before the next start */
+	double due;   /* when that is; 0: it is not to be started */
+};
+
+struct group {
+	const struct workers_options *options;
+	struct slot *slots;
+	struct worker *workers;
+	struct pollfd *polled;
+	size_t count, room; /* of workers */
+	struct keeper keeper;
+	struct manager manager;
+	struct changes changes;
+	int signals; /* a signalfd(2) */
+	sigset_t mask;
+	double now;
+	bool child;    /* this is a worker */
+	bool ready;    /* all were, once */
+	bool terminal; /* stdin was one */
+	unsigned roll; /* the slot that is being replaced; count: none */
+	int stop;      /* the signal to stop by; 0: none */
+	bool over;     /* told to stop, or failed at the start */
+	double beat;   /* when to tell the watchdog; 0: never */
+	int status;    /* waitpid(2)'s, that the parent ends with */
+};
+
+enum { POLLED_FIRST = 3 }; /* what stands in group->polled before the workers */
+
+/* Functions that return bool fork: group->child is set in the new process, which is to go
+ * back to its caller at once; there it is whether an older worker serves on. */
+
+/* Starts one in a slot. */
+bool group_start(struct group *group, unsigned slot, bool replaces);
+
+/* Starts one in a slot where none is on its way. */
+bool group_restart(struct group *group, unsigned slot);
+
+/* Replaces all, one after the other; from the beginning, where that is under way. */
+bool group_roll(struct group *group);
+
+/* A worker is ready. */
+bool group_on_ready(struct group *group, struct worker *worker);
+
+/* One has ended, and is none of group->workers any more. */
+void group_on_end(struct group *group, const struct worker *worker, int status);
+
+/* Stops all, by that signal. */
+void group_stop(struct group *group, int signum);
+
+/* Counts an end, waitpid(2)'s, for the status of the group. */
+void group_note_end(struct group *group, int status);
+
+/* NULL: it is none of them. */
+struct worker *group_find(struct group *group, pid_t pid);
+
+bool group_has(const struct group *group, enum worker_state state);
+
+_Noreturn void group_fail(const char *what);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keeper - the sockets that the workers share: opened by whichever needs one first, kept
+ * here for the others and for those that come after them. What is said is in
+ * runtime/broker.h, the other side.
+ */
+#ifndef KEEPER_H
+#define KEEPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { KEEPER_SOCKETS = 64, KEEPER_NAME = 256 };
+
+struct kept {
+	char name[KEEPER_NAME]; /* "": none */
+	int fd;
+	bool file; /* a Unix socket has this one: */
+	dev_t device;
+	ino_t inode;
+};
+
+struct keeper {
+	struct kept kept[KEEPER_SOCKETS];
+	int opener; /* the line to the worker that opens one now; -1: none */
+};
+
+/* A worker's line. */
+struct keeper_line {
+	int fd; /* -1: it is gone */
+	char asked[KEEPER_NAME];
+	bool waits;    /* for an answer */
+	uint64_t uses; /* which of the kept it was given, or gave */
+};
+
+/* Makes a line; *other, close-on-exec, is for the worker. Returns 0; -1 with errno. */
+int keeper_connect(struct keeper_line *line, int *other);
+void keeper_disconnect(struct keeper *keeper, struct keeper_line *line);
+
+/* Reads what a worker says, does not block. */
+void keeper_serve(struct keeper *keeper, struct keeper_line *line);
+
+/* Answers a line that waits, where it can be by now. */
+void keeper_answer(struct keeper *keeper, struct keeper_line *line);
+
+/* Closes those that are not in uses; removes their files. */
+void keeper_drop(struct keeper *keeper, uint64_t uses);
+
+/* Forgets all in a forked child: nothing is removed. */
+void keeper_forget(struct keeper *keeper);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "manager.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static void set_address(struct manager *manager, const char *path) {
+	size_t length = path ? strlen(path) : 0;
+	if (length < 2 || length >= sizeof manager->address.sun_path ||
+		(*path != '/' && *path != '@')) {
+		return;
+	}
+	manager->address.sun_family = AF_UNIX;
+	memcpy(manager->address.sun_path, path, length);
+	manager->length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length +
+				      (*path == '/'));
+	if (*path == '@') {
+		manager->address.sun_path[0] = '\0';
+	}
+}
+
+static double watchdog(void) {
+	const char *process = getenv("WATCHDOG_PID"), *time = getenv("WATCHDOG_USEC");
+	bool ours = !process || strtol(process, NULL, 10) == (long)getpid();
+	double seconds = time && ours ? strtod(time, NULL) / 1e6 : 0;
+	return seconds > 0 && seconds < 1e9 ? seconds : 0;
+}
+
+/* An abstract name that the kernel picks: there is no file to remove. */
+static int open_socket(struct manager *manager) {
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	socklen_t length = sizeof address.sun_family;
+	int on = 1;
+	int fd = manager->fd =
+		socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) < 0 ||
+		setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0) {
+		return -1;
+	}
+	length = sizeof address;
+	if (getsockname(fd, (struct sockaddr *)&address, &length) < 0) {
+		return -1;
+	}
+	int size = (int)(length - offsetof(struct sockaddr_un, sun_path)) - 1;
+	snprintf(
+		manager->name, sizeof manager->name, "@%.*s", size, address.sun_path + 1);
+	return 0;
+}
+
+int manager_open(struct manager *manager) {
+	*manager = (struct manager){.fd = -1};
+	set_address(manager, getenv("NOTIFY_SOCKET"));
+	manager->watchdog = watchdog();
+	if (!manager->watchdog) {
+		unsetenv("WATCHDOG_USEC");
+	}
+	unsetenv("WATCHDOG_PID");
+	return open_socket(manager) < 0 || setenv("NOTIFY_SOCKET", manager->name, 1) < 0
+		       ? -1
+		       : 0;
+}
+
+void manager_close(struct manager *manager) {
+	close(manager->fd);
+	manager->fd = -1;
+}
+
+void manager_tell(const struct manager *manager, const char *text, int fd) {
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof fd),
+			     .cmsg_level = SOL_SOCKET,
+			     .cmsg_type = SCM_RIGHTS}};
+	struct iovec part = {(void *)(uintptr_t)text, strlen(text)};
+	struct msghdr message = {.msg_name = (void *)(uintptr_t)&manager->address,
+		.msg_namelen = manager->length,
+		.msg_iov = &part,
+		.msg_iovlen = 1};
+	if (fd >= 0) {
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+		message.msg_control = &control;
+		message.msg_controllen = sizeof control.room;
+	}
+	if (manager->length) {
+		sendmsg(manager->fd, &message, MSG_NOSIGNAL);
+	}
+}
+
+void manager_tell_reloading(const struct manager *manager) {
+	struct timespec now;
+	char text[64];
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%lld",
+		(long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	manager_tell(manager, text, -1);
+}
+
+static void read_part(struct manager_message *message, struct cmsghdr *part) {
+	struct ucred sender;
+	if (part->cmsg_level != SOL_SOCKET) {
+		return;
+	}
+	if (part->cmsg_type == SCM_CREDENTIALS) {
+		memcpy(&sender, CMSG_DATA(part), sizeof sender);
+		message->process = sender.pid;
+	} else if (part->cmsg_type == SCM_RIGHTS) {
+		memcpy(&message->fd, CMSG_DATA(part), sizeof message->fd);
+	}
+}
+
+bool manager_hear(const struct manager *manager, struct manager_message *message) {
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+	} control;
+	struct iovec part = {message->text, sizeof message->text - 1};
+	struct msghdr header = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof control.room};
+	ssize_t length = recvmsg(manager->fd, &header, MSG_CMSG_CLOEXEC);
+	if (length < 0) {
+		return false;
+	}
+	message->text[length] = '\0';
+	message->process = 0;
+	message->fd = -1;
+	for (struct cmsghdr *at = CMSG_FIRSTHDR(&header); at;
+		at = CMSG_NXTHDR(&header, at)) {
+		read_part(message, at);
+	}
+	return true;
+}
+
+bool manager_says(const char *text, const char *line) {
+	size_t length = strlen(line);
+	while (text) {
+		if (strncmp(text, line, length) == 0 &&
+			(line[length - 1] == '=' || !text[length] ||
+				text[length] == '\n')) {
+			return true;
+		}
+		text = strchr(text, '\n');
+		text += text != NULL;
+	}
+	return false;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * manager - between the service manager (sd_notify(3)) and the workers: they talk to the
+ * parent as they would to it, and the parent talks for the group.
+ */
+#ifndef MANAGER_H
+#define MANAGER_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+enum { MANAGER_TEXT = 4096 };
+
+struct manager {
+	struct sockaddr_un address; /* of the service manager */
+	socklen_t length;           /* 0: there is none */
+	int fd;                     /* where the workers talk to */
+	char name[32];              /* its $NOTIFY_SOCKET */
+	double watchdog;            /* seconds; 0: none */
+};
+
+struct manager_message {
+	pid_t process; /* who sent it, as the kernel says */
+	char text[MANAGER_TEXT];
+	int fd; /* that came with it, the receiver's; -1: none */
+};
+
+/* Reads the environment, and sets it for the workers. Returns 0; -1 with errno. */
+int manager_open(struct manager *manager);
+
+/* Closes the descriptor, the environment stays. */
+void manager_close(struct manager *manager);
+
+/* Tells the service manager; fd goes with it, -1: none. What cannot be sent is dropped. */
+void manager_tell(const struct manager *manager, const char *text, int fd);
+
+/* "RELOADING=1", with the time that belongs to it. */
+void manager_tell_reloading(const struct manager *manager);
+
+/* The next message of a worker; false: there is none. */
+bool manager_hear(const struct manager *manager, struct manager_message *message);
+
+/* Whether a line of text is this one, or begins with this where it ends in '='. */
+bool manager_says(const char *text, const char *line);
+
+#endif

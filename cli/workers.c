@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+#include "workers.h"
+
+#include "ending.h"
+#include "group.h"
+#include "say.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static const double KILL_AGAIN = 5; /* seconds */
+
+/* Later than anything. */
+static const double NEVER = 1e18;
+
+static double earlier(double a, double b) {
+	return a < b ? a : b;
+}
+
+static double clock_now(void) {
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Messages -------------------------------------------------------------------------- */
+
+/* What the service manager is told in the workers' name: more time, stored descriptors,
+ * and why the first start failed. */
+static bool is_for_manager(const struct group *group, const char *text) {
+	return manager_says(text, "EXTEND_TIMEOUT_USEC=") ||
+	       manager_says(text, "FDSTORE=1") || manager_says(text, "FDSTOREREMOVE=1") ||
+	       (!group->ready && manager_says(text, "EXIT_STATUS="));
+}
+
+static bool hear(struct group *group) {
+	struct manager_message message;
+	bool result = false;
+	while (!group->child && manager_hear(&group->manager, &message)) {
+		struct worker *worker = group_find(group, message.process);
+		if (worker && is_for_manager(group, message.text)) {
+			manager_tell(&group->manager, message.text, message.fd);
+		}
+		if (message.fd >= 0) {
+			close(message.fd);
+		}
+		if (!worker) {
+			continue;
+		}
+		worker->beat = group->now;
+		if (worker->state == WORKER_STARTING &&
+			manager_says(message.text, "READY=1")) {
+			result = group_on_ready(group, worker);
+		}
+	}
+	return result;
+}
+
+/* Also what nobody here made: as PID 1 it is the parent's to reap. */
+static void reap(struct group *group) {
+	int status;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct worker *found = group_find(group, pid);
+		if (found) {
+			struct worker worker = *found;
+			keeper_disconnect(&group->keeper, &found->line);
+			*found = group->workers[--group->count];
+			group_on_end(group, &worker, status);
+		}
+	}
+}
+
+/* Signals --------------------------------------------------------------------------- */
+
+static void forward(struct group *group, int signum) {
+	for (size_t i = 0; i < group->count; i++) {
+		kill(group->workers[i].pid, signum);
+	}
+}
+
+/* A terminal that was closed wants all to end. */
+static bool is_hang_up(const struct group *group) {
+	return group->terminal && !isatty(STDIN_FILENO);
+}
+
+static bool on_signal(struct group *group, int signum) {
+	if (signum == SIGHUP && !is_hang_up(group)) {
+		return group_roll(group);
+	}
+	if (signum == SIGUSR1) {
+		forward(group, signum);
+	} else if (signum != SIGCHLD) {
+		if (!group->stop) {
+			group->stop = signum == SIGHUP ? SIGTERM : signum;
+		}
+		group_stop(group, signum == SIGHUP ? SIGTERM : signum);
+		if (signum == SIGINT) {
+			group_note_end(group, SIGINT);
+		}
+	}
+	return false;
+}
+
+static bool read_signals(struct group *group) {
+	struct signalfd_siginfo info;
+	bool result = false;
+	while (!group->child && read(group->signals, &info, sizeof info) > 0) {
+		result = on_signal(group, (int)info.ssi_signo);
+	}
+	return result;
+}
+
+static void open_signals(struct group *group) {
+	static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGQUIT, SIGCHLD};
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+		sigaddset(&set, taken[i]);
+	}
+	signal(SIGCHLD, SIG_DFL);
+	sigprocmask(SIG_BLOCK, &set, &group->mask);
+	for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+		sigdelset(&group->mask, taken[i]);
+	}
+	group->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (group->signals < 0) {
+		group_fail("cannot take signals");
+	}
+}
+
+/* Time ------------------------------------------------------------------------------ */
+
+/* Those that hang, or do not end. */
+static void look_after(struct group *group, struct worker *worker, double *next) {
+	double limit = group->manager.watchdog;
+	if (worker->limit && group->now >= worker->limit) {
+		kill(worker->pid, SIGKILL);
+		worker->limit = group->now + KILL_AGAIN;
+	}
+	if (limit && worker->state == WORKER_SERVING &&
+		group->now >= worker->beat + limit) {
+		say("worker %d has given no sign of life for %g s", (int)worker->pid,
+			limit);
+		kill(worker->pid, SIGABRT);
+		worker->beat = group->now;
+	}
+	*next = earlier(*next, worker->limit ? worker->limit : NEVER);
+	*next = earlier(*next, limit ? worker->beat + limit : NEVER);
+}
+
+static void feed_watchdog(struct group *group, double *next) {
+	if (group->manager.watchdog && group->now >= group->beat) {
+		manager_tell(&group->manager, "WATCHDOG=1", -1);
+		group->beat = group->now + group->manager.watchdog / 2;
+	}
+	*next = earlier(*next, group->beat ? group->beat : NEVER);
+}
+
+/* Does what is due. Stores in *next when to look again. */
+static bool pass_time(struct group *group, double *next) {
+	bool result = false;
+	*next = NEVER;
+	feed_watchdog(group, next);
+	for (size_t i = 0; i < group->count; i++) {
+		look_after(group, &group->workers[i], next);
+	}
+	if (group->options->watch) {
+		if (group->now >= group->changes.due &&
+			changes_seen(&group->changes, group->now)) {
+			result = group_roll(group);
+		}
+		*next = earlier(*next, group->changes.due);
+	}
+	for (unsigned i = 0; !group->child && !group->over && i < group->options->count;
+		i++) {
+		double due = group->slots[i].due;
+		if (due && group->now >= due) {
+			result = group_restart(group, i);
+		} else if (due) {
+			*next = earlier(*next, due);
+		}
+	}
+	return result;
+}
+
+/* The loop -------------------------------------------------------------------------- */
+
+static void wait_for_something(struct group *group, double next) {
+	struct pollfd *polled = group->polled;
+	double left = earlier(next - clock_now(), 3600);
+	polled[0] = (struct pollfd){.fd = group->signals, .events = POLLIN};
+	polled[1] = (struct pollfd){.fd = group->manager.fd, .events = POLLIN};
+	polled[2] = (struct pollfd){.fd = group->changes.fd, .events = POLLIN};
+	for (size_t i = 0; i < group->count; i++) {
+		polled[POLLED_FIRST + i] = (struct pollfd){
+			.fd = group->workers[i].line.fd, .events = POLLIN};
+	}
+	if (poll(polled, POLLED_FIRST + group->count,
+		    left > 0 ? (int)(left * 1000) + 1 : 0) < 0) {
+		for (size_t i = 0; i < POLLED_FIRST + group->count; i++) {
+			polled[i].revents = 0;
+		}
+	}
+	group->now = clock_now();
+}
+
+static void serve_lines(struct group *group) {
+	for (size_t i = 0; i < group->count; i++) {
+		if (group->polled[POLLED_FIRST + i].revents) {
+			keeper_serve(&group->keeper, &group->workers[i].line);
+		}
+	}
+	for (size_t i = 0; i < group->count; i++) {
+		keeper_answer(&group->keeper, &group->workers[i].line);
+	}
+}
+
+/* Nobody uses a socket that the new version has given up. */
+static void drop_unused(struct group *group) {
+	uint64_t uses = 0;
+	for (size_t i = 0; i < group->count; i++) {
+		uses |= group->workers[i].line.uses;
+	}
+	keeper_drop(&group->keeper, uses);
+}
+
+static bool is_settled(const struct group *group) {
+	for (unsigned i = 0; i < group->options->count; i++) {
+		if (group->slots[i].due) {
+			return false;
+		}
+	}
+	return !group_has(group, WORKER_STARTING);
+}
+
+/* Whether there is nothing to be looked after any more. */
+static bool is_over(const struct group *group) {
+	return group->count == 0 &&
+	       (group->over || (is_settled(group) && !group->options->watch));
+}
+
+/* What has happened: words and lines of a worker count before its death. */
+static bool act(struct group *group) {
+	serve_lines(group);
+	if (group->changes.fd >= 0 && group->polled[2].revents) {
+		changes_read(&group->changes, group->now);
+	}
+	bool result = hear(group);
+	if (!group->child) {
+		result = read_signals(group);
+	}
+	if (!group->child) {
+		reap(group);
+	}
+	if (!group->child && !group->over && is_settled(group) &&
+		!group_has(group, WORKER_LEAVING)) {
+		drop_unused(group);
+	}
+	return result;
+}
+
+/* The workers' cores tell more than the parent's. */
+static _Noreturn void leave(struct group *group) {
+	const struct rlimit none = {0, 0};
+	keeper_drop(&group->keeper, 0);
+	if (WIFSIGNALED(group->status)) {
+		setrlimit(RLIMIT_CORE, &none);
+		ending_die(WTERMSIG(group->status));
+	}
+	ending_exit(WEXITSTATUS(group->status));
+}
+
+bool workers_run(const struct workers_options *options) {
+	/* Static: it is large, and the workers keep what they forked with. */
+	static struct group group;
+	bool replaces = false;
+	double next;
+	group = (struct group){.options = options,
+		.keeper.opener = -1,
+		.changes.fd = -1,
+		.roll = options->count,
+		.terminal = isatty(STDIN_FILENO)};
+	group.slots = calloc(options->count, sizeof *group.slots);
+	if (!group.slots || manager_open(&group.manager) < 0) {
+		group_fail("cannot begin");
+	}
+	open_signals(&group);
+	group.now = clock_now();
+	if (options->watch) {
+		changes_open(&group.changes, options->watch, group.now);
+	}
+	for (unsigned i = 0; i < options->count && !group.child; i++) {
+		group_start(&group, i, false);
+	}
+	while (!group.child) {
+		replaces = pass_time(&group, &next);
+		if (group.child) {
+			break;
+		}
+		if (is_over(&group)) {
+			leave(&group);
+		}
+		wait_for_something(&group, next);
+		replaces = act(&group);
+	}
+	return replaces;
+}

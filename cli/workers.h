@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * workers - a parent that starts processes, starts again those that die, and replaces
+ * them one by one, so that somebody serves at any time.
+ *
+ * Nothing of the plugin is loaded in the parent: each worker finds the file that is there
+ * when it starts. A worker is a run like any other; it takes the parent for its service
+ * manager (manager.h), and shares its sockets with the others (keeper.h).
+ */
+#ifndef WORKERS_H
+#define WORKERS_H
+
+#include <stdbool.h>
+
+struct workers_options {
+	unsigned count;
+	double grace;      /* seconds */
+	const char *watch; /* the file whose change is a new version; NULL: none */
+};
+
+/*
+ * Starts them and looks after them. Returns in each worker alone: whether an older one
+ * serves meanwhile. The parent ends the process when it is over.
+ */
+bool workers_run(const struct workers_options *options);
+
+#endif

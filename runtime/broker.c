@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "broker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+enum { BROKER_NAME = 256, BROKER_SECONDS = 5 };
+
+union broker_control {
+	struct cmsghdr header;
+	char room[CMSG_SPACE(sizeof(int))];
+};
+
+/* Returns whether it was sent. fd: goes with it; -1: none. */
+static bool broker_send(
+	const struct broker *broker, const char *text, size_t length, int fd) {
+	union broker_control control = {.header = {.cmsg_len = CMSG_LEN(sizeof fd),
+						.cmsg_level = SOL_SOCKET,
+						.cmsg_type = SCM_RIGHTS}};
+	struct iovec part = {(void *)(uintptr_t)text, length};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	if (fd >= 0) {
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+		message.msg_control = &control;
+		message.msg_controllen = sizeof control.room;
+	}
+	return sendmsg(broker->fd, &message, MSG_NOSIGNAL) >= 0;
+}
+
+/* Returns the kind of the answer; 0: there is none. */
+static char broker_receive(const struct broker *broker, int *fd) {
+	union broker_control control;
+	char kind = 0;
+	struct iovec part = {&kind, 1};
+	struct msghdr message = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof control.room};
+	ssize_t length;
+	do {
+		length = recvmsg(broker->fd, &message, MSG_CMSG_CLOEXEC);
+	} while (length < 0 && errno == EINTR);
+	*fd = -1;
+	if (length == 1 && message.msg_controllen >= CMSG_LEN(sizeof *fd)) {
+		memcpy(fd, CMSG_DATA(&control.header), sizeof *fd);
+	}
+	return kind;
+}
+
+/* A descriptor of another process, or not of this kind, is not touched. */
+static bool is_broker(int fd, int process) {
+	int type = 0;
+	socklen_t length = sizeof type;
+	return process == (int)getpid() &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
+	       type == SOCK_SEQPACKET;
+}
+
+void broker_init(struct broker *broker, bool taken) {
+	const struct timeval limit = {.tv_sec = BROKER_SECONDS};
+	const char *variable = taken ? getenv("ARUN_BROKER") : NULL;
+	int fd, process;
+	*broker = (struct broker){.fd = 0};
+	if (!variable) {
+		return;
+	}
+	if (sscanf(variable, "%d:%d", &fd, &process) == 2 && fd > STDERR_FILENO &&
+		is_broker(fd, process)) {
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+		broker->fd = fd;
+	}
+	unsetenv("ARUN_BROKER");
+}
+
+void broker_finish(struct broker *broker) {
+	if (broker->fd) {
+		close(broker->fd);
+	}
+	*broker = (struct broker){.fd = 0};
+}
+
+enum broker_answer broker_ask(
+	struct broker *broker, const char *address, bool any, int *fd) {
+	char text[BROKER_NAME];
+	int length = any ? snprintf(text, sizeof text, "A%s#%u", address, broker->any++)
+			 : snprintf(text, sizeof text, "A%s", address);
+	if (!broker->fd || length >= (int)sizeof text) {
+		return BROKER_NONE;
+	}
+	char kind = broker_send(broker, text, (size_t)length, -1)
+			    ? broker_receive(broker, fd)
+			    : 0;
+	switch (kind) {
+	case 'H':
+		return *fd >= 0 ? BROKER_HERE : BROKER_REFUSED;
+	case 'O':
+		return BROKER_OPEN;
+	case 'R':
+		return BROKER_REFUSED;
+	default:
+		/* A late answer would be taken for that to the next question. */
+		broker_finish(broker);
+		return BROKER_NONE;
+	}
+}
+
+bool broker_keep(struct broker *broker, int fd) {
+	return broker_send(broker, fd < 0 ? "F" : "K", 1, fd) && fd >= 0;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * broker - the listening sockets that several processes share, and the next generation
+ * of them finds open.
+ *
+ * `arun --workers` and `--reload` keep them. $ARUN_BROKER=FD:PID names a SOCK_SEQPACKET
+ * socket to the parent, for process PID alone. A message begins with its kind:
+ *
+ *	to the parent     'A' NAME   asks for the socket of that name
+ *	                  'K'        keep this one (SCM_RIGHTS) under the name asked for
+ *	                  'F'        failed: let another try
+ *	from the parent   'H'        here it is (SCM_RIGHTS)
+ *	                  'O'        there is none: open it, the others wait; then 'K' or 'F'
+ *	                  'R'        refused: there are too many
+ *
+ * So whoever comes first opens a socket as it would alone, and the parent knows nothing
+ * of addresses.
+ */
+#ifndef BROKER_H
+#define BROKER_H
+
+#include "base.h"
+
+#include <stdbool.h>
+
+enum broker_answer {
+	BROKER_NONE, /* there is no broker, or it is gone */
+	BROKER_HERE, /* *fd is the caller's */
+	BROKER_OPEN, /* the caller opens it, then calls broker_keep() */
+	BROKER_REFUSED,
+};
+
+struct broker {
+	int fd;       /* 0: none */
+	unsigned any; /* sockets asked for so far that the system picks the port of */
+};
+
+/* taken: this run is the one that the environment speaks to; the variable is unset. */
+void broker_init(struct broker *broker, bool taken);
+void broker_finish(struct broker *broker);
+
+/* Asks for the socket of an address, close-on-exec. any: each call means another one, as
+ * the port is 0. */
+enum broker_answer broker_ask(
+	struct broker *broker, const char *address, bool any, int *fd);
+
+/* After BROKER_OPEN. fd: what was opened; -1: it could not be. Returns whether it is kept
+ * (then its file is the parent's to remove). */
+bool broker_keep(struct broker *broker, int fd);
+
+#endif

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: MIT
+"""arun --workers: processes that share the sockets, and a parent that looks after them."""
+import os
+import re
+import signal
+import socket
+import tempfile
+import time
+
+from group import Load, all_workers, ask, descriptors, group, lines, plugin
+from load import not_sanitized
+from service import Manager
+from tap import arun, claim, contains, equal, main, until
+
+ANY = "tcp:127.0.0.1:0"
+
+
+def ready(process, count=2):
+    """The port, when so many workers serve."""
+    ports = {line.rpartition(":")[2] for line in lines(process, count)}
+    equal(len(ports), 1, process.stdout)
+    return int(ports.pop())
+
+
+def who(process, which=slice(None)):
+    return [int(line.split()[1]) for line in process.stdout.splitlines()[which]]
+
+
+@claim
+def workers_share_a_socket_that_the_plugin_opens():
+    with group("-w", "3", plugin(), ANY) as process:
+        port = ready(process, 3)
+        equal(all_workers(process), set(who(process)))
+        contains(who(process), ask(port)[1])
+        equal(process.stop(), (0, process.stdout, ""))
+
+
+@claim
+def each_of_several_sockets_is_shared():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "socket")
+        with group("-w", "2", plugin(), ANY, ANY, f"unix:{path}") as process:
+            addresses = [line.split()[2] for line in lines(process, 6)]
+            equal(len(set(addresses)), 3, addresses)
+            assert os.path.exists(path)
+            equal(process.stop()[0], 0)
+            assert not os.path.exists(path)
+
+
+@claim
+def sockets_of_listen_are_shared():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with group("-w", "2", "-l", f"tcp:127.0.0.1:{port}", plugin(),
+               f"tcp:127.0.0.1:{port}") as process:
+        equal(ready(process), port)
+        assert ask(port)
+        equal(process.stop(), (0, process.stdout, ""))
+
+
+@claim
+def twenty_rolling_restarts_lose_no_connection():
+    with group("-w", "2", plugin(), ANY) as process:
+        port, had = ready(process), 2
+        before = descriptors(process)
+        with Load(port) as load:
+            for _ in range(20):
+                old = all_workers(process)
+                process.signal(signal.SIGHUP)
+                lines(process, had := had + 2)
+                load.goes_on(250)
+                until(lambda: len(all_workers(process)) == 2
+                      and not all_workers(process) & old, "both are new")
+        equal(load.lost, 0)
+        assert load.count() >= 5000, load.count()
+        until(lambda: descriptors(process) == before, "no descriptor is left")
+        equal(process.stop(), (0, process.stdout, ""))
+
+
+@claim
+def a_killed_worker_is_back_within_a_second_and_leaves_no_descriptor():
+    kills = 200
+    with group("-w", "2", plugin(), ANY) as process:
+        port = ready(process)
+        before = descriptors(process)
+        with Load(port, 1) as load:
+            longest = 0
+            for number in range(kills):
+                os.kill(who(process, slice(-1, None))[0], signal.SIGKILL)
+                began = time.monotonic()
+                lines(process, 3 + number)
+                longest = max(longest, time.monotonic() - began)
+                until(lambda: len(all_workers(process)) == 2, "two again")
+        assert load.lost <= kills, f"{load.lost} lost with {kills} kills"
+        assert longest < 1, longest
+        until(lambda: descriptors(process) == before, "no descriptor is left")
+        equal(process.stop()[0], 0)
+        equal(len(re.findall(r"died of signal 9 \(Killed\); another starts in 100 ms",
+                             process.stderr)), kills)
+
+
+@claim
+def one_that_crashes_again_and_again_waits_longer_each_time():
+    not_sanitized("which ends it with a status of its own")
+    with group("-w", "1", plugin(), ANY) as process:
+        port = ready(process, 1)
+        for number, pause in enumerate((100, 200, 400)):
+            ask(port, b"k")
+            process.until(lambda: f"another starts in {pause} ms" in process.stderr, pause)
+            lines(process, 2 + number)
+        contains(process.stderr, "died of signal 11 (Segmentation fault)")
+        equal(process.stop()[0], 0)
+
+
+@claim
+def a_first_start_that_fails_ends_all_with_its_status():
+    for words, status in ((("./no-such.so",), 127), ((plugin(to="fails.so").as_posix()
+                          + ":fails", "/"), 1)):
+        done = arun("-w", "2", *words)
+        equal(done.returncode, status, done.stderr)
+        contains(done.stderr, "arun: ")
+
+
+@claim
+def a_main_that_ends_well_is_not_started_again():
+    equal(arun("-w", "2", f"{plugin()}:returns").returncode, 0)
+
+
+@claim
+def a_new_one_that_fails_leaves_the_old_one_serving():
+    with tempfile.TemporaryDirectory() as folder:
+        flag = os.path.join(folder, "flag")
+        with group("-w", "2", f"{plugin()}:fails", flag) as process:
+            lines(process, 2)
+            old = all_workers(process)
+            open(flag, "w").close()
+            process.signal(signal.SIGHUP)
+            process.until(lambda: "the old one serves on" in process.stderr, "it says so")
+            equal(all_workers(process), old)
+            os.unlink(flag)
+            process.signal(signal.SIGHUP)
+            lines(process, 4)
+            until(lambda: len(all_workers(process)) == 2
+                  and not all_workers(process) & old, "both are new")
+            equal(process.stop()[0], 0)
+
+
+@claim
+def the_signal_that_stops_it_decides_how_it_ends():
+    for signum, status in ((signal.SIGTERM, 0), (signal.SIGINT, -signal.SIGINT)):
+        with group("-w", "2", plugin(), ANY) as process:
+            port = ready(process)
+            process.signal(signum)
+            equal(process.ended()[0], status)
+            equal(ask(port), None)
+
+
+@claim
+def workers_that_do_not_stop_are_ended_within_the_grace_time():
+    not_sanitized("slow")
+    with group("-w", "2", "-g", "0.3", plugin(), ANY) as process:
+        port = ready(process)
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"b")
+            lines(process, 3)
+            began = time.monotonic()
+            process.signal()
+            equal(process.ended()[0], 124)
+            assert time.monotonic() - began < 10
+
+
+@claim
+def workers_do_not_outlive_a_parent_that_is_killed():
+    with group("-w", "2", plugin(), ANY) as process:
+        port = ready(process)
+        process.popen.kill()
+        process.popen.wait()
+        until(lambda: ask(port) is None, "nobody serves")
+
+
+@claim
+def the_service_manager_hears_of_the_group():
+    manager = Manager()
+    env = {**os.environ, "NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "400000"}
+    with group("-w", "2", plugin(), ANY, env=env) as process:
+        ready(process)
+        manager.waits_for("READY=1").waits_for("STATUS=2 workers").waits_for("WATCHDOG=1")
+        process.signal(signal.SIGHUP)
+        until(lambda: manager.states().count("READY=1") == 2, "it is ready again")
+        process.stop()
+        equal(manager.states(), ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"])
+
+
+@claim
+def a_worker_that_hangs_is_replaced_where_there_is_a_watchdog():
+    manager = Manager()
+    env = {**os.environ, "NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "500000"}
+    with group("-w", "2", plugin(), ANY, env=env) as process:
+        port = ready(process)
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"b")
+            lines(process, 4)
+        contains(process.stderr, "has given no sign of life for 0.5 s")
+        contains(process.stderr, "died of signal 6 (Aborted)")
+        equal(process.stop()[0], 0)
+
+
+@claim
+def each_worker_reports_its_leaks():
+    with group("-w", "2", f"{plugin()}:leaks") as process:
+        ready(process)
+        status, _, errors = process.stop()
+        equal((status, errors.count("1 leak: 1 server")), (0, 2), errors)
+
+
+@claim
+def workers_is_a_count_and_reload_a_flag():
+    for value in ("-1", "1001", "x", "2x", "", " 1", "+1"):
+        done = arun(f"--workers={value}", "./p.so")
+        equal((done.returncode, done.stderr), (125, f"arun: --workers: '{value}' is not a number "
+                                               "of processes from 0 to 1000 (see arun --help)\n"))
+    for variable, value in (("ARUN_WORKERS", "two"), ("ARUN_RELOAD", "2")):
+        done = arun("./p.so", env={variable: value})
+        equal(done.returncode, 125)
+        contains(done.stderr, f"${variable}: '{value}' is not ")
+
+
+@claim
+def the_variable_counts_and_the_option_wins():
+    said = f"{plugin()}:says"
+    for words, env, count in (((), {"ARUN_WORKERS": "3"}, 3), (("-w2",), {"ARUN_WORKERS": "3"}, 2),
+                              (("-w1",), {"ARUN_WORKERS": "x"}, 1)):
+        done = arun(*words, said, env=env)
+        equal((done.returncode, done.stdout), (0, "said\n" * count), done.stderr)
+
+
+@claim
+def zero_is_one_for_each_processor():
+    with group("-w", "0", plugin(), ANY) as process:
+        lines(process, len(os.sched_getaffinity(0)))
+        equal(len(all_workers(process)), len(os.sched_getaffinity(0)))
+        equal(process.stop()[0], 0)
+
+
+main()
