@@ -84,9 +84,7 @@ static bool child_read(struct child *child, pid_t *parent) {
 	return true;
 }
 
-/* Calls found() with each child of this process; none: costs one call of the system. */
-static void child_each(
-	void (*found)(void *context, const struct child *child), void *context) {
+void child_each(void (*found)(void *context, const struct child *child), void *context) {
 	siginfo_t info;
 	DIR *folder = NULL;
 	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
@@ -124,7 +122,19 @@ struct child_search {
 	struct registry *registry;
 };
 
+static bool child_was_made(const struct children *children, pid_t pid) {
+	for (unsigned i = 0; i < children->makes; i++) {
+		if (children->made[i] == pid) {
+			return true;
+		}
+	}
+	return !children->made;
+}
+
 static bool child_is_foreign(const struct child_search *search, pid_t pid) {
+	if (!child_was_made(search->children, pid)) {
+		return false;
+	}
 	for (unsigned i = 0; i < search->children->knows; i++) {
 		if (search->children->known[i] == pid) {
 			return false;

@@ -24,6 +24,9 @@ struct child {
 struct children {
 	pid_t known[CHILD_MAX]; /* at the start: execve(2) keeps a process' children */
 	unsigned knows;
+	/* Where orphans are children, too: what was forked here. NULL: all of them. */
+	const pid_t *made;
+	unsigned makes;
 	struct child found[CHILD_MAX];
 	unsigned count;
 };
@@ -34,5 +37,8 @@ void child_baseline(struct children *children);
 /* Lists those that have come since, CHILD_MAX at most, and takes them out again. */
 void child_list(struct children *children, struct registry *registry);
 void child_unlist(struct children *children);
+
+/* Calls found() with each child of this process. Where there is none it costs one system call. */
+void child_each(void (*found)(void *context, const struct child *child), void *context);
 
 #endif

@@ -187,6 +187,9 @@ static int run_report(struct run *run) {
 static void run_in_child(void) {
 	task_forked = task_forked || sched_current;
 	sched_current = NULL;
+	if (arun_process_run) {
+		reaper_forked(arun_process_run->reaper);
+	}
 	arun_process_run = NULL;
 	post_forked();
 }
@@ -331,6 +334,15 @@ static int run_inherit(struct run *run, const arun_options *options) {
 	return 0;
 }
 
+/* Process 1 without its signals is the host's. */
+static void run_reap(struct run *run, const arun_options *options) {
+	run->reaper = options->signals ? reaper_create(&run->loop) : NULL;
+	if (run->reaper) {
+		run->children.made = run->reaper->made->pids;
+		run->children.makes = REAPER_MADE;
+	}
+}
+
 static int run_open(struct run *run, const arun_options *options) {
 	struct sched *sched = &run->loop.sched;
 	if (loop_init(&run->loop, options->loop, run_exceptions(options->plugin)) < 0) {
@@ -371,6 +383,7 @@ static int run_open(struct run *run, const arun_options *options) {
 	}
 	rawfd_baseline(&run->rawfd);
 	child_baseline(&run->children);
+	run_reap(run, options);
 	if (post_init(&run->loop, options->signals) < 0) {
 		return -1;
 	}
@@ -405,6 +418,8 @@ static void run_close(struct run *run) {
 		loop_timer_stop(&run->loop, &run->dump.retry);
 		loop_timer_stop(&run->loop, &run->clock);
 		notify_finish(&run->notify);
+		reaper_destroy(run->reaper);
+		run->reaper = NULL;
 		preopen_finish(&run->inherit);
 		inherit_finish(&run->inherit);
 		broker_finish(&run->loop.broker);

@@ -20,6 +20,7 @@
 #include "notify.h"
 #include "pool.h"
 #include "preopen.h"
+#include "reaper.h"
 #include "report.h"
 
 enum run_end { RUN_RETURNED, RUN_SIGNALLED, RUN_STOPPED, RUN_DEADLOCKED };
@@ -40,6 +41,7 @@ struct run {
 	struct hog hog;
 	struct notify notify;
 	struct inherit inherit;
+	struct reaper *reaper; /* NULL: this is not process 1 */
 
 	int (*fn)(int, char **);
 	int argc;
