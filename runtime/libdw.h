@@ -22,6 +22,7 @@ typedef uint64_t Dwarf_Addr;
 typedef uint64_t Dwarf_Word;
 typedef struct Elf Elf;
 typedef struct Dwarf_Files_s Dwarf_Files;
+typedef struct Dwarf_Line_s Dwarf_Line;
 typedef struct {
 	void *addr;
 	struct Dwarf_CU *cu;
@@ -71,6 +72,15 @@ extern int dwfl_build_id_find_debuginfo(Dwfl_Module *module, void **data,
 /* To climb out of an inlined function. */
 extern Dwarf_Die *dwfl_module_addrdie(
 	Dwfl_Module *module, Dwarf_Addr address, Dwarf_Addr *bias);
+/* Where there are no .debug_aranges: clang writes none. */
+extern Dwarf_Die *dwfl_module_nextcu(
+	Dwfl_Module *module, Dwarf_Die *last, Dwarf_Addr *bias);
+extern int dwarf_haspc(Dwarf_Die *die, Dwarf_Addr pc);
+extern Dwarf_Line *dwarf_getsrc_die(Dwarf_Die *unit, Dwarf_Addr address);
+extern const char *dwarf_linesrc(
+	Dwarf_Line *line, Dwarf_Word *changed, Dwarf_Word *length);
+extern int dwarf_lineno(Dwarf_Line *line, int *number);
+extern const char *dwarf_formstring(Dwarf_Attribute *attribute);
 extern int dwarf_getscopes(Dwarf_Die *unit, Dwarf_Addr pc, Dwarf_Die **scopes);
 extern int dwarf_tag(Dwarf_Die *die);
 extern Dwarf_Attribute *dwarf_attr(
@@ -81,6 +91,7 @@ extern const char *dwarf_filesrc(
 	Dwarf_Files *files, size_t index, Dwarf_Word *changed, Dwarf_Word *length);
 
 enum {
+	LIBDW_FOLDER = 0x1b,    /* DW_AT_comp_dir */
 	LIBDW_INLINED = 0x1d,   /* DW_TAG_inlined_subroutine */
 	LIBDW_CALL_FILE = 0x58, /* DW_AT_call_file */
 	LIBDW_CALL_LINE = 0x59, /* DW_AT_call_line */

@@ -27,6 +27,12 @@ enum { LINES_SIZE = 1 << 13 };
 	X(dwfl_linux_proc_find_elf)                                                      \
 	X(dwfl_build_id_find_debuginfo)                                                  \
 	X(dwfl_module_addrdie)                                                           \
+	X(dwfl_module_nextcu)                                                            \
+	X(dwarf_haspc)                                                                   \
+	X(dwarf_getsrc_die)                                                              \
+	X(dwarf_linesrc)                                                                 \
+	X(dwarf_lineno)                                                                  \
+	X(dwarf_formstring)                                                              \
 	X(dwarf_getscopes)                                                               \
 	X(dwarf_tag)                                                                     \
 	X(dwarf_attr)                                                                    \
@@ -179,6 +185,19 @@ static bool spot_of_call(const struct lines_library *library, Dwarf_Die *unit,
 	return file;
 }
 
+/* The unit that address is in; by its own ranges where there is no table of all units'. */
+static Dwarf_Die *unit_find(const struct lines_library *library, Dwfl_Module *module,
+	Dwarf_Addr address, Dwarf_Addr *bias) {
+	Dwarf_Die *unit = library->dwfl_module_addrdie(module, address, bias);
+	if (unit) {
+		return unit;
+	}
+	do {
+		unit = library->dwfl_module_nextcu(module, unit, bias);
+	} while (unit && library->dwarf_haspc(unit, address - *bias) != 1);
+	return unit;
+}
+
 /*
  * With _FORTIFY_SOURCE, open() is inlined from a header of the C library: the line that is
  * looked for is that of its call.
@@ -187,7 +206,7 @@ static void spot_climb(const struct lines_library *library, Dwfl_Module *module,
 	Dwarf_Addr address, struct spot *spot) {
 	Dwarf_Addr bias;
 	Dwarf_Die *scopes = NULL, *unit;
-	unit = library->dwfl_module_addrdie(module, address, &bias);
+	unit = unit_find(library, module, address, &bias);
 	int count = unit ? library->dwarf_getscopes(unit, address - bias, &scopes) : 0;
 	for (int i = 0; i < count && is_of_the_system(spot->file); i++) {
 		if (library->dwarf_tag(&scopes[i]) == LIBDW_INLINED) {
@@ -197,15 +216,31 @@ static void spot_climb(const struct lines_library *library, Dwfl_Module *module,
 	free(scopes);
 }
 
+/* The line by its unit alone. */
+static void spot_by_unit(const struct lines_library *library, Dwfl_Module *module,
+	Dwarf_Addr address, struct spot *spot) {
+	Dwarf_Addr bias;
+	Dwarf_Attribute attribute;
+	Dwarf_Die *unit = unit_find(library, module, address, &bias);
+	Dwarf_Line *line = unit ? library->dwarf_getsrc_die(unit, address - bias) : NULL;
+	if (line && library->dwarf_lineno(line, &spot->line) == 0) {
+		spot->file = library->dwarf_linesrc(line, NULL, NULL);
+		spot->folder = library->dwarf_formstring(
+			library->dwarf_attr(unit, LIBDW_FOLDER, &attribute));
+	}
+}
+
 /* Returns false where it is not known. */
 static bool spot_find(const struct lines_library *library, Dwfl_Module *module,
 	Dwarf_Addr address, struct spot *spot) {
 	Dwfl_Line *source = library->dwfl_module_getsrc(module, address);
-	if (!source) {
-		return false;
+	if (source) {
+		spot->folder = library->dwfl_line_comp_dir(source);
+		spot->file = library->dwfl_lineinfo(
+			source, NULL, &spot->line, NULL, NULL, NULL);
+	} else {
+		spot_by_unit(library, module, address, spot);
 	}
-	spot->folder = library->dwfl_line_comp_dir(source);
-	spot->file = library->dwfl_lineinfo(source, NULL, &spot->line, NULL, NULL, NULL);
 	if (spot->file && is_of_the_system(spot->file)) {
 		spot_climb(library, module, address, spot);
 	}
