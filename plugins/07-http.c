@@ -73,6 +73,12 @@ static int read_lines(arun_conn *conn, char *head, size_t room, size_t *length) 
 static int on_url(http_parser *parser, const char *at, size_t length) {
 	struct request *request = parser->data;
 	struct http_parser_url url = {.field_set = 0};
+	if (*at == '/') { /* as nearly always */
+		const char *query = memchr(at, '?', length);
+		request->path = at;
+		request->path_length = query ? (size_t)(query - at) : length;
+		return 0;
+	}
 	if (http_parser_parse_url(at, length, parser->method == HTTP_CONNECT, &url)) {
 		return -1;
 	}
