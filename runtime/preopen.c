@@ -8,10 +8,8 @@
 
 static const char op[] = "arun_listen", udp[] = "udp:";
 
-static int open_datagram(struct listening *out, const char *text,
-	const struct endpoint *endpoint, const arun_listen_options *options) {
-	const struct address *address = &endpoint->address;
-	(void)options;
+static int bind_datagram(
+	struct listening *out, const char *text, const struct address *address) {
 	*out = (struct listening){.fd = socket(address->any.sa_family,
 					  SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
 	if (out->fd < 0) {
@@ -23,6 +21,31 @@ static int open_datagram(struct listening *out, const char *text,
 		return task_fail(error, op, text);
 	}
 	return 0;
+}
+
+/* The workers of a group share it. */
+static int open_datagram(struct listening *out, const char *text,
+	const struct endpoint *endpoint, const arun_listen_options *options) {
+	const struct address *address = &endpoint->address;
+	struct broker *broker = &loop_here()->broker;
+	char name[ENDPOINT_HOST];
+	struct text key;
+	int fd;
+	(void)options;
+	text_fixed(&key, name, sizeof name);
+	text_add(&key, "udp:");
+	address_text(&key, address);
+	switch (broker_ask(broker, name, address->in.sin_port == 0, &fd)) {
+	case BROKER_HERE:
+		*out = (struct listening){.fd = fd};
+		return 0;
+	case BROKER_OPEN:
+		fd = bind_datagram(out, text, address);
+		broker_keep(broker, fd < 0 ? -1 : out->fd);
+		return fd;
+	default:
+		return bind_datagram(out, text, address);
+	}
 }
 
 static int open_stream(struct listening *out, const char *text,

@@ -134,10 +134,6 @@ static int udp_adopt(struct arun_udp *udp, const struct inherited *from) {
 static int udp_socket(
 	struct arun_udp *udp, const struct address *address, bool connects) {
 	int type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-	struct inherited passed;
-	if (!connects && inherit_take_at(&passed, address, INHERIT_DATAGRAM)) {
-		return udp_adopt(udp, &passed);
-	}
 	int fd = socket(address->any.sa_family, type, 0);
 	if (fd < 0) {
 		return -errno;
@@ -151,13 +147,43 @@ static int udp_socket(
 	return fd;
 }
 
+/* The same; first what was passed, or what the workers of a group share. */
+static int udp_socket_shared(
+	struct arun_udp *udp, const struct address *address, bool connects) {
+	struct broker *broker = &loop_here()->broker;
+	char name[sizeof address->un.sun_path + 16];
+	struct inherited passed;
+	struct text text;
+	int fd;
+	bool inet = address->any.sa_family != AF_UNIX;
+	if (!connects && inherit_take_at(&passed, address, INHERIT_DATAGRAM)) {
+		return udp_adopt(udp, &passed);
+	}
+	if (connects || !broker->fd || !inet) {
+		return udp_socket(udp, address, connects);
+	}
+	text_fixed(&text, name, sizeof name);
+	text_add(&text, "udp:");
+	address_text(&text, address);
+	switch (broker_ask(broker, name, address->in.sin_port == 0, &fd)) {
+	case BROKER_HERE:
+		return fd;
+	case BROKER_OPEN:
+		fd = udp_socket(udp, address, false);
+		broker_keep(broker, fd);
+		return fd;
+	default:
+		return udp_socket(udp, address, false);
+	}
+}
+
 static int udp_socket_any(
 	struct arun_udp *udp, const struct addrinfo *list, bool connects) {
 	int fd = -ENOENT;
 	for (const struct addrinfo *at = list; at && fd < 0; at = at->ai_next) {
 		struct address address;
 		address_set(&address, at->ai_addr, at->ai_addrlen);
-		fd = udp_socket(udp, &address, connects);
+		fd = udp_socket_shared(udp, &address, connects);
 	}
 	return fd;
 }
@@ -193,7 +219,7 @@ static int udp_find(struct arun_udp *udp, const struct arun_site *site,
 	} else if (endpoint->kind == ENDPOINT_FD) {
 		*fd = udp_inherit(endpoint->fd);
 	} else if (endpoint->address.length) {
-		*fd = udp_socket(udp, &endpoint->address, opening->connects);
+		*fd = udp_socket_shared(udp, &endpoint->address, opening->connects);
 	} else {
 		struct arun_task *self = task_enter(site, opening->op);
 		int error = task_interrupted(sched_current, self);

@@ -60,6 +60,22 @@ def sockets_of_listen_are_shared():
 
 
 @claim
+def datagram_sockets_are_shared():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"udp:127.0.0.1:{port}"
+    for options in ((), ("-l", address)):
+        with group("-w", "2", *options, f"{plugin()}:datagrams", address) as process:
+            equal(ready(process), port)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.settimeout(60)
+                client.sendto(b"x", ("127.0.0.1", port))
+                contains(who(process), int(client.recv(64).split()[1]))
+            equal(process.stop(), (0, process.stdout, ""))
+
+
+@claim
 def twenty_rolling_restarts_lose_no_connection():
     with group("-w", "2", plugin(), ANY) as process:
         port, had = ready(process), 2
