@@ -117,12 +117,21 @@ static bool read_signals(struct group *group) {
 	return result;
 }
 
+/* As nohup(1) and a shell's "&" want it; blocked, it would be read all the same. */
+static bool stays_ignored(int signum) {
+	struct sigaction action;
+	return (signum == SIGINT || signum == SIGQUIT || signum == SIGHUP) &&
+	       sigaction(signum, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 static void open_signals(struct group *group) {
 	static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGQUIT, SIGCHLD};
 	sigset_t set;
 	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
-		sigaddset(&set, taken[i]);
+		if (!stays_ignored(taken[i])) {
+			sigaddset(&set, taken[i]);
+		}
 	}
 	signal(SIGCHLD, SIG_DFL);
 	sigprocmask(SIG_BLOCK, &set, &group->mask);

@@ -173,6 +173,22 @@ def the_signal_that_stops_it_decides_how_it_ends():
 
 
 @claim
+def what_nohup_has_ignored_stays_so():
+    def ignore():
+        for signum in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+            signal.signal(signum, signal.SIG_IGN)
+    with group("-w", "2", plugin(), ANY, preexec_fn=ignore) as process:
+        port = ready(process)
+        before = all_workers(process)
+        for signum in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1):
+            process.signal(signum)
+        process.until(lambda: process.stderr.count("end of dump") == 2, "both have dumped")
+        assert ask(port)
+        equal(all_workers(process), before)
+        equal(process.stop()[0], 0)
+
+
+@claim
 def workers_that_do_not_stop_are_ended_within_the_grace_time():
     not_sanitized("slow")
     with group("-w", "2", "-g", "0.3", plugin(), ANY) as process:
