@@ -10,7 +10,7 @@ import time
 from group import Load, all_workers, ask, descriptors, group, lines, plugin
 from load import not_sanitized
 from service import Manager
-from tap import arun, claim, contains, equal, main, until
+from tap import Skip, arun, claim, contains, equal, main, until
 
 ANY = "tcp:127.0.0.1:0"
 
@@ -265,6 +265,20 @@ def the_variable_counts_and_the_option_wins():
                               (("-w1",), {"ARUN_WORKERS": "x"}, 1)):
         done = arun(*words, said, env=env)
         equal((done.returncode, done.stdout), (0, "said\n" * count), done.stderr)
+
+
+@claim
+def ps_of_the_parent_shows_its_workers():
+    with group("-w", "2", plugin(), ANY) as process:
+        ready(process)
+        for command in (("ps",), ("tree",), ("ps", "-j")):
+            done = arun(*command, process.pid)
+            if "ptrace" in done.stderr:
+                raise Skip("this user may not read another process")
+            equal((done.returncode, done.stderr), (0, ""))
+            for pid in who(process):
+                contains(done.stdout, str(pid))
+        process.stop()
 
 
 @claim
