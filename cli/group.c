@@ -47,7 +47,8 @@ _Noreturn void group_fail(const char *what) {
 /* A stop of all. */
 void group_stop(struct group *group, int signum) {
 	double limit = group->now + group->options->grace + OVERTIME;
-	if (!group->over) {
+	bool again = group->over;
+	if (!again) {
 		manager_tell(&group->manager, "STOPPING=1\nSTATUS=stopping", -1);
 	}
 	group->over = true;
@@ -56,7 +57,11 @@ void group_stop(struct group *group, int signum) {
 	keeper_drop(&group->keeper, 0);
 	for (size_t i = 0; i < group->count; i++) {
 		struct worker *worker = &group->workers[i];
-		worker_stop(worker, signum, worker->limit ? worker->limit : limit);
+		/* One that is leaving has had its signal: a second one would force it. */
+		if (again || worker->state != WORKER_LEAVING) {
+			worker_stop(
+				worker, signum, worker->limit ? worker->limit : limit);
+		}
 	}
 }
 
@@ -262,8 +267,9 @@ static void on_failed_start(
 static void on_left(
 	struct group *group, const struct worker *worker, int status, const char *end) {
 	bool early = WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
-	if (group->over &&
-		!(early && group->stop != SIGINT && worker->beat == worker->started)) {
+	bool unready = group->stop != SIGINT && worker->beat == worker->started;
+	/* Where nobody asked for the stop, it is the failure of another that counts. */
+	if (group->over && !(early && (!group->stop || unready))) {
 		group_note_end(group, status);
 	} else if (!group->over && !early && status) {
 		say("worker %d, replaced, %s", (int)worker->pid, end);

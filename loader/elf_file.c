@@ -247,12 +247,9 @@ static bool power_of_two(uint64_t number) {
 	return number && !(number & (number - 1));
 }
 
-/* One PT_LOAD, after one that ended at address end. */
-static void check_load(struct elf_file *file, const Elf64_Phdr *load, uint64_t end) {
+/* One PT_LOAD. */
+static void check_load(struct elf_file *file, const Elf64_Phdr *load) {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	if (load->p_vaddr < end || !fits(load->p_vaddr, load->p_memsz, ELF_ADDRESS_END)) {
-		elf_odd(file, "its segments overlap or are out of order");
-	}
 	if (load->p_memsz < load->p_filesz) {
 		elf_odd(file, "a segment is larger in the file than in memory");
 	}
@@ -265,15 +262,26 @@ static void check_load(struct elf_file *file, const Elf64_Phdr *load, uint64_t e
 	}
 }
 
-static void check_loads(struct elf_file *file) {
+/*
+ * Segments that overlap are no oddity to be tried: what the dynamic linker maps over depends on what
+ * is there at the time.
+ */
+static int check_loads(struct elf_file *file, struct loader_error *error) {
 	uint64_t end = 0;
 	for (size_t i = 0; i < file->segment_count; i++) {
 		const Elf64_Phdr *load = &file->segments[i];
-		if (load->p_type == PT_LOAD) {
-			check_load(file, load, end);
-			end = load->p_vaddr + load->p_memsz;
+		if (load->p_type != PT_LOAD) {
+			continue;
 		}
+		if (load->p_vaddr < end ||
+			!fits(load->p_vaddr, load->p_memsz, ELF_ADDRESS_END)) {
+			return error_set(error, 126, file->path,
+				": is damaged: its segments overlap or are out of order");
+		}
+		check_load(file, load);
+		end = load->p_vaddr + load->p_memsz;
 	}
+	return 0;
 }
 
 /* Whole pages are made read-only: it may end behind its PT_LOAD, in the same page. */
@@ -327,11 +335,11 @@ int elf_open(const char *path, struct elf_file *file, struct loader_error *error
 		elf_finish(file);
 		return error_no_memory(error, path);
 	}
-	if (read_header(file, error) || read_segments(file, error)) {
+	if (read_header(file, error) || read_segments(file, error) ||
+		check_loads(file, error)) {
 		elf_finish(file);
 		return -1;
 	}
-	check_loads(file);
 	check_parts(file);
 	return 0;
 }

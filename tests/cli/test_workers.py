@@ -133,7 +133,7 @@ def one_that_crashes_again_and_again_waits_longer_each_time():
 def a_first_start_that_fails_ends_all_with_its_status():
     for words, status in ((("./no-such.so",), 127), ((plugin(to="fails.so").as_posix()
                           + ":fails", "/"), 1)):
-        done = arun("-w", "2", *words)
+        done = arun("-w", "1", *words)
         equal(done.returncode, status, done.stderr)
         contains(done.stderr, "arun: ")
 
