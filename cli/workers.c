@@ -62,19 +62,31 @@ static bool hear(struct group *group) {
 	return result;
 }
 
+/* What the worker had said and asked for before it died counts before its death: it may have
+ * done both since the others were heard. */
+static bool bury(struct group *group, pid_t pid, int status) {
+	bool result = hear(group);
+	struct worker *found = group->child ? NULL : group_find(group, pid);
+	if (found) {
+		struct worker worker = *found;
+		while (found->line.fd >= 0) {
+			keeper_serve(&group->keeper, &found->line);
+		}
+		*found = group->workers[--group->count];
+		group_on_end(group, &worker, status);
+	}
+	return result;
+}
+
 /* Also what nobody here made: as PID 1 it is the parent's to reap. */
-static void reap(struct group *group) {
+static bool reap(struct group *group) {
+	bool result = false;
 	int status;
 	pid_t pid;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		struct worker *found = group_find(group, pid);
-		if (found) {
-			struct worker worker = *found;
-			keeper_disconnect(&group->keeper, &found->line);
-			*found = group->workers[--group->count];
-			group_on_end(group, &worker, status);
-		}
+	while (!group->child && (pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		result = bury(group, pid, status);
 	}
+	return result;
 }
 
 /* Signals --------------------------------------------------------------------------- */
@@ -226,6 +238,10 @@ static void serve_lines(struct group *group) {
 			keeper_serve(&group->keeper, &group->workers[i].line);
 		}
 	}
+}
+
+/* Those who asked while another was opening a socket, which may have died over it. */
+static void answer_lines(struct group *group) {
 	for (size_t i = 0; i < group->count; i++) {
 		keeper_answer(&group->keeper, &group->workers[i].line);
 	}
@@ -266,7 +282,10 @@ static bool act(struct group *group) {
 		result = read_signals(group);
 	}
 	if (!group->child) {
-		reap(group);
+		result = reap(group);
+	}
+	if (!group->child) {
+		answer_lines(group);
 	}
 	if (!group->child && !group->over && is_settled(group) &&
 		!group_has(group, WORKER_LEAVING)) {

@@ -133,7 +133,7 @@ def one_that_crashes_again_and_again_waits_longer_each_time():
 def a_first_start_that_fails_ends_all_with_its_status():
     for words, status in ((("./no-such.so",), 127), ((plugin(to="fails.so").as_posix()
                           + ":fails", "/"), 1)):
-        done = arun("-w", "1", *words)
+        done = arun("-w", "2", *words)
         equal(done.returncode, status, done.stderr)
         contains(done.stderr, "arun: ")
 
@@ -141,6 +141,15 @@ def a_first_start_that_fails_ends_all_with_its_status():
 @claim
 def a_main_that_ends_well_is_not_started_again():
     equal(arun("-w", "2", f"{plugin()}:returns").returncode, 0)
+
+
+@claim
+def a_main_that_fails_has_started_and_is_started_again():
+    with group("-w", "2", f"{plugin()}:returns", "3") as process:
+        process.until(lambda: process.stderr.count("another starts in 200 ms") == 2,
+                      "both were started twice")
+        contains(process.stderr, "ended with status 3; another starts in 100 ms")
+        equal(process.stop()[0], 0)
 
 
 @claim
