@@ -21,6 +21,10 @@ struct posts {
 	struct post *first, **last;
 };
 
+/* How many are called in a turn of the loop. Without a bound, a thread that posts faster than
+ * its posts are called would have the turns grow without end, and all else starve. */
+enum { POST_BATCH = 256 };
+
 /* In place of a stack: it is shut. */
 static struct post post_none;
 
@@ -155,12 +159,15 @@ void post_deliver(struct loop *loop) {
 		return;
 	}
 	post_take_open(posts);
-	struct post *post;
-	while ((post = post_next(posts))) {
+	for (int left = POST_BATCH; left && posts->first; left--) {
+		struct post *post = post_next(posts);
 		void (*fn)(void *) = post->fn;
 		void *arg = post->arg;
 		free(post);
 		fn(arg);
+	}
+	if (posts->first) {
+		loop_wakeup(loop);
 	}
 }
 

@@ -19,7 +19,8 @@ int post_init(struct loop *loop, bool process);
 void post_shut(struct loop *loop);
 void post_finish(struct loop *loop);
 
-/* Runs what was posted. In the loop, after loop_wakeup(). */
+/* Runs what was posted, or a part of it, and then wakes the loop again. In the loop, after
+ * loop_wakeup(). */
 void post_deliver(struct loop *loop);
 
 /* Whether something is to be delivered. */

@@ -234,6 +234,19 @@ CLAIM(a_post_from_a_task_is_called_in_the_loop) {
 	}
 }
 
+CLAIM(many_posts_at_once_leave_turns_to_tasks) {
+	for (int i = 0; i < 100000; i++) {
+		ck_assert_int_eq(arun_post(count_post, &three), 0);
+	}
+	int most = 0;
+	while (posted < 300000) {
+		int before = posted;
+		let_others_run(1);
+		most = posted - before > most ? posted - before : most;
+	}
+	ck_assert_int_lt(most, 3 * 1000);
+}
+
 static void *post_once(void *arg) {
 	ck_assert_int_eq(arun_post(count_post, arg), 0);
 	return NULL;
@@ -422,6 +435,7 @@ Suite *suite(void) {
 	TCase *post = tcase_create("post");
 	tcase_set_timeout(post, 120);
 	tcase_add_test(post, a_post_from_a_task_is_called_in_the_loop);
+	tcase_add_test(post, many_posts_at_once_leave_turns_to_tasks);
 	tcase_add_test(
 		post, a_post_from_a_thread_wakes_a_loop_that_has_nothing_else_to_do);
 	tcase_add_test(post, a_post_without_a_run_is_ESHUTDOWN);
