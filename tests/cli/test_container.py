@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """arun as process 1 of a namespace of processes."""
+import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 
 from service import plugin
@@ -38,7 +40,7 @@ def orphans_are_reaped_and_its_own_children_left():
     first, = children(process.pid)
     assert len(children(first)) > 1, "there are orphans"
     until(lambda: list(children(first).values()) == ["Z"], "only the child that nobody has waited for")
-    subprocess.run(["kill", "-TERM", first], check=True)
+    os.kill(int(first), signal.SIGTERM)
     out, errors = process.communicate(timeout=DEADLINE)
     equal((process.returncode, out, errors), (0, "status 7\n", ""))
 

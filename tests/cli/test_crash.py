@@ -13,6 +13,7 @@ import tempfile
 
 import schema
 from faults import BUILD, FIXTURES, FOLDER, SANITIZED, Running, fixture, site
+from needs import lacking
 from plugins import FLAGS
 from tap import Skip, arun, claim, contains, equal, main, run
 
@@ -162,13 +163,24 @@ def a_plugin_that_was_written_over_while_it_ran_is_told_of():
     contains(stderr, "arun: faults.so changed on disk while it ran\n")
 
 
+def sanitizer():
+    """What builds with AddressSanitizer, and the library of it that arun is to load: $CC, or gcc,
+    as a clang may have come without its own."""
+    for compiler, flags, name in (
+            (os.environ["CC"], "-shared-libasan", f"libclang_rt.asan-{os.uname().machine}.so"),
+            (os.environ["CC"], "-shared", "libasan.so"), ("gcc", "-shared", "libasan.so")):
+        command = shlex.split(compiler)
+        library = run(*command, f"-print-file-name={name}").stdout.strip()
+        # clang finds gcc's.
+        if os.path.isabs(library) and ("clang_rt" in name) == ("clang" in command[-1]):
+            return [*command, flags], library
+    return lacking("no compiler has its AddressSanitizer")
+
+
 @claim
 def a_sanitizer_that_ends_the_process_is_followed_by_the_task():
     not_sanitized()
-    compiler = shlex.split(os.environ["CC"])
-    library = run(*compiler, "-print-file-name=libasan.so").stdout.strip()
-    if not os.path.isabs(library):
-        raise Skip("no libasan.so")
+    compiler, library = sanitizer()
     plugin = pathlib.Path(FOLDER.name, "freed.so")
     done = run(*compiler, *FLAGS, "-g", "-fsanitize=address", "-I" + os.environ["ARUN_INCLUDE"],
                "-w", "-o", plugin, "faults.c", cwd=FIXTURES)
