@@ -105,7 +105,11 @@
 	X(GROUP_OBJECT, "group.object", 0)                                               \
 	X(GROUP_WAITING, "group.waiting", 1)                                             \
 	X(GROUP_RUNNING, "group.running", 4)                                             \
-	X(GROUP_ENDED, "group.ended", 4)
+	X(GROUP_ENDED, "group.ended", 4)                                                 \
+	X(WATCHER, "watcher.", 0)                                                        \
+	X(WATCHER_OBJECT, "watcher.object", 0)                                           \
+	X(WATCHER_NAME, "watcher.name", 8)                                               \
+	X(WATCHER_FD, "watcher.fd", 4)
 /* clang-format on */
 
 #define FIELDS_NAME(name, text, size) FIELD_##name,

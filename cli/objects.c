@@ -213,6 +213,12 @@ static void read_group(struct reader *reader, struct dump_object *object) {
 		(unsigned long long)number(reader, FIELD_GROUP_ENDED));
 }
 
+static void read_watcher(struct reader *reader, struct dump_object *object) {
+	object->name = constant(reader, FIELD_WATCHER_NAME);
+	object->fd = (int)number(reader, FIELD_WATCHER_FD);
+	object->state = "active";
+}
+
 static const struct shape shapes[] = {
 	{"task", FIELD_TASK, FIELD_TASK_OBJECT, read_task},
 	{"failed", FIELD_TASK, FIELD_TASK_OBJECT, read_failed},
@@ -223,6 +229,7 @@ static const struct shape shapes[] = {
 	{"process", FIELD_PROCESS, FIELD_PROCESS_OBJECT, read_process},
 	{"datagram", FIELD_DATAGRAM, FIELD_DATAGRAM_OBJECT, read_datagram},
 	{"group", FIELD_GROUP, FIELD_GROUP_OBJECT, read_group},
+	{"watcher", FIELD_WATCHER, FIELD_WATCHER_OBJECT, read_watcher},
 };
 
 static const struct shape *shape_of(const struct dump_kind *kind) {

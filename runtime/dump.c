@@ -108,6 +108,9 @@ static void add_item(struct text *out, const struct scene *scene,
 	if (notes && item->closeup.has_task) {
 		notes_add_task(out, notes, &item->closeup);
 	}
+	if (notes && !group->site) {
+		notes_add_made(out, notes, &item->closeup);
+	}
 }
 
 static void add_group(struct text *out, const struct scene *scene,

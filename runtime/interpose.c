@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * interpose - the C library's calls that make descriptors, so that --debug knows the line.
+ * interpose - the C library's calls that make descriptors, and libev's that start watchers, so
+ * that --debug knows the line.
  *
  * Design notes. These are in the program arun alone: what it exports is found before the C
  * library's, by the plugin and by every library. Without --debug each is a branch and a
- * call. The C library's own function is looked up at the first call of each, as libraries
- * call these before anything of arun has run.
+ * call. The library's own function is looked up at the first call of each, as libraries call
+ * these before anything of arun has run.
  */
 /* Each name is to be the one that is written here. */
 #undef _FILE_OFFSET_BITS
@@ -13,6 +14,7 @@
 #undef _FORTIFY_SOURCE
 
 #include "opened.h"
+#include "watcher.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -309,3 +311,37 @@ int fclose(FILE *file) {
 	}
 	return next(file);
 }
+
+/* Watchers
+ * ------------------------------------------------------------------------------------------
+ */
+
+/* As <ev.h>, which the loop alone sees, has them. One that has stopped by itself, unseen, may be
+ * started again: so each is looked at before as well. */
+#define WATCHER(type, call)                                                              \
+	void type##_##call(struct ev_loop *ev, void *watcher);                           \
+	void type##_##call(struct ev_loop *ev, void *watcher) {                          \
+		NEXT(type##_##call);                                                     \
+		const void *caller = __builtin_return_address(0);                        \
+		watcher_note(ev, watcher, #type, caller, found_);                        \
+		next(ev, watcher);                                                       \
+		watcher_note(ev, watcher, #type, caller, found_);                        \
+	}
+
+#define WATCHERS(type) WATCHER(type, start) WATCHER(type, stop)
+
+WATCHERS(ev_io)
+WATCHERS(ev_timer)
+WATCHER(ev_timer, again)
+WATCHERS(ev_periodic)
+WATCHER(ev_periodic, again)
+WATCHERS(ev_signal)
+WATCHERS(ev_child)
+WATCHERS(ev_stat)
+WATCHERS(ev_idle)
+WATCHERS(ev_prepare)
+WATCHERS(ev_check)
+WATCHERS(ev_embed)
+WATCHERS(ev_fork)
+WATCHERS(ev_cleanup)
+WATCHERS(ev_async)

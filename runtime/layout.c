@@ -7,6 +7,7 @@
 #include "process.h"
 #include "timer.h"
 #include "udp.h"
+#include "watcher.h"
 
 /* clang-format off */
 #define SIZE_OF(type, member) (uint32_t)sizeof(((type *)NULL)->member)
@@ -23,6 +24,7 @@
 #define PROCESS(member)      {"process." #member, PLACE(struct arun_process, member)}
 #define UDP(name, member)    {"datagram." name, PLACE(struct arun_udp, member)}
 #define GROUP(member)        {"group." #member, PLACE(struct group, member)}
+#define WATCHER(member)      {"watcher." #member, PLACE(struct watcher, member)}
 #define CONSTANT(name)       {#name, name, 0}
 
 const struct layout arun_layout = {
@@ -77,6 +79,7 @@ const struct layout arun_layout = {
 		UDP("received", received), UDP("sent", sent),
 		STRUCT("group", struct group),
 		GROUP(object), GROUP(parent), GROUP(waiting), GROUP(running), GROUP(ended),
+		STRUCT("watcher", struct watcher), WATCHER(object), WATCHER(name), WATCHER(fd),
 	},
 };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "loop.h"
 
+#include "peek.h"
+
 #include <ev.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -254,6 +256,17 @@ unsigned loop_foreign(struct loop *loop) {
 	int active = ev_run(loop->ev, EVRUN_NOWAIT);
 	ev_set_invoke_pending_cb(loop->ev, ev_invoke_pending);
 	return active > (int)loop->counted ? (unsigned)active - loop->counted : 0;
+}
+
+bool loop_watcher_active(const void *watcher) {
+	const struct ev_watcher *any = watcher;
+	int active;
+	return peek(&active, &any->active, sizeof active) && active;
+}
+
+int loop_watcher_fd(const void *watcher) {
+	const struct ev_io *io = watcher;
+	return io->fd;
 }
 
 struct ev_loop *arun_loop(void) {

@@ -19,18 +19,20 @@ struct notify;
 struct pool;
 struct posts;
 struct tls_run;
+struct watcher_notes;
 
 struct loop {
 	struct sched sched;
 	struct poller poller;
 	struct ev_loop *ev;
 	struct loop_watchers *watchers;
-	struct pool *pool;   /* pool.h; NULL until it is used */
-	struct tls_run *tls; /* tls.h; NULL until it is used */
-	struct posts *posts; /* post.h; NULL: it takes none */
-	bool owned;          /* ev is ours */
-	bool quit;           /* loop_run() is to return */
-	unsigned counted;    /* active watchers of the runtime that libev counts */
+	struct pool *pool;             /* pool.h; NULL until it is used */
+	struct tls_run *tls;           /* tls.h; NULL until it is used */
+	struct posts *posts;           /* post.h; NULL: it takes none */
+	struct watcher_notes *foreign; /* watcher.h; NULL: it notes none */
+	bool owned;                    /* ev is ours */
+	bool quit;                     /* loop_run() is to return */
+	unsigned counted; /* active watchers of the runtime that libev counts */
 	unsigned pending; /* what will wake the loop by itself: jobs, a server that waits
 			      for its stop */
 	/* Called in the loop after loop_wakeup(). */
@@ -63,6 +65,13 @@ void loop_wakeup(struct loop *loop);
  * callback of libev. 0 in a loop of the host's, where they may be the host's own.
  */
 unsigned loop_foreign(struct loop *loop);
+
+/* Whether libev has this watcher as active; not where it cannot be read any more.
+ * Async-signal-safe. */
+bool loop_watcher_active(const void *watcher);
+
+/* The descriptor of an ev_io. */
+int loop_watcher_fd(const void *watcher);
 
 /* The monotonic clock, read now. */
 double loop_clock(void);

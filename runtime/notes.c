@@ -239,13 +239,19 @@ static void add_opened(
 	text_add(out, "\n");
 }
 
-/* One call, whose place is in the line above already, tells nothing. */
-static void add_made(struct text *out, const struct notes *notes,
-	const struct snapshot_group *group, const struct calls *calls) {
-	if (calls && calls->count > (group->site || group->kind == &rawfd_kind)) {
+void notes_add_made(
+	struct text *out, const struct notes *notes, const struct closeup *closeup) {
+	if (closeup->made && closeup->made->count) {
 		text_add(out, "      = made by: ");
-		add_calls(out, notes, calls, "");
+		add_calls(out, notes, closeup->made, "");
 	}
+}
+
+/* One call, whose place is in the line above already, tells nothing. */
+static bool tells_more(
+	const struct snapshot_group *group, const struct closeup *closeup) {
+	bool placed = group->site || group->kind == &rawfd_kind;
+	return closeup->made && closeup->made->count > placed;
 }
 
 void notes_add(struct text *out, const struct snapshot *snapshot,
@@ -265,7 +271,9 @@ void notes_add(struct text *out, const struct snapshot *snapshot,
 		notes_add_task(out, notes, closeup);
 		add_used(out, closeup);
 	}
-	add_made(out, notes, group, closeup->made);
+	if (tells_more(group, closeup)) {
+		notes_add_made(out, notes, closeup);
+	}
 	text_add(out, "      = help: %s\n", group->kind->help);
 	if (item->outcome) {
 		text_add(out, "      = end: arun %s %s\n", item->outcome,

@@ -53,6 +53,10 @@ void notes_add(struct text *out, const struct snapshot *snapshot,
 void notes_add_task(
 	struct text *out, const struct notes *notes, const struct closeup *closeup);
 
+/* Appends the calls that made an object, a line, where they are known. */
+void notes_add_made(
+	struct text *out, const struct notes *notes, const struct closeup *closeup);
+
 /* Appends a line that says what would have told more; "" where nothing would. */
 void notes_add_missing(struct text *out, const struct notes *notes);
 

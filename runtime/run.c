@@ -6,6 +6,7 @@
 #include "opened.h"
 #include "post.h"
 #include "stop.h"
+#include "watcher.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -253,6 +254,7 @@ static void run_debug(struct run *run, const arun_options *options) {
 	notes_init(&run->notes, &run->trace, run->report.plugin, options->plugin_path);
 	sched_measure(&run->loop.sched);
 	opened_start();
+	watcher_notes_begin(&run->loop);
 	registry->origins = origins_create();
 	registry->notes = &run->notes;
 }
@@ -264,6 +266,7 @@ static void run_debug_end(struct run *run) {
 		origins_destroy(registry->origins);
 		registry->origins = NULL;
 		opened_stop();
+		watcher_notes_finish(&run->loop);
 		notes_finish(&run->notes);
 	}
 }

@@ -38,12 +38,15 @@ static size_t hash_of(uint64_t key) {
 
 static size_t hash_object(const struct object *object) {
 	uint64_t owner = object->owner ? object->owner->id : 0;
-	return hash_of((uint64_t)(uintptr_t)object->site ^ owner << 20 ^
+	const void *place =
+		object->site ? (const void *)object->site : (const void *)object->made;
+	return hash_of((uint64_t)(uintptr_t)place ^ owner << 20 ^
 		       (uint64_t)object->kind->index << 56);
 }
 
 static bool group_fits(const struct snapshot_group *group, const struct object *object) {
 	return group->kind == object->kind && group->site == object->site &&
+	       (group->site || group->made == object->made) &&
 	       group->owner == (object->owner ? object->owner->id : 0);
 }
 
@@ -69,6 +72,7 @@ static struct snapshot_group *group_of_object(
 		memory->hash[at] = (uint16_t)snapshot->groups;
 		group->kind = object->kind;
 		group->site = object->site;
+		group->made = object->made;
 		group->owner = object->owner ? object->owner->id : 0;
 		group->alike = true;
 		group->told = true;
@@ -322,6 +326,7 @@ static void snapshot_see_fd(void *context, int fd) {
 		struct snapshot_group *group = &memory->groups[snapshot->groups];
 		group->kind = &rawfd_kind;
 		group->site = NULL;
+		group->made = NULL;
 		group->owner = 0;
 		group->told = group->alike = false;
 		group->count = group->kept = 1;

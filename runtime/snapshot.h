@@ -49,7 +49,8 @@ struct snapshot_item {
 struct snapshot_group {
 	const struct kind *kind;
 	const struct arun_site *site;
-	uint64_t owner; /* its id; 0: the run */
+	const struct calls *made; /* the calls that made them, where there is no site */
+	uint64_t owner;           /* its id; 0: the run */
 	const struct kind *owner_kind;
 	const char *owner_name;
 	uint64_t count;                             /* of objects */

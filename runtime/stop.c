@@ -380,7 +380,7 @@ static void drive_snapshot(struct run *run) {
 		child_list(&run->children, &run->loop.sched.registry);
 		watcher_list(&watchers, &run->loop);
 		stop_snapshot(run);
-		watcher_unlist(&watchers);
+		watcher_unlist(&watchers, &run->loop);
 		child_unlist(&run->children);
 	}
 }

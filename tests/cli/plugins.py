@@ -16,10 +16,10 @@ BUILD = pathlib.Path(os.environ["ARUN_BUILD"])
 FLAGS = "-shared -fPIC -Wall -Wextra -Wpedantic -Werror".split()
 
 
-def build(folder, source):
+def build(folder, source, *flags):
     """Builds a plugin with the public header alone, and returns its path."""
     plugin = pathlib.Path(folder) / (source.stem + ".so")
-    done = run(*shlex.split(os.environ["CC"]), *FLAGS, "-I" + os.environ["ARUN_INCLUDE"],
+    done = run(*shlex.split(os.environ["CC"]), *FLAGS, *flags, "-I" + os.environ["ARUN_INCLUDE"],
                "-o", plugin, source.name, cwd=source.parent)
     equal((done.returncode, done.stderr), (0, ""), f"building {source.name}")
     return plugin
