@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* echo_arun - the echo server as a plugin. Prints its port. */
+/*
+ * echo_arun - the echo server as a plugin. Prints its port.
+ *
+ *	arun ./echo_arun.so [CERTIFICATE]
+ */
 #include <arun.h>
 
 #include <string.h>
@@ -17,15 +21,20 @@ static int echo(arun_conn *conn, void *arg) {
 }
 
 static int serve(int argc, char **argv) {
-	(void)argc;
-	(void)argv;
-	arun_server *server = arun_listen("tcp:127.0.0.1:0", echo, NULL);
+	arun_listen_options options = {.tls = NULL};
+	if (argc > 1 && !(options.tls = arun_tls_server(argv[1], NULL))) {
+		return -1;
+	}
+	arun_server *server = arun_listen_with("tcp:127.0.0.1:0", echo, NULL, &options);
 	if (!server) {
+		arun_tls_free(options.tls);
 		return -1;
 	}
 	printf("%s\n", strrchr(arun_server_address(server), ':') + 1);
 	fflush(stdout);
 	arun_yield();
-	return arun_server_close(server);
+	int status = arun_server_close(server);
+	arun_tls_free(options.tls);
+	return status;
 }
 ARUN_SERVER(serve)

@@ -1,34 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * loadgen - a load for echo servers on loopback: each connection sends a message, waits until all of it
- * is back, and sends the next.
+ * is back, and sends the next; or (SERVER_PID is followed by "close") closes, and another takes its place.
  *
- *	loadgen PORT CONNECTIONS SECONDS SERVER_PID
+ *	loadgen PORT CONNECTIONS SECONDS SERVER_PID [close]
  *
  * Prints: requests a second, nanoseconds of the server's processor time a request, the
  * 50th and the 99th percentile of the time to the answer in microseconds, the connections
  * that broke, and the requests with those of the warm-up.
  */
-#include <arpa/inet.h>
-#include <errno.h>
+#include "dial.h"
+#include "transport.h"
+
+#include <dirent.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { SIZE = 64, BATCH = 512, STEPS = 32, SLOTS = 64 * STEPS };
 
 struct conn {
 	int fd, sent, got;
 	uint64_t start;
+	transport transport;
 };
 
 /* What was seen since the warm-up. */
@@ -36,8 +33,12 @@ static struct { uint64_t slots[SLOTS], requests, broken; } seen;
 
 static const uint64_t WARM_UP = 200000000, SECOND = 1000000000;
 static char message[SIZE], answer[SIZE];
+static const char *port;
+static int set;
+static unsigned dialled;
 static size_t open_conns;
-static bool over; /* nothing more is asked */
+static bool closes; /* after each answer */
+static bool over;   /* nothing more is asked */
 
 static uint64_t now_ns(void) {
 	struct timespec now;
@@ -73,10 +74,9 @@ static double percentile(double part) {
 	return 0;
 }
 
-/* Processor time of a process of one thread, in nanoseconds. */
-static uint64_t cpu_ns(const char *pid) {
-	char path[64], text[64] = "";
-	snprintf(path, sizeof path, "/proc/%s/schedstat", pid);
+static uint64_t thread_cpu_ns(const char *pid, const char *thread) {
+	char path[96], text[64] = "";
+	snprintf(path, sizeof path, "/proc/%.20s/task/%.20s/schedstat", pid, thread);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || read(fd, text, sizeof text - 1) < 0) {
 		perror(path);
@@ -85,25 +85,37 @@ static uint64_t cpu_ns(const char *pid) {
 	return strtoull(text, NULL, 10);
 }
 
-static void dial(int set, struct conn *conn, const char *port) {
-	struct sockaddr_in address = {.sin_family = AF_INET,
-		.sin_port = htons((uint16_t)atoi(port)),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+/* Processor time of a process, in nanoseconds. */
+static uint64_t cpu_ns(const char *pid) {
+	char path[64];
+	uint64_t sum = 0;
+	struct dirent *entry;
+	snprintf(path, sizeof path, "/proc/%.20s/task", pid);
+	DIR *threads = opendir(path);
+	while (threads && (entry = readdir(threads))) {
+		sum += entry->d_name[0] == '.' ? 0 : thread_cpu_ns(pid, entry->d_name);
+	}
+	if (threads) {
+		closedir(threads);
+	}
+	return sum;
+}
+
+static void begin(struct conn *conn) {
 	struct epoll_event event = {
 		.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = conn};
-	int one = 1;
-	conn->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (conn->fd < 0 || epoll_ctl(set, EPOLL_CTL_ADD, conn->fd, &event) < 0 ||
-		(connect(conn->fd, (struct sockaddr *)&address, sizeof address) < 0 &&
-			errno != EINPROGRESS)) {
+	*conn = (struct conn){.fd = dial(port, dialled++, SOCK_NONBLOCK)};
+	if (conn->fd < 0 || epoll_ctl(set, EPOLL_CTL_ADD, conn->fd, &event) < 0) {
 		perror("connect");
 		exit(1);
 	}
-	setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	conn->transport = transport_open(conn->fd);
+	conn->start = closes ? now_ns() : 0;
 	open_conns++;
 }
 
 static void hang_up(struct conn *conn) {
+	transport_close(conn->transport);
 	close(conn->fd);
 	conn->fd = -1;
 	open_conns--;
@@ -116,8 +128,8 @@ static void lost(struct conn *conn) {
 
 static void send_message(struct conn *conn) {
 	while (conn->sent < SIZE) {
-		ssize_t n = send(
-			conn->fd, message, (size_t)(SIZE - conn->sent), MSG_NOSIGNAL);
+		ssize_t n = transport_send(
+			conn->transport, conn->fd, message, (size_t)(SIZE - conn->sent));
 		if (n < 0 && errno != EAGAIN) {
 			lost(conn);
 		}
@@ -135,21 +147,26 @@ static void answered(struct conn *conn) {
 	seen.requests++;
 	conn->sent = conn->got = 0;
 	conn->start = now;
-	if (over) {
+	if (over || closes) {
 		hang_up(conn);
-	} else {
+	}
+	if (!over && closes) {
+		begin(conn);
+	} else if (!over) {
 		send_message(conn);
 	}
 }
 
 static void on_event(struct conn *conn, uint32_t events) {
-	if (conn->fd >= 0 && conn->sent < SIZE && (events & EPOLLOUT)) {
+	/* TLS may have to read before it can write. */
+	if (conn->fd >= 0 && conn->sent < SIZE) {
 		conn->start = conn->start ? conn->start : now_ns();
 		send_message(conn);
 	}
 	/* A message of which all has come back takes no further look: the next event will. */
 	while (conn->fd >= 0 && (events & EPOLLIN) && conn->got < SIZE) {
-		ssize_t n = recv(conn->fd, answer, (size_t)(SIZE - conn->got), 0);
+		ssize_t n = transport_recv(
+			conn->transport, conn->fd, answer, (size_t)(SIZE - conn->got));
 		if (n == 0 || (n < 0 && errno != EAGAIN)) {
 			lost(conn);
 		}
@@ -164,7 +181,7 @@ static void on_event(struct conn *conn, uint32_t events) {
 	}
 }
 
-static void turn(int set) {
+static void turn(void) {
 	static struct epoll_event events[BATCH];
 	int count = epoll_wait(set, events, BATCH, 100);
 	for (int i = 0; i < count; i++) {
@@ -172,32 +189,47 @@ static void turn(int set) {
 	}
 }
 
-static void turn_until(int set, uint64_t end) {
+static void turn_until(uint64_t end) {
 	while (now_ns() < end) {
-		turn(set);
+		turn();
+	}
+}
+
+static void begin_all(struct conn *conns, size_t count) {
+	set = epoll_create1(EPOLL_CLOEXEC);
+	for (size_t i = 0; i < count; i++) {
+		begin(&conns[i]);
+		if (i % 64 == 63) {
+			turn();
+		}
+	}
+}
+
+/* A connection closed with an answer under way would be reset. */
+static void end_all(void) {
+	over = true;
+	for (uint64_t end = now_ns() + SECOND; open_conns && now_ns() < end;) {
+		turn();
 	}
 }
 
 int main(int argc, char **argv) {
-	if (argc != 5) {
-		fprintf(stderr, "usage: loadgen PORT CONNECTIONS SECONDS SERVER_PID\n");
+	if (argc < 5) {
+		fprintf(stderr,
+			"usage: loadgen PORT CONNECTIONS SECONDS SERVER_PID [close]\n");
 		return 2;
 	}
 	size_t count = (size_t)atol(argv[2]);
 	struct conn *conns = calloc(count, sizeof *conns);
-	int set = epoll_create1(EPOLL_CLOEXEC);
+	port = argv[1];
+	closes = argc > 5;
 	memset(message, 'x', sizeof message);
-	for (size_t i = 0; i < count; i++) {
-		dial(set, &conns[i], argv[1]);
-		if (i % 64 == 63) {
-			turn(set);
-		}
-	}
-	turn_until(set, now_ns() + WARM_UP);
+	begin_all(conns, count);
+	turn_until(now_ns() + WARM_UP);
 	uint64_t warm = seen.requests;
 	memset(&seen, 0, sizeof seen);
 	uint64_t start = now_ns(), cpu = cpu_ns(argv[4]);
-	turn_until(set, start + (uint64_t)(atof(argv[3]) * (double)SECOND));
+	turn_until(start + (uint64_t)(atof(argv[3]) * (double)SECOND));
 	cpu = cpu_ns(argv[4]) - cpu;
 	double requests = seen.requests ? (double)seen.requests : 1;
 	printf("%.0f %.0f %.1f %.1f %lu %lu\n",
@@ -205,10 +237,7 @@ int main(int argc, char **argv) {
 		percentile(0.5), percentile(0.99), (unsigned long)seen.broken,
 		(unsigned long)(warm + seen.requests));
 	fflush(stdout);
-	over = true; /* a connection closed with an answer under way would be reset */
-	for (uint64_t end = now_ns() + SECOND; open_conns && now_ns() < end;) {
-		turn(set);
-	}
+	end_all();
 	free(conns);
 	return 0;
 }

@@ -1,77 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tasks - what switches, spawns, generators and idle tasks cost.
+ * tasks - what switches, spawns, channels, generators and idle tasks cost.
  *
- *	tasks [-d] NAME COUNT [ROUNDS]
+ *	arun ./tasks.so NAME COUNT [ROUNDS]
  *
- * Prints a line a round: nanoseconds of processor time an operation; for "idle" the bytes a task. The
- * names that begin with "bare_" are the peers: the same without a runtime.
+ * As measure.h has it; "idle" prints the bytes of a task, its mappings, and the nanoseconds of processor
+ * time that it took to make one.
  */
-#include "context.h"
+#include "measure.h"
+#include "memory.h"
 
 #include <arun.h>
 
-#include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
-
-enum { BATCH = 1000, CROWD = 100000, BARE_STACK = 64 * 1024 };
+enum { BATCH = 1000, CROWD = 100000 };
 
 static volatile long sink;
+static bool over;
 
 static int child(void *arg) {
 	sink = sink + (long)(arg != NULL);
 	return 0;
 }
-
-/* The bare switch ------------------------------------------------------------------------------- */
-
-static void *bare_main, *bare_other;
-static char bare_stack[BARE_STACK] __attribute__((aligned(16)));
-
-static void bare_forever(void *arg) {
-	(void)arg;
-	for (;;) {
-		context_switch(&bare_other, bare_main, 0);
-	}
-}
-
-static void bare_once(void *arg) {
-	child(arg);
-	context_switch(&bare_other, bare_main, 0);
-}
-
-static void bare_switch(long count) {
-	bare_other = context_make(bare_stack + BARE_STACK, bare_forever, NULL);
-	while (count--) {
-		context_switch(&bare_main, bare_other, 0);
-	}
-}
-
-static void bare_spawn(long count) {
-	while (count--) {
-		bare_other = context_make(bare_stack + BARE_STACK, bare_once, NULL);
-		context_switch(&bare_main, bare_other, 0);
-	}
-}
-
-static void *thread(void *arg) {
-	child(arg);
-	return NULL;
-}
-
-static void bare_thread(long count) {
-	pthread_t id;
-	while (count-- && pthread_create(&id, NULL, thread, NULL) == 0) {
-		pthread_join(id, NULL);
-	}
-}
-
-/* Tasks ----------------------------------------------------------------------------------------- */
-
-static bool over;
 
 static int yields(void *arg) {
 	(void)arg;
@@ -90,13 +39,6 @@ static void yield_pair(long count) {
 	}
 	over = true;
 	arun_join(other, NULL);
-}
-
-static int yields_often(void *arg) {
-	for (long i = *(long *)arg; i > 0; i--) {
-		arun_sleep(0);
-	}
-	return 0;
 }
 
 static void spawn_join(long count) {
@@ -134,83 +76,99 @@ static void generator(long count) {
 	arun_gen_close(gen);
 }
 
-/* Measures ---------------------------------------------------------------------------------------- */
-
-static double cpu_ns(void) {
-	struct timespec now;
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+/* From hand to hand, there and back. */
+static int answers(void *arg) {
+	arun_chan **chans = arg;
+	long item;
+	while (arun_chan_recv(chans[0], &item) > 0) {
+		arun_chan_send(chans[1], &item);
+	}
+	return 0;
 }
 
-static const struct bench {
-	const char *name;
-	void (*fn)(long count);
-} benches[] = {
-	{"bare_switch", bare_switch},
-	{"bare_spawn", bare_spawn},
-	{"bare_thread", bare_thread},
+static void channel(long count) {
+	arun_chan *chans[2] = {
+		arun_chan_new(0, sizeof(long)), arun_chan_new(0, sizeof(long))};
+	arun_task *other = arun_spawn(answers, chans);
+	for (long item = 0; item < count; item++) {
+		long back;
+		arun_chan_send(chans[0], &item);
+		arun_chan_recv(chans[1], &back);
+	}
+	arun_chan_close(chans[0]);
+	arun_join(other, NULL);
+	arun_chan_free(chans[0]);
+	arun_chan_free(chans[1]);
+}
+
+static const struct bench benches[] = {
 	{"yield", yield_pair},
 	{"spawn", spawn_join},
 	{"batch", spawn_batch},
 	{"generator", generator},
+	{"channel", channel},
 };
 
-static int measure(const struct bench *bench, long count, int rounds) {
-	bench->fn(rounds > 1 ? count / 10 + 1 : 0);
+/* Many tasks that all yield: what a switch costs where caches no longer help. ------------------- */
+
+static int waits_then_yields(void *arg) {
+	arun_event_wait(arg);
+	return yields(NULL);
+}
+
+/* Each yield here lets every other task yield once. */
+static void crowd_round(long count) {
+	for (; count > 0; count -= CROWD) {
+		arun_sleep(0);
+	}
+}
+
+/* They are woken, and so run ever after, in an order that no prefetcher knows. */
+static int measure_crowd(long count, int rounds) {
+	static arun_task *tasks[CROWD];
+	static arun_event gates[CROWD];
+	static long order[CROWD];
+	over = false;
+	measure_shuffle(order, CROWD);
+	for (long i = 0; i < CROWD; i++) {
+		tasks[i] = arun_spawn(waits_then_yields, &gates[i]);
+	}
+	arun_sleep(0);
+	for (long i = 0; i < CROWD; i++) {
+		arun_event_set(&gates[order[i]]);
+	}
+	crowd_round(2L * CROWD);
 	for (int i = 0; i < rounds; i++) {
-		double start = cpu_ns();
-		bench->fn(count);
-		printf("%.2f\n", (cpu_ns() - start) / (double)count);
+		measure_round(crowd_round, count);
+	}
+	over = true;
+	for (long i = 0; i < CROWD; i++) {
+		arun_join(tasks[i], NULL);
 	}
 	return 0;
 }
 
-/* Many tasks that all yield: what a switch costs where caches no longer help. */
-static int measure_crowd(long count) {
-	arun_task **tasks = calloc(CROWD, sizeof *tasks);
-	for (int i = 0; i < CROWD; i++) {
-		tasks[i] = arun_spawn(yields_often, &count);
-	}
-	arun_sleep(0);
-	double start = cpu_ns();
-	for (int i = 0; i < CROWD; i++) {
-		arun_join(tasks[i], NULL);
-	}
-	printf("%.2f\n", (cpu_ns() - start) / (double)(count * CROWD));
-	free(tasks);
-	return 0;
-}
+/* Tasks that sleep ------------------------------------------------------------------------------- */
 
 static int sleeps(void *arg) {
 	(void)arg;
-	return arun_sleep(3600);
-}
-
-/* Resident memory and page tables, in bytes. */
-static long resident(void) {
-	char line[256];
-	long sum = 0;
-	FILE *status = fopen("/proc/self/status", "r");
-	while (status && fgets(line, sizeof line, status)) {
-		if (strncmp(line, "VmRSS:", 6) == 0 || strncmp(line, "VmPTE:", 6) == 0) {
-			sum += atol(line + 6) * 1024;
-		}
-	}
-	if (status) {
-		fclose(status);
-	}
-	return sum;
+	return arun_sleep(36000);
 }
 
 static int measure_idle(long count) {
 	arun_task **tasks = calloc((size_t)count, sizeof *tasks);
-	long before = resident();
-	for (long i = 0; i < count; i++) {
+	long bytes = memory_bytes(), mappings = memory_mappings();
+	double cpu = measure_ns(CLOCK_PROCESS_CPUTIME_ID);
+	for (long i = 0; tasks && i < count; i++) {
 		tasks[i] = arun_spawn(sleeps, NULL);
 	}
 	arun_sleep(0);
-	printf("%ld\n", (resident() - before) / count);
-	for (long i = 0; i < count; i++) {
+	cpu = measure_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	bytes = memory_bytes() - bytes;
+	mappings = memory_mappings() - mappings;
+	printf("%.1f %ld %.1f\n", (double)bytes / (double)count, mappings,
+		cpu / (double)count);
+	for (long i = 0; tasks && i < count; i++) {
 		arun_cancel(tasks[i]);
 		arun_join(tasks[i], NULL);
 	}
@@ -220,26 +178,13 @@ static int measure_idle(long count) {
 
 static int bench(int argc, char **argv) {
 	const char *name = argc > 1 ? argv[1] : "";
-	long count = argc > 2 ? atol(argv[2]) : 1000000;
+	long count = argc > 2 ? atol(argv[2]) : CROWD;
 	if (strcmp(name, "idle") == 0) {
 		return measure_idle(count);
 	}
 	if (strcmp(name, "crowd") == 0) {
-		return measure_crowd(count);
+		return measure_crowd(count, argc > 3 ? atoi(argv[3]) : 1);
 	}
-	for (size_t i = 0; i < sizeof benches / sizeof *benches; i++) {
-		if (strcmp(name, benches[i].name) == 0) {
-			return measure(&benches[i], count, argc > 3 ? atoi(argv[3]) : 1);
-		}
-	}
-	fprintf(stderr, "usage: tasks [-d] NAME COUNT [ROUNDS]\n");
-	return 2;
+	return measure(benches, sizeof benches / sizeof *benches, argc, argv);
 }
-
-/* -d: as with --debug. */
-int main(int argc, char **argv) {
-	arun_options options = {.struct_size = sizeof options, .signals = true};
-	options.debug = argc > 1 && strcmp(argv[1], "-d") == 0;
-	int skipped = options.debug;
-	return arun_run(bench, argc - skipped, argv + skipped, &options);
-}
+ARUN_MAIN(bench)

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: MIT
+import asyncio
+
+
+async def main():
+    pass
+
+
+asyncio.run(main())
