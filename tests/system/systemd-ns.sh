@@ -29,7 +29,7 @@ outside() {
 	status=0
 	(
 		echo 0 >"$group/cgroup.procs"
-		ARUN_NS_FOLDER=$folder exec timeout -s KILL 240 unshare --mount --pid --cgroup --uts \
+		ARUN_NS_FOLDER=$folder exec timeout -s KILL 120 unshare --mount --pid --cgroup --uts \
 			--ipc --net --fork --kill-child --propagation private "$0" "$@"
 	) || status=$?
 	exit $status
@@ -94,7 +94,7 @@ write_units() {
 		[Service]
 		Type=oneshot
 		ExecStart=/bin/sh -c '$1 >>/out 2>&1; systemctl exit \$?'
-		TimeoutStartSec=300
+		TimeoutStartSec=infinity
 	END
 	for unit in systemd-timesyncd.service systemd-networkd.service systemd-networkd.socket \
 		systemd-resolved.service systemd-udevd.service systemd-udev-trigger.service \
