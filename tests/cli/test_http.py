@@ -4,9 +4,9 @@ import contextlib
 import re
 import socket
 
-from load import SANITIZED, connect, listening_port, read_to_end, running
+from load import connect, listening_port, read_to_end, running
 from needs import plugin, tool
-from tap import ARUN, claim, contains, equal, main, run, until
+from tap import ARUN, DEADLINE, claim, contains, equal, main, run, until
 
 HOST = b"Host: a\r\n"
 PLAIN = b"GET /plain HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -243,12 +243,13 @@ def a_stop_finishes_answers_and_does_not_wait_for_the_idle():
 def wrk_sees_no_error_over_256_connections():
     with http() as server:
         for path, seconds in ("/plain", 2), ("/count", 1):
-            done = run(tool("wrk"), "-t1", "-c256", f"-d{seconds}",
+            # What takes longer than 2 s would be an error to wrk: a busy machine is none.
+            done = run(tool("wrk"), "-t1", "-c256", f"-d{seconds}", "--timeout", f"{DEADLINE}s",
                        f"http://127.0.0.1:{server.address}{path}")
             equal((done.returncode, done.stderr), (0, ""))
             requests = int(re.search(r"(\d+) requests in", done.stdout)[1])
-            assert requests > (10 if SANITIZED else 500), done.stdout
-            assert "Socket errors" not in done.stdout, done.stdout
+            assert requests > 10, done.stdout
+            assert "Socket errors" not in done.stdout, done.stdout + server.stderr
             assert "Non-2xx" not in done.stdout, done.stdout
         until(lambda: server.sockets() == 1, "its connections are closed")
 
