@@ -49,7 +49,7 @@
 	X(TASK_UNTIL, "task.until", 8)                                                   \
 	X(TASK_AWAITS, "task.awaits", 8)                                                 \
 	X(TASK_STACK, "task.stack", 8)                                                   \
-	X(TASK_STACK_SIZE, "task.stack_size", 8)                                         \
+	X(TASK_STACK_SIZE, "task.stack_size", 4)                                         \
 	X(TASK_NAME, "task.name", 8)                                                     \
 	X(TASK_RUNS, "task.runs", 8)                                                     \
 	X(READY, "TASK_READY", 0)                                                        \

@@ -126,19 +126,14 @@ struct arun_conn *accept_adopt(struct arun_server *server) {
 /* Gives the pending connection to a handler. Returns 0, or ENOMEM. */
 static int accept_hand_over(struct arun_server *server) {
 	struct arun_conn *conn = server->pending;
-	struct arun_task *task = task_create(sched_current, accept_handle, conn,
-		&(struct task_options){
-			.site = server->object.site,
-			.name = server->handler_name,
-			.stack_size = server->stack_size,
-			.owner = &conn->object,
-			.ended = accept_on_ended,
-			.context = conn,
-			.part = true,
-		});
+	struct arun_task *task =
+		task_make(sched_current, server->stack_size, accept_handle, conn);
 	if (!task) {
 		return errno;
 	}
+	task->name = server->handler_name;
+	task_own(task, &conn->object, accept_on_ended, conn);
+	task_start(sched_current, task, server->object.site);
 	conn->task = task;
 	conn->refs++;
 	conn->handler = server->handler;

@@ -22,6 +22,15 @@
 int context_switch(void **save, void *to, int value);
 
 /*
+ * Goes on at to, whose call returns 0 there; the calling context never runs again. The jump is
+ * a ret, which the processor predicts where the caller was started by that very call and has
+ * itself returned from all that it has called: what it keeps of return addresses is in
+ * balance then, and the returns after this one are predicted too. Not declared _Noreturn, as
+ * compilers call such a function where they would have jumped to it.
+ */
+void context_end(void *to);
+
+/*
  * Prepares a stack that ends below top (16-byte aligned) so that the first switch to it
  * calls entry(argument), which must not return.
  */

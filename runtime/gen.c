@@ -103,19 +103,24 @@ static void gen_body_ended(struct arun_task *task) {
 	task_free(sched_current, task);
 }
 
+/* Returns 0; -1/ENOMEM. */
+static int gen_start(struct sched *sched, struct arun_gen *gen) {
+	struct arun_task *body = gen->body = task_make(sched, 0, gen->fn, gen->arg);
+	if (!body) {
+		return -1;
+	}
+	body->name = gen->name;
+	body->exempt = true;
+	task_own(body, &gen->object, gen_body_ended, gen);
+	task_start(sched, body, gen->object.site);
+	gen->started = true;
+	return 0;
+}
+
 /* Has the body make the next item. Returns 0; -1/ENOMEM. */
 static int gen_resume(struct sched *sched, struct arun_gen *gen) {
 	if (!gen->started) {
-		gen->body = task_create(sched, gen->fn, gen->arg,
-			&(struct task_options){.site = gen->object.site,
-				.name = gen->name,
-				.owner = &gen->object,
-				.ended = gen_body_ended,
-				.context = gen,
-				.part = true,
-				.exempt = true});
-		gen->started = gen->body != NULL;
-		return gen->body ? 0 : -1;
+		return gen_start(sched, gen);
 	}
 	gen->wanted = true;
 	if (gen->suspended) {

@@ -114,21 +114,18 @@ int arun_group_spawn_at(const struct arun_site *site, arun_group *space, const c
 		return task_fail_words(
 			ECANCELED, "group spawn", name, "the group is closed");
 	}
-	struct arun_task *task = task_create(sched, fn, arg,
-		&(struct task_options){.site = site,
-			.name = name,
-			.owner = &group->object,
-			.ended = group_task_ended,
-			.context = group,
-			.part = true});
+	struct arun_task *task = task_make(sched, 0, fn, arg);
 	if (!task) {
 		return task_fail(errno, "group spawn", name);
 	}
+	task->name = name;
+	task_own(task, &group->object, group_task_ended, group);
 	list_insert(&group->tasks, &task->sibling);
 	if (group->limited) {
 		task->scopes = &group->deadline;
 	}
 	group->running++;
+	task_start(sched, task, site);
 	return 0;
 }
 

@@ -54,7 +54,7 @@ const struct layout arun_layout = {
 		{"site.line", PLACE(struct arun_site, line)},
 		STRUCT("task", struct arun_task),
 		TASK(object), TASK(sp), TASK(state), TASK(cancelled), TASK(failed), TASK(at),
-		TASK(op), TASK(since), TASK(until), TASK(awaits), TASK(joins), TASK(stack),
+		TASK(op), TASK(since), TASK(until), TASK(awaits), TASK(stack),
 		TASK(stack_size), TASK(name), TASK(runs),
 		CONSTANT(TASK_READY), CONSTANT(TASK_RUNNING), CONSTANT(TASK_WAITING),
 		CONSTANT(TASK_ENDED), CONSTANT(KIND_FAILED),

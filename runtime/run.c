@@ -390,11 +390,13 @@ static int run_open(struct run *run, const arun_options *options) {
 	if (post_init(&run->loop, options->signals) < 0) {
 		return -1;
 	}
-	run->driver = task_create(sched, stop_drive, run,
-		&(struct task_options){.name = "arun", .exempt = true, .part = true});
+	run->driver = task_make(sched, 0, stop_drive, run);
 	if (!run->driver) {
 		return -1;
 	}
+	run->driver->name = "arun";
+	run->driver->exempt = run->driver->object.part = true;
+	task_start(sched, run->driver, NULL);
 	/* The reports are of the plugin's objects: its entry is the first. */
 	registry_remove(&run->driver->object);
 	sched->registry.last_id = 0;

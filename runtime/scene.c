@@ -45,7 +45,7 @@ void scene_add_task(struct text *out, const struct scene *scene,
 	add_string(out, own ? task->name_copy : task->name);
 	text_add(out, "\" (#%lu", (unsigned long)task->object.id);
 	if (what) {
-		text_add(out, ") %s (%zu KiB", what, task->stack_size / 1024);
+		text_add(out, ") %s (%u KiB", what, task->stack_size / 1024);
 	}
 	if (task->object.site) {
 		text_add(out, "; spawned at ");

@@ -8,13 +8,16 @@
 /* So many suspending calls of a cancelled task are one too many. */
 enum { SCHED_PATIENCE = 1000, SCHED_FIRST_RING = 64 };
 
-enum { SCHED_AHEAD = 2 }; /* with so many tasks between, memory is there in time */
+/* With so many tasks between, memory is there in time; with so few in the ring, it is anyway. */
+enum { SCHED_AHEAD = 2, SCHED_FEW = 32 };
 
 __thread struct sched *sched_current;
 
 int sched_init(struct sched *sched, void *(*plugin_exceptions)(void)) {
-	*sched = (struct sched){
-		.error = &errno, .stop_at = INFINITY, .clock_end = INFINITY};
+	*sched = (struct sched){.error = &errno,
+		.fuel = SCHED_BUDGET,
+		.stop_at = INFINITY,
+		.clock_end = INFINITY};
 	registry_init(&sched->registry);
 	list_init(&sched->unjoined);
 	sched->sanitized = context_hooks_find();
@@ -68,7 +71,9 @@ static inline struct arun_task *sched_take(struct sched *sched) {
 		return NULL;
 	}
 	struct arun_task *next = sched->ring[sched->head++ & sched->mask];
-	sched_prefetch(sched->ring[(sched->head + SCHED_AHEAD) & sched->mask]);
+	if (unlikely(sched->tail - sched->head > SCHED_FEW)) {
+		sched_prefetch(sched->ring[(sched->head + SCHED_AHEAD) & sched->mask]);
+	}
 	return next;
 }
 
@@ -129,7 +134,6 @@ static inline void sched_resume(struct sched *sched, struct arun_task *next) {
 	sched->current = next;
 	next->state = TASK_RUNNING;
 	next->runs++;
-	sched->fuel = SCHED_BUDGET;
 	*sched->error = next->saved_errno;
 }
 
@@ -158,6 +162,23 @@ static inline int sched_leave_inline(struct sched *sched, struct arun_task *self
 		return sched_switch_hooked(sched, self, next);
 	}
 	return context_switch(&self->sp, next->sp, 0);
+}
+
+void sched_end(struct sched *sched, struct arun_task *self) {
+	struct arun_task *next = sched_take(sched);
+	self->saved_errno = *sched->error;
+	if (!next) {
+		sched_leave_last(sched, self);
+		return;
+	}
+	sched_resume(sched, next);
+	if (unlikely(sched->hooked)) {
+		sched_switch_hooked(sched, self, next);
+	} else if (self->runs == 1 && next->runs > 1) {
+		context_end(next->sp);
+	} else {
+		context_switch(&self->sp, next->sp, 0);
+	}
 }
 
 int sched_leave(struct sched *sched, struct arun_task *self) {

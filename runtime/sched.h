@@ -49,6 +49,7 @@ struct arun_task {
 	bool detached;
 	bool failed; /* ended with a failure */
 	bool exempt; /* from the sweep of a run's end: the driver, generators' bodies */
+	bool joins;  /* waits for the end of the task that awaits is the object of */
 	struct scope *scopes; /* the innermost */
 	/* Where it waits, or last waited. */
 	const struct arun_site *at;
@@ -56,32 +57,30 @@ struct arun_task {
 	const struct object *awaits; /* NULL: nothing that is listed */
 	unsigned long runs;
 
+	/* What a short life touches besides: three lines more. */
 	struct object object;
-	uint64_t ran; /* nanoseconds, in runs that are measured */
-	double since, until;
-	struct arun_task *joins; /* the task that it joins */
 	int (*fn)(void *);
 	void *arg;
-	int result, error; /* of fn, and errno where negative */
-	struct list joiners;
-	unsigned joining;         /* so many have not returned yet */
-	unsigned ignored;         /* suspending calls since it was cancelled */
+	int result, error;    /* of fn, and errno where negative */
+	struct list *joiners; /* the first in the ring of them; NULL: none */
+	const char *name;
+	char *stack;
+	unsigned stack_size;
 	unsigned locks;           /* that it holds */
 	struct local_set *locals; /* NULL: none */
+	char *why;                /* arun_why() */
 	/* Owned, by a group, a server, a generator: says what happens at its end. NULL:
 	 * it is the plugin's. */
 	void (*ended)(struct arun_task *task);
 	void *owner;         /* for ended() */
 	struct list sibling; /* the owner's list, if it keeps one */
 
-	char *stack;
-	size_t stack_size;
-	const char *name;
-	char *why;           /* arun_why() */
-	void *exceptions[2]; /* C++: what __cxa_get_globals() points at */
-
 	/* What follows is not zero in a new task: it has no meaning yet. */
+	double since, until; /* of the wait; since: of an end in failure, too */
+	uint64_t ran;        /* nanoseconds, in runs that are measured */
+	void *exceptions[2]; /* C++: what __cxa_get_globals() points at */
 	int why_error;
+	unsigned ignored; /* suspending calls since it was cancelled */
 	double cancelled_at;
 	const struct arun_site *cancel_site;
 	char cancelled_by[TASK_NAME]; /* a task's name, or "" */
@@ -90,22 +89,23 @@ struct arun_task {
 };
 
 struct sched {
-	struct registry registry;
-	struct stack_pool stacks;
+	/* What each switch touches. */
 	struct arun_task *current; /* NULL: the loop */
 	struct arun_task **ring;   /* the runnable ones */
 	unsigned head, tail, mask;
-	int budget;
-	int *error; /* errno of this thread: to ask for it at each switch takes a call */
-	int fuel;   /* calls that did not need to wait, until the task gives way anyway */
-	unsigned tasks;
-	void *loop_sp;
-	int loop_errno;
-	struct arun_task *corpse; /* ended; its stack was still in use */
-	struct list unjoined;     /* ended, arun_task::sibling */
-
+	int budget;  /* switches, until the loop has its turn */
+	int *error;  /* errno of this thread: to ask for it at each switch takes a call */
+	int fuel;    /* calls that did not need to wait, until one gives way anyway */
 	bool hooked; /* a switch is more than registers: sanitizers, C++ */
 	bool sanitized;
+
+	unsigned tasks;
+	struct arun_task *corpse; /* ended; its stack was still in use */
+	struct stack_pool stacks;
+	struct registry registry;
+	struct list unjoined; /* ended, arun_task::sibling */
+	void *loop_sp;
+	int loop_errno;
 	bool measured;     /* how long tasks run, and how much stack they use */
 	uint64_t switched; /* nanoseconds; the last switch, where it is measured */
 	struct context_hooks loop_hooks;
@@ -176,8 +176,23 @@ static inline void sched_push(struct sched *sched, struct arun_task *task) {
  * somewhere. */
 int sched_leave(struct sched *sched, struct arun_task *self);
 
+/* The same for one that has ended, which does not return; a tail call, so that no return
+ * address is left: see context_end(). */
+void sched_end(struct sched *sched, struct arun_task *self);
+
 /* Lets every task that is runnable now run before self. Returns 0. */
 int sched_yield_task(struct sched *sched, struct arun_task *self);
+
+/*
+ * For a call that did not need to wait: self gives way in one of SCHED_BUDGET of them, so that
+ * one whose data are always there already does not keep the others from theirs.
+ */
+static inline void sched_spend(struct sched *sched, struct arun_task *self) {
+	if (unlikely(--sched->fuel <= 0)) {
+		sched->fuel = SCHED_BUDGET;
+		sched_yield_task(sched, self);
+	}
+}
 
 /* Gives the stack of a task back, which ends the task. */
 static inline void sched_bury(struct sched *sched, struct arun_task *task) {

@@ -297,8 +297,8 @@ static int server_next(
 static int server_admit(
 	struct sched *sched, struct arun_server *server, struct arun_task *self) {
 	int error = task_interrupted(sched, self);
-	if (!error && --sched->fuel <= 0) {
-		sched_yield_task(sched, self);
+	if (!error) {
+		sched_spend(sched, self);
 		error = task_pending(sched, self);
 	}
 	return error ? error : server->accepting ? EBUSY : 0;

@@ -15,11 +15,13 @@ arun_task *arun_spawn_at(
 	if (!sched) {
 		return NULL;
 	}
-	struct arun_task *task = task_create(
-		sched, fn, arg, &(struct task_options){.site = site, .name = name});
-	if (!task) {
+	struct arun_task *task = task_make(sched, 0, fn, arg);
+	if (unlikely(!task)) {
 		task_fail(errno, "spawn", name);
+		return NULL;
 	}
+	task->name = name;
+	task_start(sched, task, site);
 	return task;
 }
 
@@ -34,15 +36,23 @@ arun_task *arun_spawn_with_at(const struct arun_site *site, const char *name,
 	if (!sched || !options) {
 		return sched ? arun_spawn_at(site, name, fn, arg) : NULL;
 	}
-	struct arun_task *task = task_create(sched, fn, arg,
-		&(struct task_options){
-			.site = site, .name = name, .stack_size = options->stack_size});
+	struct arun_task *task = task_make(sched, options->stack_size, fn, arg);
 	if (!task) {
 		task_fail(errno, "spawn", options->name ? options->name : name);
-	} else if (options->name) {
+		return NULL;
+	}
+	task->name = name;
+	if (options->name) {
 		task_name(task, options->name);
 	}
+	task_start(sched, task, site);
 	return task;
+}
+
+/* The task whose end task waits for; NULL: none. */
+static const struct arun_task *joined_by(const struct arun_task *task) {
+	return task->joins ? container_of(task->awaits, const struct arun_task, object)
+			   : NULL;
 }
 
 /* Whether task waits for self by a chain of joins: then neither can wait for the other's
@@ -54,8 +64,8 @@ static bool join_cycle(const struct arun_task *self, const struct arun_task *tas
 		if (at == self) {
 			return true;
 		}
-		at = at->joins;
-		slow = step ? slow->joins : slow;
+		at = joined_by(at);
+		slow = step ? joined_by(slow) : slow;
 		if (at == slow) {
 			break; /* a cycle, and self is not in it */
 		}
@@ -63,13 +73,30 @@ static bool join_cycle(const struct arun_task *self, const struct arun_task *tas
 	return false;
 }
 
+/* Enters one in the ring, as the last. */
+static inline void join_enter(struct arun_task *task, struct task_joiner *joiner) {
+	list_init(&joiner->link);
+	if (task->joiners) {
+		list_append(task->joiners, &joiner->link);
+	} else {
+		task->joiners = &joiner->link;
+	}
+}
+
+static inline void join_leave(struct arun_task *task, struct task_joiner *joiner) {
+	struct list *next = joiner->link.next;
+	list_remove(&joiner->link);
+	if (task->joiners == &joiner->link) {
+		task->joiners = next == &joiner->link ? NULL : next;
+	}
+}
+
 /* Waits for the end of task. Returns 0, or why it gave up. */
 static int join_wait(
 	struct sched *sched, struct arun_task *self, struct arun_task *task) {
 	struct task_joiner joiner = {.task = self};
 	int interrupted = 0;
-	list_append(&task->joiners, &joiner.link);
-	task->joining++;
+	join_enter(task, &joiner);
 	self->awaits = &task->object;
 	while (task->state != TASK_ENDED) {
 		bool must = task->cancelled && !join_cycle(self, task);
@@ -77,12 +104,11 @@ static int join_wait(
 			break;
 		}
 		/* Set after the look for a cycle: it is not one by itself. */
-		self->joins = task;
+		self->joins = true;
 		interrupted = task_suspend(sched, self, INFINITY, !must);
-		self->joins = NULL;
+		self->joins = false;
 	}
-	list_remove(&joiner.link);
-	task->joining--;
+	join_leave(task, &joiner);
 	return task->state == TASK_ENDED ? 0 : interrupted;
 }
 
@@ -113,7 +139,7 @@ int arun_join_at(const struct arun_site *site, arun_task *task, int *result) {
 	if (result) {
 		*result = task->result == -1 ? -task->error : task->result;
 	}
-	if (!task->joining) {
+	if (!task->joiners) {
 		task_free(sched, task);
 	}
 	return 0;

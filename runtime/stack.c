@@ -46,7 +46,7 @@ static struct stack_class *stack_class_of(struct stack_pool *pool, size_t size) 
 	return index < STACK_CLASSES ? &pool->classes[index] : NULL;
 }
 
-size_t stack_round(const struct stack_pool *pool, size_t size) {
+size_t stack_round_slow(const struct stack_pool *pool, size_t size) {
 	if (size > STACK_LIMIT) {
 		return 0;
 	}

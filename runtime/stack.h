@@ -47,7 +47,11 @@ void stack_pool_finish(struct stack_pool *pool);
 
 /* What a wish for size bytes gives: 0 is the default, a power of two otherwise; 0: above
  * 1 GiB. */
-size_t stack_round(const struct stack_pool *pool, size_t size);
+size_t stack_round_slow(const struct stack_pool *pool, size_t size);
+static inline size_t stack_round(const struct stack_pool *pool, size_t size) {
+	return likely(!size && !pool->address) ? STACK_SIZE
+					       : stack_round_slow(pool, size);
+}
 
 /* Of a size from stack_round(); STACK_CLASSES or more: it has no class. */
 static inline int stack_class_index(size_t size) {
@@ -64,7 +68,11 @@ static inline char *stack_acquire(struct stack_pool *pool, size_t size) {
 	if (likely(index < STACK_CLASSES)) {
 		struct stack_class *class = &pool->classes[index];
 		if (likely(class->count > class->cold)) {
-			return class->free[--class->count];
+			char *stack = class->free[--class->count];
+			/* The page of the next one's top, where the caller asks again. */
+			size_t next = class->count - (class->count > 0);
+			__builtin_prefetch(class->free[next] + size - 1);
+			return stack;
 		}
 	}
 	return stack_acquire_slow(pool, size);

@@ -179,13 +179,23 @@ static int stop_reload(void *argument) {
 	return run->reload();
 }
 
+/* Returns 0; -1: no memory. */
+static int stop_start_reload(struct run *run) {
+	struct arun_task *task = task_make(&run->loop.sched, 0, stop_reload, run);
+	if (!task) {
+		return -1;
+	}
+	task->name = "reload";
+	task->ended = stop_reload_ended;
+	task->owner = run;
+	task_start(&run->loop.sched, task, NULL);
+	return 0;
+}
+
 static void stop_hangup(struct run *run) {
 	if (run->reload) {
 		notify_reloading(&run->notify);
-		struct task_options options = {
-			.name = "reload", .ended = stop_reload_ended, .context = run};
-		run->reloading =
-			task_create(&run->loop.sched, stop_reload, run, &options) != NULL;
+		run->reloading = stop_start_reload(run) == 0;
 		if (!run->reloading) {
 			notify_reloaded(&run->notify);
 		}
@@ -389,18 +399,18 @@ static void drive_snapshot(struct run *run) {
  * it. */
 static void drive_run(struct run *run) {
 	struct sched *sched = &run->loop.sched;
-	struct task_options options = {.name = run->name,
-		.stack_size = run->stack_size,
-		.ended = drive_on_entry_ended,
-		.context = run};
-	run->entry = task_create(sched, drive_entry, run, &options);
+	run->entry = task_make(sched, run->stack_size, drive_entry, run);
 	if (!run->entry) {
 		run->result = -1;
 		run->error = errno;
 		snprintf(run->why, sizeof run->why, "its stack: %s", strerror(errno));
 		return;
 	}
+	run->entry->name = run->name;
+	run->entry->ended = drive_on_entry_ended;
+	run->entry->owner = run;
 	run->entry->object.background = true;
+	task_start(sched, run->entry, NULL);
 	if (sched->stopping) {
 		stop_cancel_entry(run, NULL);
 	}

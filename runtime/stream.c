@@ -13,8 +13,8 @@ static int stream_admit(struct stream_call *call, enum poller_events event) {
 	struct arun_conn *conn = call->conn;
 	bool *busy = event == POLLER_READ ? &conn->reading : &conn->writing;
 	int error = task_interrupted(call->sched, call->self);
-	if (!error && event == POLLER_READ && --call->sched->fuel <= 0) {
-		sched_yield_task(call->sched, call->self);
+	if (!error && event == POLLER_READ) {
+		sched_spend(call->sched, call->self);
 		error = task_pending(call->sched, call->self);
 	}
 	if (!error) {
@@ -411,9 +411,7 @@ static int stream_write(struct stream_call *call, const struct iovec *pieces, in
 		return -1;
 	}
 	/* Only now, so that no write is cut short by its turn having come to an end. */
-	if (--call->sched->fuel <= 0) {
-		sched_yield_task(call->sched, call->self);
-	}
+	sched_spend(call->sched, call->self);
 	return 0;
 }
 

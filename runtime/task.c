@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TASK_WHY = 256, TASK_COLOURS = 16, TASK_LINE = 64, TASK_ENTRY_COLOUR = 2048 };
+enum { TASK_WHY = 256, TASK_COLOURS = 32, TASK_LINE = 64, TASK_ENTRY_COLOUR = 2048 };
 
 bool task_forked;
 
@@ -39,14 +39,14 @@ static void task_kind_line(const struct object *object, struct text *out) {
 
 static void task_kind_detail(const struct object *object, struct text *out) {
 	const struct arun_task *task = task_of(object);
-	text_add(out, "\"switches\": %lu, \"stack_size\": %zu, \"cancelled\": %s",
+	text_add(out, "\"switches\": %lu, \"stack_size\": %u, \"cancelled\": %s",
 		task->runs, task->stack_size, task->cancelled ? "true" : "false");
 	if (sched_current && sched_current->measured) {
 		text_add(out, ", \"cpu_us\": %lu, \"stack_used\": %zu",
 			(unsigned long)((sched_ran(sched_current, task) + 999) / 1000),
 			task_stack_used(task));
 	}
-	if (task->ignored) {
+	if (task->cancelled && task->ignored) {
 		text_add(out, ", \"ignored\": %u", task->ignored);
 	}
 }
@@ -238,9 +238,11 @@ static bool task_has_failed(const struct arun_task *task) {
 }
 
 static void task_wake_joiners(struct sched *sched, struct arun_task *task) {
-	for (struct list *at = task->joiners.next; at != &task->joiners; at = at->next) {
+	struct list *at = task->joiners;
+	do {
 		task_wake(sched, container_of(at, struct task_joiner, link)->task);
-	}
+		at = at->next;
+	} while (at != task->joiners);
 }
 
 size_t task_stack_used(const struct arun_task *task) {
@@ -251,6 +253,7 @@ size_t task_stack_used(const struct arun_task *task) {
 /* Nobody waits for it: what is to become of it. */
 static void task_orphaned(struct sched *sched, struct arun_task *task) {
 	if (task->failed) {
+		task->since = sched->registry.now;
 		task->object.kind = &task_failed_kind;
 		list_insert(&sched->registry.objects[KIND_FAILED], &task->object.link);
 		sched->failed(task);
@@ -266,7 +269,6 @@ static void task_end(struct sched *sched, struct arun_task *self) {
 	self->error = self->result < 0 ? *sched->error : 0;
 	self->failed = task_has_failed(self);
 	self->state = TASK_ENDED;
-	self->since = sched->registry.now;
 	sched->tasks--;
 	if (!self->exempt && --sched->sweepable == 0 && sched->sweeper) {
 		task_wake(sched, sched->sweeper);
@@ -278,7 +280,7 @@ static void task_end(struct sched *sched, struct arun_task *self) {
 	registry_remove(&self->object);
 	if (self->ended) {
 		self->ended(self);
-	} else if (self->joining) {
+	} else if (self->joiners) {
 		task_wake_joiners(sched, self);
 	} else {
 		task_orphaned(sched, self);
@@ -296,7 +298,7 @@ static void task_main(void *argument) {
 		task_outside(self->object.site, "return from the task");
 	}
 	task_end(sched, self);
-	sched_leave(sched, self); /* which does not return */
+	sched_end(sched, self);
 }
 
 /*
@@ -305,22 +307,32 @@ static void task_main(void *argument) {
  * predicts its way by a hash of the address misses each time where two that take turns
  * collide.
  */
-static size_t task_colour(size_t stack, size_t size) {
+static inline size_t task_colour(size_t stack, size_t size) {
 	size_t colour = stack / STACK_SIZE * 7 % TASK_COLOURS * TASK_LINE;
 	return size > STACK_SIZE ? colour + TASK_ENTRY_COLOUR : colour;
 }
 
 /* In lines: of more the compiler makes a string instruction, which takes long to start. */
 static inline void task_clear(struct arun_task *task) {
-	char *end = (char *)task + offsetof(struct arun_task, why_error);
-	for (char *line = (char *)task; line < end; line += TASK_LINE) {
-		memset(line, 0, TASK_LINE);
+	enum { TASK_CLEARED = offsetof(struct arun_task, since) };
+#pragma GCC unroll 8
+	for (size_t at = 0; at < TASK_CLEARED; at += TASK_LINE) {
+		memset((char *)task + at, 0, TASK_LINE);
 	}
 }
 
-struct arun_task *task_create(struct sched *sched, int (*fn)(void *), void *arg,
-	const struct task_options *options) {
-	size_t size = stack_round(&sched->stacks, options->stack_size);
+/* What only runs need whose switches are more than registers. */
+static void task_hook(const struct sched *sched, struct arun_task *task) {
+	task->ran = 0;
+	memset(task->exceptions, 0, sizeof task->exceptions);
+	if (sched->sanitized) {
+		context_hooks_init(&task->hooks, task->stack, task->stack_size);
+	}
+}
+
+struct arun_task *task_make(
+	struct sched *sched, size_t stack_size, int (*fn)(void *), void *arg) {
+	size_t size = stack_round(&sched->stacks, stack_size);
 	if (!size) {
 		errno = EINVAL;
 		return NULL;
@@ -340,38 +352,41 @@ struct arun_task *task_create(struct sched *sched, int (*fn)(void *), void *arg,
 	struct arun_task *task = (struct arun_task *)(top & ~(size_t)(TASK_LINE - 1));
 	task_clear(task);
 	task->stack = stack;
-	task->stack_size = size;
+	task->stack_size = (unsigned)size;
 	task->fn = fn;
 	task->arg = arg;
-	task->name = options->name ? options->name : "?";
-	task->ended = options->ended;
-	task->owner = options->context;
-	task->object.owner = options->owner;
-	task->locals = sched->current ? local_share(sched->current->locals) : NULL;
-	task->object.maker = sched_maker(sched);
-	task->object.part = options->part;
-	list_init(&task->joiners);
+	task->name = "?";
 	list_init(&task->sibling);
 	task->sp = context_make(task, task_main, task);
-	if (unlikely(sched->sanitized)) {
-		context_hooks_init(&task->hooks, stack, size);
+	if (unlikely(sched->hooked)) {
+		task_hook(sched, task);
 	}
-	registry_add(&sched->registry, &task->object, &task_kind, options->site);
-	task->exempt = options->exempt;
-	sched->sweepable += !options->exempt;
-	if (unlikely(sched->sweeping && !options->exempt)) {
+	return task;
+}
+
+void task_start(
+	struct sched *sched, struct arun_task *task, const struct arun_site *site) {
+	struct arun_task *maker = sched->current;
+	if (maker) {
+		task->locals = local_share(maker->locals);
+		task->object.maker = maker->object.id;
+	}
+	registry_add(&sched->registry, &task->object, &task_kind, site);
+	sched->sweepable += !task->exempt;
+	if (unlikely(sched->sweeping && !task->exempt)) {
 		task_cancel(sched, task, "the end of the run", NULL);
 	}
 	sched->tasks++;
 	sched_push(sched, task);
-	return task;
 }
 
 void task_free(struct sched *sched, struct arun_task *task) {
 	if (!task) {
 		return;
 	}
-	registry_remove(&task->object);
+	if (unlikely(task->failed)) {
+		registry_remove(&task->object);
+	}
 	list_remove(&task->sibling);
 	task->object.id = 0;
 	if (unlikely(task->why)) {
@@ -405,6 +420,7 @@ void task_cancel(struct sched *sched, struct arun_task *task, const char *by,
 		return;
 	}
 	task->cancelled = true;
+	task->ignored = 0;
 	task->cancelled_at = sched->registry.now;
 	task->cancel_site = site;
 	struct text out;

@@ -48,21 +48,27 @@ static inline struct arun_task *task_enter(const struct arun_site *site, const c
 	return self;
 }
 
-struct task_options {
-	const struct arun_site *site;
-	const char *name;  /* lives as long as the task; NULL: "?" */
-	size_t stack_size; /* as in arun.h */
-	const struct object *owner;
-	void (*ended)(struct arun_task *task); /* makes the task owned: in its context,
-						  must not suspend */
-	void *context;                         /* arun_task::owner */
-	bool part;                             /* object::part */
-	bool exempt;                           /* arun_task::exempt */
-};
+/*
+ * Makes a task, which is neither listed nor queued before task_start(): until then the
+ * caller may say more of it (its owner, a name). stack_size is as in arun.h. NULL with errno
+ * ENOMEM, EINVAL.
+ */
+struct arun_task *task_make(
+	struct sched *sched, size_t stack_size, int (*fn)(void *), void *arg);
 
-/* Makes a task and queues it. NULL with errno ENOMEM, EINVAL. */
-struct arun_task *task_create(struct sched *sched, int (*fn)(void *), void *arg,
-	const struct task_options *options);
+/* Lists a made task and queues it. */
+void task_start(
+	struct sched *sched, struct arun_task *task, const struct arun_site *site);
+
+/* Makes a task that was not started yet part of owner (object::part, object::owner), and
+ * owned: ended(), with context as arun_task::owner, must not suspend. */
+static inline void task_own(struct arun_task *task, const struct object *owner,
+	void (*ended)(struct arun_task *task), void *context) {
+	task->object.owner = owner;
+	task->object.part = true;
+	task->ended = ended;
+	task->owner = context;
+}
 
 /* Frees an ended task; the running one as soon as its stack is out of use. NULL is
  * ignored. */

@@ -180,8 +180,8 @@ static int udp_call_begin(struct udp_call *call, const struct arun_site *site,
 	call->self->awaits = &udp->object;
 	udp->refs++;
 	int error = task_interrupted(sched, call->self);
-	if (!error && event == POLLER_READ && --sched->fuel <= 0) {
-		sched_yield_task(sched, call->self);
+	if (!error && event == POLLER_READ) {
+		sched_spend(sched, call->self);
 		error = task_pending(sched, call->self);
 	}
 	error = error ? error : udp->closing ? EBADF : *busy ? EBUSY : 0;
@@ -331,8 +331,8 @@ ssize_t arun_udp_send_at(const struct arun_site *site, arun_udp *udp, const void
 		error = bad ? EINVAL : 0;
 	}
 	error = error ? error : udp_transmit(&call, &message);
-	if (!error && --call.loop->sched.fuel <= 0) {
-		sched_yield_task(&call.loop->sched, call.self);
+	if (!error) {
+		sched_spend(&call.loop->sched, call.self);
 	}
 	return udp_call_end(&call, error, (ssize_t)size, NULL);
 }

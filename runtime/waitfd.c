@@ -67,8 +67,8 @@ int arun_wait_fd_at(const struct arun_site *site, int fd, int events) {
 	if (!error && (!events || events & ~(ARUN_READABLE | ARUN_WRITABLE))) {
 		error = EINVAL;
 	}
-	if (!error && --loop->sched.fuel <= 0) {
-		sched_yield_task(&loop->sched, self);
+	if (!error) {
+		sched_spend(&loop->sched, self);
 	}
 	if (!error) {
 		ready = waitfd_wait(loop, self, fd, events);

@@ -66,6 +66,20 @@ static void task(void *argument) {
 	}
 }
 
+static void end(void *argument) {
+	*(int64_t *)argument *= 2;
+	context_end(main_sp);
+}
+
+/* Whether a context that runs once and ends leaves this one's registers as they were. */
+static int ends_well(char *top, int64_t seed) {
+	int64_t twice = seed;
+	long answer = -1;
+	void *once = context_make(top, end, &twice);
+	int good = churn(seed, &main_sp, &once, 1, &answer) == expected(seed);
+	return good && answer == 0 && twice == 2 * seed;
+}
+
 /* Calls of the second stack that an unwinder finds from the first. */
 static int found_task, found_main;
 
@@ -102,6 +116,11 @@ int main(void) {
 	claim(found_task == 1 && found_main == 0,
 		"an unwinder that starts in a visit goes on in the suspended context");
 	claim(kept == 42, "the visit returns");
+	int ended = 0;
+	for (int64_t k = 1; k <= ROUNDS; k++) {
+		ended += ends_well(stack + STACK, k);
+	}
+	claim(ended == ROUNDS, "a context that ends gives back what it found");
 	printf("1..%d\n", claims);
 	free(stack);
 	return failures != 0;

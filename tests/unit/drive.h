@@ -82,12 +82,12 @@ static inline void drive_finish(struct drive *self) {
 /* Queues the task whose end ends drive_run(). */
 static inline struct arun_task *drive_start(
 	struct drive *self, int (*fn)(void *), void *arg) {
-	struct arun_task *task = task_create(&self->loop.sched, fn, arg,
-		&(struct task_options){.name = "drive",
-			.stack_size = 256 * 1024,
-			.ended = drive_ended,
-			.context = self});
+	struct arun_task *task = task_make(&self->loop.sched, 256 * 1024, fn, arg);
 	ck_assert_ptr_nonnull(task);
+	task->name = "drive";
+	task->ended = drive_ended;
+	task->owner = self;
+	task_start(&self->loop.sched, task, NULL);
 	return task;
 }
 
@@ -112,9 +112,10 @@ static inline int drive(int (*fn)(void *), void *arg) {
 
 /* For fn of a task: spawns another one, which must work. */
 static inline struct arun_task *drive_spawn(int (*fn)(void *), void *arg) {
-	struct arun_task *task = task_create(
-		sched_current, fn, arg, &(struct task_options){.name = "spawned"});
+	struct arun_task *task = task_make(sched_current, 0, fn, arg);
 	ck_assert_ptr_nonnull(task);
+	task->name = "spawned";
+	task_start(sched_current, task, NULL);
 	return task;
 }
 

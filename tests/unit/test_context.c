@@ -46,6 +46,20 @@ START_TEST(a_switch_hands_over_a_value_both_ways) {
 }
 END_TEST
 
+static void end_at_home(void *argument) {
+	seen[count++] = *(long *)argument;
+	context_end(home);
+}
+
+START_TEST(a_context_that_ends_goes_on_in_another_whose_call_returns_zero) {
+	for (long i = 0; i < 8; i++) {
+		ck_assert_int_eq(context_switch(&home, make(0, end_at_home, &i), 1), 0);
+		ck_assert_int_eq(seen[i], i);
+	}
+	ck_assert_int_eq(count, 8);
+}
+END_TEST
+
 /* Fills every register that a callee must keep with other values. */
 static void trample(void *argument) {
 	long seed = (long)(intptr_t)argument;
@@ -189,6 +203,8 @@ Suite *suite(void) {
 	TCase *core = tcase_create("core");
 	tcase_add_test(core, the_first_switch_calls_the_function_with_its_argument);
 	tcase_add_test(core, a_switch_hands_over_a_value_both_ways);
+	tcase_add_test(
+		core, a_context_that_ends_goes_on_in_another_whose_call_returns_zero);
 	tcase_add_test(core, what_is_kept_in_registers_survives_a_switch);
 	tcase_add_test(core, a_new_stack_is_aligned_as_the_ABI_wants_it);
 	tcase_add_test(

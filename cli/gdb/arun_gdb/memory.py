@@ -17,7 +17,7 @@ NEEDED = {
     "kind": {"word": 8, "title": 8, "plural": 8},
     "site": {"file": 8, "function": 8, "line": 4},
     "task": {"": 0, "object": 0, "sp": 8, "state": 4, "at": 8, "op": 8, "since": 8, "until": 8,
-             "awaits": 8, "stack": 8, "stack_size": 8, "name": 8, "runs": 8},
+             "awaits": 8, "stack": 8, "stack_size": 4, "name": 8, "runs": 8},
     "connection": {"": 0, "object": 0, "peer": 0, "peer_length": 4},
     "TASK_READY": 0, "TASK_RUNNING": 0, "TASK_WAITING": 0, "TASK_ENDED": 0,
 }
