@@ -12,6 +12,9 @@
 /* A loop that has had no turn for so many seconds while a task runs is blocked. */
 #define BLOCKED 0.1
 
+/* So many seconds it is tried to read lists that change all the time. */
+#define PATIENCE 2
+
 enum { TRIES = 50, LISTS = 64 };
 
 static double clock_now(void) {
@@ -183,7 +186,10 @@ static void borrow_waits(struct dump *dump) {
 
 static void read_objects(struct dump *dump, struct constants *constants, uint64_t run) {
 	const struct fields *fields = constants->fields;
-	struct walk walk = {.remote = constants->remote, .fields = fields};
+	struct walk walk = {.remote = constants->remote,
+		.fields = fields,
+		.last_id = constants_field(constants, run, FIELD_RUN_LAST_ID),
+		.end = clock_now() + PATIENCE};
 	uint64_t current = read_loop(dump, constants, run);
 	uint32_t size = fields->at[FIELD_LIST].size;
 	uint32_t lists = fields->at[FIELD_RUN_OBJECTS].size / size;

@@ -12,6 +12,7 @@
 /* clang-format off */
 #define FIELDS(X)                                                                        \
 	X(RUN_OBJECTS, "run.objects", 0)                                                 \
+	X(RUN_LAST_ID, "run.last_id", 8)                                                 \
 	X(RUN_NOW, "run.now", 8)                                                         \
 	X(RUN_CURRENT, "run.current", 8)                                                 \
 	X(RUN_STOPPING, "run.stopping", 1)                                               \
@@ -22,6 +23,7 @@
 	X(RUN_SERVER, "run.server", 1)                                                   \
 	X(LIST, "list.", 0)                                                              \
 	X(LIST_NEXT, "list.next", 8)                                                     \
+	X(LIST_PREV, "list.prev", 8)                                                     \
 	X(OBJECT, "object.", 0)                                                          \
 	X(OBJECT_LINK, "object.link", 0)                                                 \
 	X(OBJECT_KIND, "object.kind", 8)                                                 \

@@ -248,9 +248,10 @@ static bool take_copy(struct reader *reader, uint64_t address, uint32_t size) {
 	copy->fields = reader->walk->fields;
 	copy->address = address;
 	copy->size = size;
+	struct remote_piece once = {address, copy->bytes, size};
+	struct remote_piece twice = {address, reader->again.bytes, size};
 	for (int i = 0; i < TRIES; i++) {
-		if (!remote_read_twice(reader->walk->remote, address, copy->bytes,
-			    reader->again.bytes, size)) {
+		if (!remote_read_both(reader->walk->remote, &once, &twice)) {
 			return false;
 		}
 		if (!memcmp(copy->bytes, reader->again.bytes, size)) {

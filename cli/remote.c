@@ -106,12 +106,14 @@ bool remote_read(
 	return process_vm_readv(remote->pid, &local, 1, &there, 1, 0) == (ssize_t)size;
 }
 
-bool remote_read_twice(const struct remote *remote, uint64_t address, void *one,
-	void *other, size_t size) {
-	struct iovec local[] = {{one, size}, {other, size}};
-	struct iovec place = {(void *)(uintptr_t)address, size};
-	struct iovec there[] = {place, place};
-	return process_vm_readv(remote->pid, local, 2, there, 2, 0) == 2 * (ssize_t)size;
+bool remote_read_both(const struct remote *remote, const struct remote_piece *first,
+	const struct remote_piece *second) {
+	struct iovec local[] = {
+		{first->buffer, first->size}, {second->buffer, second->size}};
+	struct iovec there[] = {{(void *)(uintptr_t)first->address, first->size},
+		{(void *)(uintptr_t)second->address, second->size}};
+	return process_vm_readv(remote->pid, local, 2, there, 2, 0) ==
+	       (ssize_t)(first->size + second->size);
 }
 
 bool remote_string(

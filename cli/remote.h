@@ -36,9 +36,15 @@ char remote_state(const struct remote *remote);
 bool remote_read(
 	const struct remote *remote, uint64_t address, void *buffer, size_t size);
 
-/* Copies the same memory to one and then to other, as shortly after as can be. */
-bool remote_read_twice(const struct remote *remote, uint64_t address, void *one,
-	void *other, size_t size);
+/* Copies the first, and then the second, as shortly after as can be; they may be the same.
+ * Whether all of both could be read. */
+struct remote_piece {
+	uint64_t address;
+	void *buffer;
+	size_t size;
+};
+bool remote_read_both(const struct remote *remote, const struct remote_piece *first,
+	const struct remote_piece *second);
 
 /* Copies a string, cut where it does not fit or ends unreadable. False: none of it could
  * be read. */

@@ -4,9 +4,12 @@
  * change.
  *
  * A list begins with the newest object, ids only grow and are never used twice, and who
- * leaves a list points at itself. So whether an element is still in its place can be told
- * from itself: its id is less than the one before, and it does not point at itself. Where
- * that is not so, the walk goes back to the last one of which it is.
+ * leaves a list points at itself. So a list is gone through from its end, the oldest first,
+ * up to the first object that was made after the call began: what lives throughout is on the
+ * way, and of what makes the way change, which only ends, there is less and less.
+ *
+ * Each step reads an object and the one that it was found by at once, and counts if that one
+ * is still in its place and still points at it. Otherwise it is tried again.
  */
 #ifndef WALK_H
 #define WALK_H
@@ -23,6 +26,8 @@ struct walk_found {
 struct walk {
 	const struct remote *remote;
 	const struct fields *fields;
+	uint64_t last_id;         /* of the process, as the call began */
+	double end;               /* on the monotonic clock: then it gives up */
 	struct walk_found *found; /* to be freed */
 	size_t count, room;
 	bool incomplete; /* some list changed all the time, or is not one */
@@ -30,7 +35,7 @@ struct walk {
 
 /* What of a struct object tells where it stands. */
 struct walk_object {
-	uint64_t next; /* the link of the next one */
+	uint64_t next, prev; /* the links beside it */
 	uint64_t id, kind;
 };
 

@@ -43,7 +43,7 @@ const struct layout arun_layout = {
 		RUN("build_id", report.build_id),
 		RUN("started", report.started),
 		RUN("server", server),
-		STRUCT("list", struct list), FIELD(list, next),
+		STRUCT("list", struct list), FIELD(list, next), FIELD(list, prev),
 		STRUCT("object", struct object),
 		FIELD(object, link), FIELD(object, kind), FIELD(object, site),
 		FIELD(object, owner), FIELD(object, maker), FIELD(object, id), FIELD(object, born),

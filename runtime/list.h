@@ -4,7 +4,8 @@
  *
  * A signal handler may walk next pointers at any moment: an insertion publishes the one
  * pointer that makes the element reachable last, a removal unlinks it with one store.
- * Only next is for handlers.
+ * Only next is for handlers. Other processes may walk prev pointers: the element is whole
+ * before the first pointer leads to it.
  */
 #ifndef LIST_H
 #define LIST_H
@@ -29,7 +30,7 @@ static inline bool list_empty(const struct list *list) {
 static inline void list_insert(struct list *place, struct list *element) {
 	element->prev = place;
 	element->next = place->next;
-	place->next->prev = element;
+	publish(&place->next->prev, element);
 	publish(&place->next, element);
 }
 

@@ -228,6 +228,10 @@ def control_characters_are_escaped():
     server.end(signal.SIGTERM)
 
 
+def list_of_names(text):
+    return [ROW.fullmatch(line)["task"] for line in text.splitlines()[2:]]
+
+
 @claim
 def under_load_what_stays_is_always_listed_and_the_process_does_not_notice():
     server = opened("load", f"unix:{folder}/churn.sock")
@@ -244,6 +248,15 @@ def under_load_what_stays_is_always_listed_and_the_process_does_not_notice():
         equal(ids, sorted(set(ids)))
     status, out, err = server.end(signal.SIGTERM)
     equal((status, out, err), (0, "ends well\n", ""))
+
+
+@claim
+def among_many_that_come_and_go_what_stays_is_always_listed():
+    server = opened("crowd")
+    for _ in range(CALLS // 5):
+        names = list_of_names(looked("ps", server.pid))
+        equal((names[0], names.count("janitor"), names.count("crowds")), ("crowd", 10, 1), names)
+    equal(server.end(signal.SIGTERM), (0, "ends well\n", ""))
 
 
 def lied_to(program, words, *commands):
