@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Who is trusted, what is agreed on, and what happens where it is not. */
 #include "certificates.h"
+#include "memory.h"
 
 #include <malloc.h>
 
@@ -205,6 +206,32 @@ CLAIM(what_are_no_protocols_is_refused) {
 	arun_tls_free(tls);
 }
 
+/* Without memory ------------------------------------------------------------------- */
+
+static struct starting starving;
+
+static int make_context(void) {
+	return arun_tls_client(certificate("local.pem")) ? 0 : -1;
+}
+
+static int set_protocols(void) {
+	return arun_tls_alpn(starving.tls, "h2,http/1.1");
+}
+
+static int start_tls(void) {
+	return start_serving(&starving);
+}
+
+CLAIM(without_memory_it_is_ENOMEM) {
+	struct pair pair = unix_pair();
+	starving = (struct starting){pair.a, server_context("local")};
+	ck_assert_int_eq(API_LIMITS ? without_memory(make_context) : ENOMEM, ENOMEM);
+	ck_assert_int_eq(API_LIMITS ? without_memory(set_protocols) : ENOMEM, ENOMEM);
+	ck_assert_int_eq(API_LIMITS ? without_memory(start_tls) : ENOMEM, ENOMEM);
+	arun_tls_free(starving.tls);
+	close_pair(pair);
+}
+
 /* Servers -------------------------------------------------------------------------- */
 
 static int connect_and_echo(void *arg) {
@@ -363,6 +390,7 @@ Suite *suite(void) {
 	tcase_add_test(all, the_servers_first_protocol_that_the_client_offers_is_chosen);
 	tcase_add_test(all, a_client_with_none_of_them_is_refused);
 	tcase_add_test(all, what_are_no_protocols_is_refused);
+	tcase_add_test(all, without_memory_it_is_ENOMEM);
 	tcase_add_test(all, without_a_handler_the_handshake_is_with_the_first_read);
 	tcase_add_test(all, a_reader_and_a_writer_share_that_handshake);
 	tcase_add_test(all, a_client_without_tls_is_told_of_and_harms_nobody);
