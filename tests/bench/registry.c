@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * registry - objects entered in the registry and taken out, against functions that are empty.
+ * registry - objects entered in the registry and taken out, against functions that are empty, and
+ * connections made and closed.
  *
- *	valgrind --tool=callgrind --callgrind-out-file=/dev/null registry listed|empty COUNT
+ *	valgrind --tool=callgrind --callgrind-out-file=/dev/null registry listed|empty|connect COUNT
  *
- * The instructions of two counts, less those of "empty", are what the registry costs an object.
+ * The instructions of two counts, less those of "empty", are what the registry costs an object;
+ * "connect" prints how many objects COUNT connections are.
  */
-#include "registry.h"
+#include "sched.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,10 +45,34 @@ static void cycle(long count, void (*add)(struct object *object),
 	}
 }
 
+static int serve(arun_conn *conn, void *arg) {
+	char byte;
+	(void)arg;
+	return arun_read(conn, &byte, 1) < 0 ? -1 : 0;
+}
+
+/* Both ends of each: what is made for it is a connection, accepted, and its handler's task. */
+static int connect_all(int argc, char **argv) {
+	long count = strtol(argv[argc - 1], NULL, 10);
+	arun_server *server = arun_listen("tcp:127.0.0.1:0", serve, NULL);
+	uint64_t first = sched_current->registry.last_id;
+	for (long i = 0; server && i < count; i++) {
+		arun_conn *conn = arun_connect(arun_server_address(server));
+		if (!conn || arun_close(conn) < 0) {
+			return -1;
+		}
+	}
+	printf("%lu\n", (unsigned long)(sched_current->registry.last_id - first));
+	return server ? arun_server_close(server) : -1;
+}
+
 int main(int argc, char **argv) {
 	if (argc != 3) {
-		fputs("usage: registry listed|empty COUNT\n", stderr);
+		fputs("usage: registry listed|empty|connect COUNT\n", stderr);
 		return 2;
+	}
+	if (strcmp(argv[1], "connect") == 0) {
+		return arun_run(connect_all, argc, argv, NULL);
 	}
 	long count = strtol(argv[2], NULL, 10);
 	registry_init(&registry);
