@@ -40,6 +40,7 @@ static void read_run(struct dump *dump, struct constants *constants, uint64_t ru
 		constants, run, FIELD_RUN_PLUGIN_PATH, arena_string(&dump->arena, exe));
 	dump->entry = run_string(constants, run, FIELD_RUN_ENTRY, "?");
 	dump->server = constants_field(constants, run, FIELD_RUN_SERVER);
+	dump->yielded = constants_field(constants, run, FIELD_RUN_YIELDED);
 	dump->stopping = constants_field(constants, run, FIELD_RUN_STOPPING);
 	dump->uptime = clock_now() -
 		       field_seconds(constants_field(constants, run, FIELD_RUN_STARTED));
@@ -184,13 +185,13 @@ static void borrow_waits(struct dump *dump) {
 	}
 }
 
-static void read_objects(struct dump *dump, struct constants *constants, uint64_t run) {
+static void read_objects(
+	struct dump *dump, struct constants *constants, uint64_t run, uint64_t current) {
 	const struct fields *fields = constants->fields;
 	struct walk walk = {.remote = constants->remote,
 		.fields = fields,
 		.last_id = constants_field(constants, run, FIELD_RUN_LAST_ID),
 		.end = clock_now() + PATIENCE};
-	uint64_t current = read_loop(dump, constants, run);
 	uint32_t size = fields->at[FIELD_LIST].size;
 	uint32_t lists = fields->at[FIELD_RUN_OBJECTS].size / size;
 	for (uint32_t i = 0; i < lists && i < LISTS; i++) {
@@ -215,7 +216,7 @@ static int fail(struct remote *remote, const char *text) {
 	return -1;
 }
 
-int dump_read(struct dump *dump, struct remote *remote) {
+static int read_process(struct dump *dump, struct remote *remote, bool objects) {
 	static const char *const names[] = {"arun_layout", "arun_process_run"};
 	uint64_t places[2], run = 0;
 	struct fields fields;
@@ -238,11 +239,22 @@ int dump_read(struct dump *dump, struct remote *remote) {
 	struct constants constants = {
 		.remote = remote, .fields = &fields, .arena = &dump->arena};
 	read_run(dump, &constants, run);
-	read_objects(dump, &constants, run);
+	uint64_t current = read_loop(dump, &constants, run);
+	if (objects) {
+		read_objects(dump, &constants, run, current);
+	}
 	constants_finish(&constants);
 	uint64_t after = 0;
 	remote_read(remote, places[1], &after, sizeof after);
 	return after == run ? 0 : fail(remote, "it has ended");
+}
+
+int dump_read(struct dump *dump, struct remote *remote) {
+	return read_process(dump, remote, true);
+}
+
+int dump_read_run(struct dump *dump, struct remote *remote) {
+	return read_process(dump, remote, false);
 }
 
 void dump_finish(struct dump *dump) {

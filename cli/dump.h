@@ -74,7 +74,7 @@ struct dump {
 	char version[16];
 	char build_id[65];
 	const char *plugin, *entry;
-	bool server, stopping;
+	bool server, yielded, stopping;
 	bool stopped; /* by a signal */
 	double uptime;
 	enum dump_loop loop;
@@ -90,6 +90,9 @@ struct dump {
 /* Returns 0; -1 with remote->error: it is no process of arun, or of another version.
  * To be finished in either case. */
 int dump_read(struct dump *dump, struct remote *remote);
+
+/* The same without the objects: the run and its loop. */
+int dump_read_run(struct dump *dump, struct remote *remote);
 void dump_finish(struct dump *dump);
 
 /* By which it is told of: the connection or generator whose task it is; else itself. */

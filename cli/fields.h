@@ -21,6 +21,7 @@
 	X(RUN_BUILD_ID, "run.build_id", 65)                                              \
 	X(RUN_STARTED, "run.started", 8)                                                 \
 	X(RUN_SERVER, "run.server", 1)                                                   \
+	X(RUN_YIELDED, "run.yielded", 1)                                                 \
 	X(LIST, "list.", 0)                                                              \
 	X(LIST_NEXT, "list.next", 8)                                                     \
 	X(LIST_PREV, "list.prev", 8)                                                     \

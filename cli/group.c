@@ -2,6 +2,7 @@
 #include "group.h"
 
 #include "ending.h"
+#include "figures.h"
 #include "say.h"
 
 #include <errno.h>
@@ -83,6 +84,7 @@ static void make_room(struct group *group) {
 /* What is the parent's alone. */
 static void forget_all(struct group *group) {
 	group->child = true;
+	arun_workers.wanted = 0;
 	for (size_t i = 0; i < group->count; i++) {
 		keeper_disconnect(&group->keeper, &group->workers[i].line);
 	}

@@ -15,6 +15,7 @@
 struct slot {
 	double pause; /* before the next start */
 	double due;   /* when that is; 0: it is not to be started */
+	bool used;    /* counted: somebody is, or is to come */
 };
 
 struct group {

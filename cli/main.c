@@ -4,6 +4,7 @@
  * alone. It decides the exit status.
  */
 #include "ending.h"
+#include "family.h"
 #include "loader.h"
 #include "options.h"
 #include "ps.h"
@@ -208,6 +209,9 @@ int main(int argc, char **argv) {
 	ending_prepare();
 	open_standard_streams();
 	refuse_privileges();
+	if (getpid() == 1) {
+		family_be_seen();
+	}
 	if (argc > 1 && ps_is_command(argv[1])) {
 		ps_main(argc - 1, argv + 1);
 	}

@@ -2,8 +2,10 @@
 #include "ps.h"
 
 #include "ending.h"
+#include "family.h"
 #include "picture.h"
 #include "print.h"
+#include "ready.h"
 #include "say.h"
 
 #include <errno.h>
@@ -11,14 +13,13 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { STATUS_FAILED = 1, STATUS_USAGE = 125 };
 
 struct request {
 	const char *command;
 	const char *word; /* PID, or a file */
-	bool json, html;
+	bool json, html, ready;
 };
 
 bool ps_is_command(const char *word) {
@@ -30,6 +31,8 @@ static void take_option(struct request *request, const char *word) {
 		request->json = true;
 	} else if (!strcmp(word, "--html") && !strcmp(request->command, "tree")) {
 		request->html = true;
+	} else if (!strcmp(word, "--ready") && !strcmp(request->command, "ps")) {
+		request->ready = true;
 	} else {
 		say("%s: unknown option '%s' (see arun --help)", request->command, word);
 		ending_exit(STATUS_USAGE);
@@ -55,8 +58,9 @@ static void parse(struct request *request, int argc, char **argv) {
 		say("%s: no PID given (see arun --help)", request->command);
 		ending_exit(STATUS_USAGE);
 	}
-	if (request->json && request->html) {
-		say("%s: either --json or --html (see arun --help)", request->command);
+	if (request->json && (request->html || request->ready)) {
+		say("%s: either --json or --%s (see arun --help)", request->command,
+			request->html ? "html" : "ready");
 		ending_exit(STATUS_USAGE);
 	}
 }
@@ -101,58 +105,27 @@ static int show_process(const struct request *request, pid_t pid) {
 	return status;
 }
 
-/* Whether they run the same program. */
-static bool is_same_program(pid_t a, pid_t b) {
-	char path[64];
-	struct stat stats[2];
-	snprintf(path, sizeof path, "/proc/%d/exe", (int)a);
-	bool found = stat(path, &stats[0]) == 0;
-	snprintf(path, sizeof path, "/proc/%d/exe", (int)b);
-	found = found && stat(path, &stats[1]) == 0;
-	return found && stats[0].st_dev == stats[1].st_dev &&
-	       stats[0].st_ino == stats[1].st_ino;
-}
-
-/* Its child, as the workers of --workers are of their parent. */
-static bool is_worker(pid_t pid, pid_t parent) {
-	struct remote remote;
-	struct dump dump = {.count = 0};
-	if (!is_same_program(pid, parent)) {
-		return false;
-	}
-	bool runs = remote_open(&remote, pid) == 0 && dump_read(&dump, &remote) == 0;
-	dump_finish(&dump);
-	remote_close(&remote);
-	return runs;
-}
-
 /* Shows the workers of a process, -1: it has none. */
 static int show_workers(const struct request *request, pid_t parent) {
-	char path[64];
-	int pid, status = -1;
-	snprintf(
-		path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
-	FILE *children = fopen(path, "re");
-	while (children && fscanf(children, "%d", &pid) == 1) {
-		if (!is_worker(pid, parent)) {
-			continue;
-		}
+	struct family family;
+	pid_t pid;
+	int status = -1;
+	family_open(&family, parent);
+	while ((pid = family_next(&family))) {
 		if (status >= 0 && !request->json) {
 			putchar('\n');
 		}
 		int shown = show_process(request, pid);
 		status = shown > status ? shown : status;
 	}
-	if (children) {
-		fclose(children);
-	}
+	family_close(&family);
 	return status;
 }
 
 /* A process whose workers do the work is shown by them. */
 static int show(const struct request *request, pid_t pid) {
 	int status =
-		request->html || is_worker(pid, pid) ? -1 : show_workers(request, pid);
+		request->html || family_is_of(pid, pid) ? -1 : show_workers(request, pid);
 	return status < 0 ? show_process(request, pid) : status;
 }
 
@@ -176,7 +149,7 @@ void ps_main(int argc, char **argv) {
 	setlocale(LC_CTYPE, "");
 	pid_t pid = read_pid(request.word);
 	if (pid) {
-		ending_exit(show(&request, pid));
+		ending_exit(request.ready ? ready_ask(pid) : show(&request, pid));
 	}
 	if (request.html) {
 		ending_exit(show_report(request.word));

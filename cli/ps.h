@@ -8,8 +8,8 @@
 /* Whether the first word of the command line is one of these commands. */
 bool ps_is_command(const char *word);
 
-/* argv[0] is the command. Ends the program: 0; 1: the process could not be read (whole);
- * 125: a usage error. */
+/* argv[0] is the command. Ends the program: 0; 1: the process could not be read (whole),
+ * or is not ready; 125: a usage error. */
 _Noreturn void ps_main(int argc, char **argv);
 
 #endif

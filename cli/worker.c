@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include "ending.h"
+#include "family.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +33,9 @@ static void begin(int line, pid_t parent, const sigset_t *mask) {
 	}
 	set_environment(line, parent);
 	ending_adopt();
+	if (parent == 1) {
+		family_be_seen();
+	}
 	sigprocmask(SIG_SETMASK, mask, NULL);
 }
 

@@ -2,6 +2,7 @@
 #include "workers.h"
 
 #include "ending.h"
+#include "figures.h"
 #include "group.h"
 #include "say.h"
 
@@ -294,6 +295,29 @@ static bool act(struct group *group) {
 	return result;
 }
 
+/* Figures --------------------------------------------------------------------------- */
+
+struct figures arun_workers = {.magic = {'a', 'r', 'u', 'n', '-', 'w', 'k', 's'}};
+
+/* A slot without a worker that has none to come has done its work. */
+static void show_figures(const struct group *group) {
+	uint32_t wanted = 0, serving = 0;
+	for (unsigned i = 0; i < group->options->count; i++) {
+		group->slots[i].used = group->slots[i].due != 0;
+	}
+	for (size_t i = 0; i < group->count; i++) {
+		const struct worker *worker = &group->workers[i];
+		group->slots[worker->slot].used |= worker->state != WORKER_LEAVING;
+		serving += worker->state == WORKER_SERVING;
+	}
+	for (unsigned i = 0; i < group->options->count; i++) {
+		wanted += group->slots[i].used;
+	}
+	bool none = group->over || !wanted;
+	arun_workers.wanted = none ? group->options->count : wanted;
+	arun_workers.serving = none ? 0 : serving;
+}
+
 /* The workers' cores tell more than the parent's. */
 static _Noreturn void leave(struct group *group) {
 	const struct rlimit none = {0, 0};
@@ -335,6 +359,7 @@ bool workers_run(const struct workers_options *options) {
 		if (is_over(&group)) {
 			leave(&group);
 		}
+		show_figures(&group);
 		wait_for_something(&group, next);
 		replaces = act(&group);
 	}

@@ -43,6 +43,7 @@ const struct layout arun_layout = {
 		RUN("build_id", report.build_id),
 		RUN("started", report.started),
 		RUN("server", server),
+		RUN("yielded", has_yielded),
 		STRUCT("list", struct list), FIELD(list, next), FIELD(list, prev),
 		STRUCT("object", struct object),
 		FIELD(object, link), FIELD(object, kind), FIELD(object, site),

@@ -14,7 +14,10 @@ _arun_values() {
 # What follows `arun ps` or `arun tree`: its options, and processes of that name.
 _arun_processes() {
 	local options='-j --json'
-	[[ $1 == tree ]] && options+=' --html'
+	case $1 in
+	ps) options+=' --ready' ;;
+	tree) options+=' --html' ;;
+	esac
 	if [[ $2 == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$2")
 	else

@@ -8,10 +8,17 @@ import shutil
 import signal
 import subprocess
 
+from group import all_workers, lines, plugin as workers
+from load import running
 from service import plugin
 from tap import ARUN, DEADLINE, Skip, claim, environment, equal, main, run, until
 
 ORPHANS = 1000
+FIRST = ("unshare", "-pf", "--mount-proc")
+
+
+def can_be_first():
+    return shutil.which("unshare") and run(*FIRST, "true").returncode == 0
 
 
 def children(pid):
@@ -30,10 +37,10 @@ def children(pid):
 
 @claim
 def orphans_are_reaped_and_its_own_children_left():
-    if not shutil.which("unshare") or run("unshare", "-pf", "--mount-proc", "true").returncode != 0:
+    if not can_be_first():
         raise Skip("no namespace of processes can be made here")
     process = subprocess.Popen(
-        ["unshare", "-pf", "--mount-proc", "--kill-child", ARUN, plugin("orphans"), str(ORPHANS)],
+        [*FIRST, "--kill-child", ARUN, plugin("orphans"), str(ORPHANS)],
         env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True)
     equal(process.stdout.readline(), "made\n")
@@ -43,6 +50,19 @@ def orphans_are_reaped_and_its_own_children_left():
     os.kill(int(first), signal.SIGTERM)
     out, errors = process.communicate(timeout=DEADLINE)
     equal((process.returncode, out, errors), (0, "status 7\n", ""))
+
+
+@claim
+def it_is_asked_from_within():
+    if not shutil.which("nsenter") or not can_be_first():
+        raise Skip("no namespace of processes can be made here")
+    with running(*FIRST, "--kill-child", ARUN, "-w", "2", workers(), "tcp:127.0.0.1:0") as process:
+        lines(process, 2)
+        first, = all_workers(process)
+        done = run("nsenter", "-t", str(first), "-p", "-m", ARUN, "ps", "--ready", "1")
+        equal((done.returncode, done.stdout, done.stderr), (0, "", ""))
+        os.kill(first, signal.SIGTERM)
+        equal(process.ended()[0], 0)
 
 
 main()

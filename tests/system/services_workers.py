@@ -6,9 +6,9 @@ import pathlib
 import shutil
 import signal
 
-from machine import (KEEP, Load, ask, install, is_active, journal, listening,
+from machine import (KEEP, PROGRAM, Load, ask, install, is_active, journal, listening,
                      reload, service, show, stopped_well, systemctl)
-from tap import claim, contains, equal, main, until
+from tap import claim, contains, equal, main, run, until
 
 ROLLS, REQUESTS = 20, 5000
 ADDRESS = ("127.0.0.1", 8001)
@@ -37,16 +37,23 @@ def replaced(unit, old, count=2):
     until(lambda: len(workers(unit)) == count and not workers(unit) & old, "all are new")
 
 
+def is_ready(unit):
+    done = run(PROGRAM, "ps", "--ready", show(unit, "MainPID"))
+    return done.returncode == 0
+
+
 @claim
 def a_start_waits_until_all_are_ready():
     unit = service("turns", "", "/run/arun/turns", "workers-1", TWO)
     systemctl("start", "--no-block", unit)
     until(lambda: journal(unit).count("ready ") == 1, "the first is ready")
     equal(show(unit, "ActiveState"), "activating")
+    assert not is_ready(unit)
     pathlib.Path("/run/arun/turns/go").touch()
     until(lambda: is_active(unit), "it is active")
     equal(journal(unit).count("ready "), 2)
     equal(show(unit, "StatusText"), "2 workers")
+    assert is_ready(unit)
     stopped_well(unit)
 
 
