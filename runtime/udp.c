@@ -9,6 +9,9 @@
 /* Seconds: how often a full queue of a Unix socket is tried again. */
 static const double UDP_AGAIN = 0.001, UDP_AGAIN_LAST = 0.02;
 
+/* After so many receptions without a wait, the next ones are read ahead. */
+enum { UDP_ROW = 2 };
+
 /* How reports show it -------------------------------------------------------------- */
 
 static const struct arun_udp *udp_of(const struct object *object) {
@@ -75,6 +78,7 @@ static bool udp_kind_waiting(const struct object *object, struct waiting *out) {
 void udp_unref(struct arun_udp *udp) {
 	if (--udp->refs == 0) {
 		object_gone(&udp->object);
+		udp_ahead_destroy(udp->ahead);
 		free(udp->local);
 		free(udp);
 	}
@@ -236,12 +240,26 @@ static int udp_wait(struct udp_call *call, enum poller_events event) {
 	return error ? error : task_pending(sched, call->self);
 }
 
+/* From what was read ahead, or the socket: as recvmsg(2). */
+static ssize_t udp_receive_now(struct arun_udp *udp, struct msghdr *message) {
+	ssize_t size = udp_ahead_take(udp->ahead, message);
+	if (size >= 0) {
+		return size;
+	}
+	size = udp->own && udp->row >= UDP_ROW
+		       ? udp_ahead_read(&udp->ahead, udp->watch.fd, message)
+		       : recvmsg(udp->watch.fd, message, MSG_TRUNC);
+	udp->row = size >= 0 ? udp->row + 1 : 0;
+	return size;
+}
+
 /* Returns 0 with *size, or why not. */
 static int udp_receive(struct udp_call *call, struct msghdr *message, ssize_t *size) {
 	struct arun_udp *udp = call->udp;
 	for (;;) {
-		if (udp->watch.readable || udp->watch.always) {
-			*size = recvmsg(udp->watch.fd, message, MSG_TRUNC);
+		if (udp->watch.readable || udp->watch.always ||
+			!udp_ahead_empty(udp->ahead)) {
+			*size = udp_receive_now(udp, message);
 			if (likely(*size >= 0)) {
 				udp->received++;
 				return 0;

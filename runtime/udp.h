@@ -3,15 +3,16 @@
  * udp - sockets for datagrams: UDP, and Unix.
  *
  * Design notes. A datagram is received straight into the caller's buffer and sent straight
- * out of it: recvmmsg(2) would have to keep, and copy, datagrams of up to 64 KiB that
- * nobody may ever ask for. A Unix socket that is not connected is never told when a
- * queue that was full has room again: it tries again after a moment.
+ * out of it. Where more than two have come at once to a socket that is nobody else's, the
+ * next ones are read several at a time, and kept. A Unix socket that is not connected is
+ * never told when a queue that was full has room again: it tries again after a moment.
  */
 #ifndef UDP_H
 #define UDP_H
 
 #include "endpoint.h"
 #include "loop.h"
+#include "udp_ahead.h"
 
 #include <sys/stat.h>
 
@@ -26,6 +27,9 @@ struct arun_udp {
 	struct address peer; /* that it is connected to; length 0: none */
 	char *local;
 	unsigned long received, sent;
+	bool own;                /* of UDP, and no other process has it */
+	unsigned row;            /* how many receptions in a row found something */
+	struct udp_ahead *ahead; /* NULL until there is reason for it */
 	/* A Unix socket's file, where it has made one. */
 	bool made;
 	dev_t device;

@@ -144,6 +144,7 @@ static int udp_socket(
 		close(fd);
 		return -error;
 	}
+	udp->own = address->any.sa_family != AF_UNIX;
 	return fd;
 }
 
@@ -170,6 +171,7 @@ static int udp_socket_shared(
 		return fd;
 	case BROKER_OPEN:
 		fd = udp_socket(udp, address, false);
+		udp->own = false; /* another worker will have it, too */
 		broker_keep(broker, fd);
 		return fd;
 	default:
