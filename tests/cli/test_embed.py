@@ -2,6 +2,7 @@
 """A program of one's own, linked with -larun."""
 import os
 import pathlib
+import re
 import shlex
 import tempfile
 
@@ -42,6 +43,25 @@ def a_run_that_fails_says_why_and_the_next_goes_on():
     done = run(PROGRAM, "*", "4")
     equal((done.returncode, done.stdout), (0, "1 5 kept\n"))
     contains(done.stderr, "main failed")
+
+
+@claim
+def the_manuals_test_of_leaks_with_libcheck_runs():
+    page = (SOURCE / "man" / "arun_inspect.3").read_text()
+    example = next(text for text in re.findall(r"^\.EX\n(.*?)^\.EE$", page, re.M | re.S)
+                   if "check.h" in text)
+    source = pathlib.Path(FOLDER.name) / "checked.c"
+    source.write_text(example.replace("\\-", "-"))
+    found = run("pkg-config", "--cflags", "--libs", "check")
+    equal(found.returncode, 0, found.stderr)
+    program = source.with_suffix("")
+    done = run(*shlex.split(os.environ["CC"]), *FLAGS, *sanitizers(), "-o", program, source,
+               "-I" + os.environ["ARUN_INCLUDE"], f"-L{BUILD}", "-larun", f"-Wl,-rpath,{BUILD}",
+               *found.stdout.split())
+    equal((done.returncode, done.stderr), (0, ""), "building checked.c")
+    done = run(program, env={"CK_VERBOSITY": "normal"})
+    equal(done.returncode, 0, done.stdout + done.stderr)
+    contains(done.stdout, "100%: Checks: 2, Failures: 0, Errors: 0\n")
 
 
 main()

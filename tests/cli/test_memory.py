@@ -75,6 +75,18 @@ def ten_thousand_tasks_sleep_at_once_on_any_kernel():
 
 
 @claim
+def a_report_of_very_many_tasks_takes_under_2_s_and_bounded_memory():
+    not_sanitized("whose stacks are larger")
+    count = 1_000_000 if os.environ.get("ARUN_SLOW_TESTS") == "1" else 100_000
+    if kernel() < (6, 13):
+        count = 10_000
+    leaks, took, size = numbers([f"{MEMORY}:reported", count])
+    equal(leaks, count)
+    assert took < 2000, f"{took} ms"
+    assert size < 16 << 20, f"{size} bytes"
+
+
+@claim
 def a_million_tasks_one_after_another_leave_memory_where_it_was():
     not_sanitized("which keeps what was freed")
     ended, resident, mapped = numbers([f"{MEMORY}:in_turn", 1_000_000])
