@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "manager.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { OWED_MAX = 64 };
 
 static void set_address(struct manager *manager, const char *path) {
 	size_t length = path ? strlen(path) : 0;
@@ -65,12 +69,59 @@ int manager_open(struct manager *manager) {
 		       : 0;
 }
 
+/* Owed messages -------------------------------------------------------------------- */
+
+struct owed {
+	struct owed *next;
+	int fd; /* -1: none */
+	char text[];
+};
+
+static void drop_oldest(struct manager *manager) {
+	struct owed *oldest = manager->owed;
+	manager->owed = oldest->next;
+	if (oldest->fd >= 0) {
+		close(oldest->fd);
+	}
+	free(oldest);
+}
+
+static bool is_repeated(const char *text) {
+	return manager_says(text, "WATCHDOG=1") ||
+	       manager_says(text, "EXTEND_TIMEOUT_USEC=");
+}
+
+/* The last word counts most: where there are too many, the oldest goes. */
+static void owe(struct manager *manager, const char *text, int fd) {
+	struct owed **end = &manager->owed, *owed;
+	size_t count = 0, size = strlen(text) + 1;
+	for (; *end; end = &(*end)->next) {
+		count++;
+	}
+	owed = malloc(sizeof *owed + size);
+	if (!owed) {
+		return;
+	}
+	*owed = (struct owed){.fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0)};
+	memcpy(owed->text, text, size);
+	*end = owed;
+	if (count == OWED_MAX) {
+		drop_oldest(manager);
+	}
+}
+
 void manager_close(struct manager *manager) {
+	while (manager->owed) {
+		drop_oldest(manager);
+	}
 	close(manager->fd);
 	manager->fd = -1;
 }
 
-void manager_tell(const struct manager *manager, const char *text, int fd) {
+/* Telling -------------------------------------------------------------------------- */
+
+/* Whether it was sent, or never will be. */
+static bool send_now(const struct manager *manager, const char *text, int fd) {
 	union {
 		struct cmsghdr header;
 		char room[CMSG_SPACE(sizeof(int))];
@@ -87,12 +138,26 @@ void manager_tell(const struct manager *manager, const char *text, int fd) {
 		message.msg_control = &control;
 		message.msg_controllen = sizeof control.room;
 	}
-	if (manager->length) {
-		sendmsg(manager->fd, &message, MSG_NOSIGNAL);
+	return !manager->length || sendmsg(manager->fd, &message, MSG_NOSIGNAL) >= 0 ||
+	       (errno != EAGAIN && errno != ENOBUFS);
+}
+
+bool manager_pay(struct manager *manager) {
+	while (manager->owed &&
+		send_now(manager, manager->owed->text, manager->owed->fd)) {
+		drop_oldest(manager);
+	}
+	return manager->owed != NULL;
+}
+
+void manager_tell(struct manager *manager, const char *text, int fd) {
+	bool waits = manager_pay(manager);
+	if ((waits || !send_now(manager, text, fd)) && !is_repeated(text)) {
+		owe(manager, text, fd);
 	}
 }
 
-void manager_tell_reloading(const struct manager *manager) {
+void manager_tell_reloading(struct manager *manager) {
 	struct timespec now;
 	char text[64];
 	clock_gettime(CLOCK_MONOTONIC, &now);

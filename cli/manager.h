@@ -13,12 +13,15 @@
 
 enum { MANAGER_TEXT = 4096 };
 
+struct owed;
+
 struct manager {
 	struct sockaddr_un address; /* of the service manager */
 	socklen_t length;           /* 0: there is none */
 	int fd;                     /* where the workers talk to */
 	char name[32];              /* its $NOTIFY_SOCKET */
 	double watchdog;            /* seconds; 0: none */
+	struct owed *owed;          /* what it had no room for, the oldest first */
 };
 
 struct manager_message {
@@ -30,14 +33,21 @@ struct manager_message {
 /* Reads the environment, and sets it for the workers. Returns 0; -1 with errno. */
 int manager_open(struct manager *manager);
 
-/* Closes the descriptor, the environment stays. */
+/* Closes the descriptor and forgets what is owed, the environment stays. */
 void manager_close(struct manager *manager);
 
-/* Tells the service manager; fd goes with it, -1: none. What cannot be sent is dropped. */
-void manager_tell(const struct manager *manager, const char *text, int fd);
+/*
+ * Tells the service manager; fd, which stays the caller's, goes with it, -1: none. What it
+ * has no room for is sent later, but for what is said again anyway: that the watchdog is
+ * fed, and that more time is wanted.
+ */
+void manager_tell(struct manager *manager, const char *text, int fd);
+
+/* Sends what is owed, as far as there is room. Returns whether some is left. */
+bool manager_pay(struct manager *manager);
 
 /* "RELOADING=1", with the time that belongs to it. */
-void manager_tell_reloading(const struct manager *manager);
+void manager_tell_reloading(struct manager *manager);
 
 /* The next message of a worker; false: there is none. */
 bool manager_hear(const struct manager *manager, struct manager_message *message);

@@ -15,7 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-static const double KILL_AGAIN = 5; /* seconds */
+/* Seconds: until one that does not die is killed again, and until the service manager is
+ * told again what it had no room for. */
+static const double KILL_AGAIN = 5, TELL_AGAIN = 0.05;
 
 /* Later than anything. */
 static const double NEVER = 1e18;
@@ -190,6 +192,9 @@ static bool pass_time(struct group *group, double *next) {
 	bool result = false;
 	*next = NEVER;
 	feed_watchdog(group, next);
+	if (manager_pay(&group->manager)) {
+		*next = earlier(*next, group->now + TELL_AGAIN);
+	}
 	for (size_t i = 0; i < group->count; i++) {
 		look_after(group, &group->workers[i], next);
 	}

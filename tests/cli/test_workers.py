@@ -233,6 +233,33 @@ def the_service_manager_hears_of_the_group():
         equal(manager.states(), ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"])
 
 
+def fill(manager):
+    """Leaves no room for another message; returns how many there are."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as other:
+        other.connect(manager.address)
+        for count in range(100_000):
+            try:
+                other.send(b"STATUS=full")
+            except BlockingIOError:
+                return count
+
+
+@claim
+def what_a_busy_service_manager_has_no_room_for_it_is_told_later():
+    manager = Manager()
+    env = {**os.environ, "NOTIFY_SOCKET": manager.address}
+    count = fill(manager)
+    with group("-w", "2", plugin(), ANY, env=env) as process:
+        until(lambda: arun("ps", "--ready", process.pid).returncode == 0, "it is ready")
+        process.signal(signal.SIGHUP)
+        lines(process, 4)
+        until(lambda: len(all_workers(process)) == 2, "both were replaced")
+        assert len(manager.messages()) >= count
+        until(lambda: len(manager.states()) == 3, "it has heard all")
+        process.stop()
+        equal(manager.states(), ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"])
+
+
 @claim
 def a_worker_that_hangs_is_replaced_where_there_is_a_watchdog():
     manager = Manager()
