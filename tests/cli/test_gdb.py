@@ -5,6 +5,7 @@ import re
 import shutil
 
 from load import CC, PLUGIN, SANITIZED, SOURCE, build, not_sanitized
+from needs import tool
 from tap import ARUN, Skip, arun, claim, contains, equal, main, run
 
 DEEP = build("deep.c", *PLUGIN, "-O0")
@@ -23,7 +24,7 @@ def needs(program):
 
 def backtrace(entry):
     """gdb's, where the fixture has come to stop_here(): the functions, innermost first."""
-    needs("gdb")
+    tool("gdb")
     commands = ("set confirm off", "set debuginfod enabled off", "set width 0",
                 "set disable-randomization off", "set breakpoint pending on",
                 "break stop_here", "run", "bt", "kill")

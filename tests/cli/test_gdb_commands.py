@@ -13,6 +13,7 @@ import subprocess
 import load
 from installed import Installed
 from looking import Open, compiled, folder, looked, opened, plugin, table
+from needs import tool
 from plugins import BUILD
 from tap import ARUN, Skip, claim, contains, equal, main, run, until
 
@@ -27,8 +28,7 @@ BAD = "corrupt stack", "Backtrace stopped", "previous frame", "Traceback", "Pyth
 
 def gdb(*words, commands=COMMANDS, before=()):
     """What gdb prints with these words: a command begins with a colon."""
-    if not shutil.which("gdb"):
-        raise Skip("gdb is not installed")
+    tool("gdb")
     if run("gdb", "-nx", "-batch", "-ex", "python print(6 * 7)").stdout != "42\n":
         raise Skip("gdb is built without Python")
     words = [part for word in words for part in
