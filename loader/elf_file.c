@@ -43,12 +43,28 @@ static bool read_file(
 	return true;
 }
 
-/* The bytes from offset on, as many as fit; NULL: they cannot be read. */
-static const char *window_open(const struct elf_file *file, uint64_t offset) {
+/* Their bytes are not touched before they are read. NULL: no memory. */
+static struct elf_windows *windows_new(void) {
+	struct elf_windows *windows = malloc(sizeof *windows);
+	if (windows) {
+		windows->next = 0;
+		for (int i = 0; i < ELF_WINDOWS; i++) {
+			windows->window[i].offset = windows->window[i].length = 0;
+		}
+	}
+	return windows;
+}
+
+/* The bytes from offset on, size of them and more; NULL: they cannot be read. */
+static const char *window_open(
+	const struct elf_file *file, uint64_t offset, uint64_t size) {
 	struct elf_windows *windows = file->windows;
+	/* A small plugin, or what is none, is judged by little. */
+	bool little = windows->next < ELF_WINDOWS && size <= ELF_WINDOW / 4;
+	uint64_t most = little ? ELF_WINDOW / 4 : ELF_WINDOW;
 	unsigned index = windows->next++ % ELF_WINDOWS;
 	uint64_t left = file->size - offset;
-	uint64_t length = left < ELF_WINDOW ? left : ELF_WINDOW;
+	uint64_t length = left < most ? left : most;
 	windows->window[index].offset = offset;
 	windows->window[index].length = length;
 	if (!read_file(file, offset, windows->window[index].bytes, length)) {
@@ -67,7 +83,7 @@ static const char *window_find(
 			return file->windows->window[i].bytes + (offset - start);
 		}
 	}
-	return window_open(file, offset);
+	return window_open(file, offset, size);
 }
 
 bool elf_read_at(const struct elf_file *file, uint64_t offset, void *buf, uint64_t size) {
@@ -330,7 +346,7 @@ int elf_open(const char *path, struct elf_file *file, struct loader_error *error
 	if (file->fd < 0) {
 		return -1;
 	}
-	file->windows = calloc(1, sizeof *file->windows);
+	file->windows = windows_new();
 	if (!file->windows) {
 		elf_finish(file);
 		return error_no_memory(error, path);

@@ -10,10 +10,13 @@
 
 #include "registry.h"
 
-/* A set of descriptors, in pages of its own. */
+enum { RAWFD_FIRST = 16 };
+
+/* A set of descriptors: a few in itself, many in pages of their own. */
 struct rawfd_set {
-	uint64_t *words;
-	size_t count; /* of words */
+	uint64_t *words; /* NULL: nothing was added yet */
+	size_t count;    /* of words */
+	uint64_t first[RAWFD_FIRST];
 };
 
 struct rawfd {

@@ -9,10 +9,10 @@
 #include "snapshot_json.h"
 #include "snapshot_text.h"
 
+#include <dlfcn.h>
 #include <link.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,17 +24,8 @@ enum { NAMED = 8, LINES = 20 };
 
 struct build_id_search {
 	struct report *report;
-	struct stat file;
+	const struct link_map *map; /* NULL: of the program */
 };
-
-static bool is_plugin(const struct build_id_search *search, const char *path) {
-	struct stat file;
-	if (!search->report->plugin_path) {
-		return !*path;
-	}
-	return *path && stat(path, &file) == 0 && file.st_dev == search->file.st_dev &&
-	       file.st_ino == search->file.st_ino;
-}
 
 /* Whether the segment's bytes are in memory. */
 static bool is_loaded(const struct dl_phdr_info *info, const ElfW(Phdr) * segment) {
@@ -88,7 +79,7 @@ static void build_id_read(struct report *report, const char *notes, size_t size)
 static int build_id_search(struct dl_phdr_info *info, size_t size, void *context) {
 	(void)size;
 	struct build_id_search *search = context;
-	if (!is_plugin(search, info->dlpi_name)) {
+	if (search->map ? info->dlpi_addr != search->map->l_addr : *info->dlpi_name) {
 		return 0;
 	}
 	for (int i = 0; i < info->dlpi_phnum; i++) {
@@ -109,7 +100,8 @@ void report_init(struct report *report) {
 	report->plugin = slash ? slash + 1 : path;
 	report->build_id[0] = '\0';
 	struct build_id_search search = {.report = report};
-	if (!report->plugin_path || stat(report->plugin_path, &search.file) == 0) {
+	if (!report->plugin_handle ||
+		dlinfo(report->plugin_handle, RTLD_DI_LINKMAP, &search.map) == 0) {
 		dl_iterate_phdr(build_id_search, &search);
 	}
 }

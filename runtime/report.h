@@ -22,6 +22,7 @@ struct report_end {
 };
 
 struct report {
+	void *plugin_handle;     /* dlopen(3)'s; NULL: the program */
 	const char *plugin_path; /* NULL: the program */
 	const char *entry;
 	bool server; /* the entry is */

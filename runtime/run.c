@@ -372,6 +372,7 @@ static int run_open(struct run *run, const arun_options *options) {
 	run->handler.grace = options->grace;
 	run->handler.last_words = stop_last_words;
 	run->report = (struct report){
+		.plugin_handle = options->plugin,
 		.plugin_path = options->plugin_path,
 		.entry = options->name,
 		.server = run->server,
@@ -390,7 +391,8 @@ static int run_open(struct run *run, const arun_options *options) {
 	if (post_init(&run->loop, options->signals) < 0) {
 		return -1;
 	}
-	run->driver = task_make(sched, 0, stop_drive, run);
+	/* Of the entry's size: one slab serves both. */
+	run->driver = task_make(sched, run->stack_size, stop_drive, run);
 	if (!run->driver) {
 		return -1;
 	}
