@@ -5,14 +5,15 @@
  *	arun ./tasks.so NAME COUNT [ROUNDS]
  *
  * As measure.h has it; "idle" prints the bytes of a task, its mappings, and the nanoseconds of processor
- * time that it took to make one.
+ * time that it took to make one, and to cancel and join one. "crowd" takes the number of tasks after
+ * ROUNDS.
  */
 #include "measure.h"
 #include "memory.h"
 
 #include <arun.h>
 
-enum { BATCH = 1000, CROWD = 100000 };
+enum { BATCH = 1000 };
 
 static volatile long sink;
 static bool over;
@@ -111,6 +112,13 @@ static const struct bench benches[] = {
 
 /* Many tasks that all yield: what a switch costs where caches no longer help. ------------------- */
 
+static struct crowd {
+	long size;
+	arun_task **tasks;
+	arun_event *gates;
+	long *order;
+} crowd;
+
 static int waits_then_yields(void *arg) {
 	arun_event_wait(arg);
 	return yields(NULL);
@@ -118,33 +126,47 @@ static int waits_then_yields(void *arg) {
 
 /* Each yield here lets every other task yield once. */
 static void crowd_round(long count) {
-	for (; count > 0; count -= CROWD) {
+	for (; count > 0; count -= crowd.size) {
 		arun_sleep(0);
 	}
 }
 
 /* They are woken, and so run ever after, in an order that no prefetcher knows. */
-static int measure_crowd(long count, int rounds) {
-	static arun_task *tasks[CROWD];
-	static arun_event gates[CROWD];
-	static long order[CROWD];
+static void crowd_begin(void) {
 	over = false;
-	measure_shuffle(order, CROWD);
-	for (long i = 0; i < CROWD; i++) {
-		tasks[i] = arun_spawn(waits_then_yields, &gates[i]);
+	measure_shuffle(crowd.order, crowd.size);
+	for (long i = 0; i < crowd.size; i++) {
+		crowd.tasks[i] = arun_spawn(waits_then_yields, &crowd.gates[i]);
 	}
 	arun_sleep(0);
-	for (long i = 0; i < CROWD; i++) {
-		arun_event_set(&gates[order[i]]);
+	for (long i = 0; i < crowd.size; i++) {
+		arun_event_set(&crowd.gates[crowd.order[i]]);
 	}
-	crowd_round(2L * CROWD);
-	for (int i = 0; i < rounds; i++) {
-		measure_round(crowd_round, count);
-	}
+	crowd_round(2 * crowd.size);
+}
+
+static void crowd_end(void) {
 	over = true;
-	for (long i = 0; i < CROWD; i++) {
-		arun_join(tasks[i], NULL);
+	for (long i = 0; i < crowd.size; i++) {
+		arun_join(crowd.tasks[i], NULL);
 	}
+}
+
+static int measure_crowd(long count, int rounds, long size) {
+	crowd.size = size;
+	crowd.tasks = calloc((size_t)size, sizeof *crowd.tasks);
+	crowd.gates = calloc((size_t)size, sizeof *crowd.gates);
+	crowd.order = calloc((size_t)size, sizeof *crowd.order);
+	if (crowd.tasks && crowd.gates && crowd.order) {
+		crowd_begin();
+		for (int i = 0; i < rounds; i++) {
+			measure_round(crowd_round, count);
+		}
+		crowd_end();
+	}
+	free(crowd.tasks);
+	free(crowd.gates);
+	free(crowd.order);
 	return 0;
 }
 
@@ -155,35 +177,44 @@ static int sleeps(void *arg) {
 	return arun_sleep(36000);
 }
 
+static void end_all(arun_task **tasks, long count) {
+	for (long i = 0; i < count; i++) {
+		arun_cancel(tasks[i]);
+	}
+	for (long i = 0; i < count; i++) {
+		arun_join(tasks[i], NULL);
+	}
+}
+
 static int measure_idle(long count) {
 	arun_task **tasks = calloc((size_t)count, sizeof *tasks);
 	long bytes = memory_bytes(), mappings = memory_mappings();
-	double cpu = measure_ns(CLOCK_PROCESS_CPUTIME_ID);
+	double begun = measure_ns(CLOCK_PROCESS_CPUTIME_ID);
 	for (long i = 0; tasks && i < count; i++) {
 		tasks[i] = arun_spawn(sleeps, NULL);
 	}
 	arun_sleep(0);
-	cpu = measure_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	begun = measure_ns(CLOCK_PROCESS_CPUTIME_ID) - begun;
 	bytes = memory_bytes() - bytes;
 	mappings = memory_mappings() - mappings;
-	printf("%.1f %ld %.1f\n", (double)bytes / (double)count, mappings,
-		cpu / (double)count);
-	for (long i = 0; tasks && i < count; i++) {
-		arun_cancel(tasks[i]);
-		arun_join(tasks[i], NULL);
-	}
+	double ended = measure_ns(CLOCK_PROCESS_CPUTIME_ID);
+	end_all(tasks, tasks ? count : 0);
+	ended = measure_ns(CLOCK_PROCESS_CPUTIME_ID) - ended;
+	printf("%.1f %ld %.1f %.1f\n", (double)bytes / (double)count, mappings,
+		begun / (double)count, ended / (double)count);
 	free(tasks);
 	return 0;
 }
 
 static int bench(int argc, char **argv) {
 	const char *name = argc > 1 ? argv[1] : "";
-	long count = argc > 2 ? atol(argv[2]) : CROWD;
+	long count = argc > 2 ? atol(argv[2]) : 1000000;
 	if (strcmp(name, "idle") == 0) {
 		return measure_idle(count);
 	}
 	if (strcmp(name, "crowd") == 0) {
-		return measure_crowd(count, argc > 3 ? atoi(argv[3]) : 1);
+		return measure_crowd(count, argc > 3 ? atoi(argv[3]) : 1,
+			argc > 4 ? atol(argv[4]) : 100000);
 	}
 	return measure(benches, sizeof benches / sizeof *benches, argc, argv);
 }

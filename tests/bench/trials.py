@@ -95,7 +95,7 @@ def idle(count, *subjects):
         if machine.available() < wanted:
             raise Unable(f"less than {wanted / 2**30:.0f} GiB of memory are available")
         words, environment = command(context, subject)
-        size, maps, cpu = machine.numbers(output(*words, "idle", count, env=environment))
+        size, maps, cpu = machine.numbers(output(*words, "idle", count, env=environment))[:3]
         return {"bytes": size, "mappings": maps, "cpu": cpu}
 
     def trial(context):
