@@ -8,6 +8,7 @@ import charts
 import rows
 
 BEGIN, END = "<!-- speed: tools/bench --readme writes from here -->", "<!-- speed: to here -->"
+SHOWN = ["yield", "spawn", "idle", "echo-50", "accept", "http"]  # the rest is folded away
 LESS, MORE = "less is better", "more is better"
 
 # Picture: its title, the trial, the metric, which way.
@@ -55,6 +56,32 @@ def exact_table(results, form=rows.markdown):
                                       for name, value in counted.items()])
 
 
+METRICS = {"cpu": "processor time", "wall": "wall time", "rate": "a second", "p50": "50 % within",
+           "p99": "99 % within", "bytes": "bytes", "mappings": "mappings", "calls": "system calls"}
+
+
+def spread(values, unit):
+    """The median, and the least and the most."""
+    middle = rows.digits(statistics.median(values), unit)
+    if len(values) < 2:
+        return middle
+    return f"{middle} ({rows.digits(min(values), unit)}–{rows.digits(max(values), unit)})"
+
+
+def trial_table(name, trial):
+    seen = [m for m in METRICS if any(m in figures for figures in trial["figures"].values())]
+    head = [name, *(METRICS[m] for m in seen)]
+    return rows.markdown(head, [
+        [subject, *(spread(figures[m], rows.unit_of(name, m)) if m in figures else "–" for m in seen)]
+        for subject, figures in trial["figures"].items()])
+
+
+def everything(results):
+    """Every subject: medians, and over the rounds the least and the most."""
+    return "\n\n".join(trial_table(name, trial) for name, trial in results["trials"].items()
+                       if trial["figures"]) + "\n"
+
+
 def skipped(results):
     """Each peer that is missing, once."""
     seen = {}
@@ -91,23 +118,36 @@ def write(folder, results):
     for old in folder.glob("*.svg"):
         old.unlink()
     (folder / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    (folder / "table.md").write_text(document(results))
+    (folder / "table.md").write_text(document(results) + "\n" + everything(results))
     for name in CHARTS:
         drawn = picture(name, results)
         if drawn:
             (folder / f"{name}.svg").write_text(drawn)
 
 
+def pictures(names, folder, source):
+    return "\n".join(f"![{CHARTS[name][0]}]({(folder / f'{name}.svg').relative_to(source)})"
+                     for name in names if (folder / f"{name}.svg").exists())
+
+
+def section(results, folder, source):
+    rest = [name for name in CHARTS if name not in SHOWN]
+    return "\n\n".join([
+        pictures(SHOWN, folder, source),
+        f"<details><summary>More pictures</summary>\n\n{pictures(rest, folder, source)}\n\n"
+        "</details>",
+        document(results).strip(),
+        f"[Every subject]({(folder / 'table.md').relative_to(source)}), with processor time, wall time "
+        "and spread.\n"])
+
+
 def readme(source, results):
     """Writes the README's part, and what it shows below tests/bench/results."""
     shown = source / "tests" / "bench" / "results"
-    write(shown, results)
     path = source / "README.md"
     text = path.read_text()
     if BEGIN not in text or END not in text:
         raise SystemExit("README.md has no place for it")
+    write(shown, results)
     before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    pictures = "\n".join(f"![{CHARTS[p.stem][0]}]({p.relative_to(source)})"
-                         for p in (shown / f"{name}.svg" for name in CHARTS) if p.exists())
-    path.write_text(f"{before}{BEGIN}\n{pictures}\n\n{document(results)}{END}{after}")
+    path.write_text(f"{before}{BEGIN}\n{section(results, shown, source)}{END}{rest.split(END)[1]}")

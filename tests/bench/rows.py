@@ -42,6 +42,7 @@ ROWS = [
     *against("echo, 1,000 connections: CPU", "echo-1000", "cpu", ("epoll", 1.10, 1.03)),
     *against("echo, 10,000 connections", "echo-10000", "rate", ("libev", 1.0, 1.12),
         better=HIGHER),
+    *against("echo, 10,000 connections: CPU", "echo-10000", "cpu", ("libev", None, None)),
     *against("echo, 50 connections", "echo-50", "rate", ("Go", 1.15, 1.25),
         ("uvloop protocol", 1.15, 1.2), ("asyncio streams", 5, 5.5),
         ("asyncio streams, tuned malloc", None, None), better=HIGHER),
@@ -50,19 +51,23 @@ ROWS = [
     *against("start and end", "start", "wall", ("an empty C program", 1.4, 1.25),
         ("asyncio.run()", 0.025, 0.017)),
     *against("HTTP, 200 bytes, kept alive", "http", "rate", ("nginx", 1.0, 1.2), better=HIGHER),
+    *against("HTTP: CPU", "http", "cpu", ("nginx", None, None)),
     *against("RESP, SET", "resp-set", "rate", ("Redis", 0.9, 1.1), better=HIGHER),
     *against("RESP, GET", "resp-get", "rate", ("Redis", 0.9, 1.1), better=HIGHER),
     *against("RESP, SET, 16 in a packet", "resp-set-16", "rate", ("Redis", 0.9, 1.1),
         better=HIGHER),
     *against("RESP, GET, 16 in a packet", "resp-get-16", "rate", ("Redis", 0.9, 1.1),
         better=HIGHER),
+    *against("RESP, SET: CPU", "resp-set", "cpu", ("Redis", None, None)),
+    *against("RESP, GET, 16 in a packet: CPU", "resp-get-16", "cpu", ("Redis", None, None)),
     *against("TLS echo, 50 connections: CPU", "tls", "cpu", ("OpenSSL on epoll", 1.1, 1.03)),
     Row("--debug, spawn and join", "debug-spawn", "cpu", "arun", 2000, 500, own="arun --debug",
         difference=True),
     Row("--debug, echo, 50 connections: CPU", "debug-echo", "cpu", "arun", 1.5, 1.1,
         own="arun --debug"),
 ]
-UNITS = {"cpu": "ns", "wall": "ns", "bytes": "B", "rate": "/s", "calls": "", "mappings": ""}
+UNITS = {"cpu": "ns", "wall": "ns", "bytes": "B", "rate": "/s", "calls": "", "mappings": "",
+         "p50": "µs", "p99": "µs"}
 
 
 def unit_of(trial, metric):
@@ -76,6 +81,10 @@ def digits(value, unit=""):
         value, unit = value / 1000, "k/s"
     places = 0 if value >= 100 or value == int(value) else 1 if value >= 10 else 2
     return f"{value:,.{places}f}" + (f" {unit}" if unit else "")
+
+
+def with_sign(value):
+    return ("+" if value >= 0 else "−") + digits(abs(value), "ns")
 
 
 def ratio_text(value):
@@ -137,9 +146,8 @@ def limit_text(found, limit):
 def ratio_column(found):
     if not found["peer"]:
         return "–"
-    text = digits if found["difference"] else ratio_text
-    sign = "+" if found["difference"] else ""
-    return f"{sign}{text(found['value'])} ({text(found['least'])}–{text(found['most'])})"
+    text = with_sign if found["difference"] else ratio_text
+    return f"{text(found['value'])} ({text(found['least'])}–{text(found['most'])})"
 
 
 def verdict(found):

@@ -123,9 +123,13 @@ def main():
         "trials": found,
     }
     report.write(kept if whole(given) else given.build / "results-part", results)
-    print(report.circumstances(results), report.table(results, rows.aligned),
-          report.exact_table(results, rows.aligned), sep="\n\n")
-    print("\n".join(f"skipped: {line}" for line in report.skipped(results)))
+    print(report.circumstances(results), end="\n\n")
+    if found:
+        print(report.table(results, rows.aligned), end="\n\n")
+    if counted:
+        print(report.exact_table(results, rows.aligned), end="\n\n")
+    for line in report.skipped(results):
+        print(f"skipped: {line}")
 
 
 if __name__ == "__main__":
