@@ -2,6 +2,7 @@
 #include "dump.h"
 
 #include "objects.h"
+#include "unwind.h"
 
 #include <arun.h>
 
@@ -242,6 +243,9 @@ static int read_process(struct dump *dump, struct remote *remote, bool objects) 
 	uint64_t current = read_loop(dump, &constants, run);
 	if (objects) {
 		read_objects(dump, &constants, run, current);
+	}
+	if (objects && constants_field(&constants, run, FIELD_RUN_ORIGINS)) {
+		unwind_tasks(dump, remote, &fields, places[0]);
 	}
 	constants_finish(&constants);
 	uint64_t after = 0;

@@ -19,6 +19,13 @@ struct dump_site {
 	int line;
 };
 
+/* A call that has not returned, of --debug. */
+struct dump_call {
+	const char *function, *file, *module; /* NULL: not known */
+	int line;                             /* with file */
+	uint64_t offset;                      /* in module */
+};
+
 struct dump_kind {
 	const char *word, *title, *help; /* as in the other process */
 	const char *plural;              /* NULL: the title with an s */
@@ -64,6 +71,8 @@ struct dump_object {
 	bool running;
 	uint64_t runs;
 	uint64_t sp, stack, stack_size; /* for who reads the stack */
+	struct dump_call *calls;        /* the innermost first */
+	size_t call_count;              /* 0: not known */
 };
 
 enum dump_loop { DUMP_IDLE, DUMP_RUNNING, DUMP_BLOCKED };

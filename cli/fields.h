@@ -13,6 +13,7 @@
 #define FIELDS(X)                                                                        \
 	X(RUN_OBJECTS, "run.objects", 0)                                                 \
 	X(RUN_LAST_ID, "run.last_id", 8)                                                 \
+	X(RUN_ORIGINS, "run.origins", 8)                                                 \
 	X(RUN_NOW, "run.now", 8)                                                         \
 	X(RUN_CURRENT, "run.current", 8)                                                 \
 	X(RUN_STOPPING, "run.stopping", 1)                                               \

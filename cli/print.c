@@ -178,6 +178,32 @@ static void put_line(FILE *out, const struct line *line) {
 	putc('\n', out);
 }
 
+static void print_calls(struct line *line, const struct dump_object *task) {
+	for (size_t i = 0; i < task->call_count; i++) {
+		const struct dump_call *call = &task->calls[i];
+		line_add(line, i ? " <- " : "");
+		line_string(line, call->function ? call->function : "?");
+		line_add(line, " ");
+		if (call->file) {
+			line_string(line, call->file);
+			line_add(line, ":%d", call->line);
+		} else {
+			line_string(line, call->module ? call->module : "?");
+			line_add(line, "+0x%llx", (unsigned long long)call->offset);
+		}
+	}
+	line_add(line, " <- task");
+}
+
+static void put_stack(FILE *out, const struct dump_object *task) {
+	struct line line = {.length = 0};
+	if (task->call_count) {
+		line_add(&line, "      = stack: ");
+		print_calls(&line, task);
+		put_line(out, &line);
+	}
+}
+
 void print_tasks(FILE *out, const struct dump *dump) {
 	struct line line = {.length = 0};
 	int widths[COLUMNS];
@@ -193,5 +219,6 @@ void print_tasks(FILE *out, const struct dump *dump) {
 			print_cell(&line, dump, dump->objects[i], c);
 			put_cell(out, line.text, line_width(&line), widths, c);
 		}
+		put_stack(out, dump->objects[i]);
 	}
 }

@@ -133,6 +133,32 @@ static void print_detail(FILE *out, const struct dump_object *object) {
 	putc('}', out);
 }
 
+static void print_call(FILE *out, const struct dump_call *call) {
+	putc('{', out);
+	if (call->file) {
+		fputs("\"file\": ", out);
+		escape_json(out, call->file);
+		fprintf(out, ", \"line\": %d, ", call->line);
+	}
+	fprintf(out, "\"offset\": \"0x%llx\"", (unsigned long long)call->offset);
+	if (call->function) {
+		print_string(out, "func", call->function);
+	}
+	if (call->module) {
+		print_string(out, "module", call->module);
+	}
+	putc('}', out);
+}
+
+static void print_stack(FILE *out, const struct dump_object *object) {
+	fputs(", \"stack\": [", out);
+	for (size_t i = 0; i < object->call_count; i++) {
+		fputs(i ? ", " : "", out);
+		print_call(out, &object->calls[i]);
+	}
+	putc(']', out);
+}
+
 static void print_object(FILE *out, const struct dump_object *object) {
 	fputs("{\"kind\": ", out);
 	escape_json(out, object->kind->word);
@@ -154,6 +180,9 @@ static void print_object(FILE *out, const struct dump_object *object) {
 		print_waiting(out, object);
 	}
 	print_detail(out, object);
+	if (object->call_count) {
+		print_stack(out, object);
+	}
 	print_string(out, "hint", object->kind->help);
 	putc('}', out);
 }

@@ -35,6 +35,7 @@ const struct layout arun_layout = {
 	.entries = {
 		RUN("objects", loop.sched.registry.objects),
 		RUN("last_id", loop.sched.registry.last_id),
+		RUN("origins", loop.sched.registry.origins),
 		RUN("now", loop.sched.registry.now),
 		RUN("current", loop.sched.current),
 		RUN("stopping", loop.sched.stopping),

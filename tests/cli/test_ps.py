@@ -10,8 +10,9 @@ import signal
 import subprocess
 
 import schema
-from looking import Open, compiled, folder, looked, opened, plugin, refused, site, table
-from plugins import BUILD
+from looking import FIXTURES, Open, compiled, folder, looked, opened, plugin, refused, site, table
+from needs import lacking
+from plugins import BUILD, build
 from tap import ARUN, Skip, arun, claim, contains, equal, main, run, until
 
 SLOW = os.environ.get("ARUN_SLOW_TESTS") == "1"
@@ -87,6 +88,35 @@ def json_is_a_dump_as_the_schema_has_it():
     equal((f"{made['file']}:{made['line']}", made["func"]), (site("gen"), "all"))
     equal(looked("ps", "--json", server.pid)[:30], looked("tree", "-j", server.pid)[:30])
     server.end(signal.SIGTERM)
+
+
+@claim
+def with_debug_the_stack_of_each_task_that_waits_follows():
+    (folder / "debug").mkdir()
+    debugged = build(folder / "debug", FIXTURES / "open.c", "-g")
+    server = Open(ARUN, "--debug", f"{debugged}:all").until_state("S")
+    text = looked("ps", server.pid)
+    if "= stack: " not in text:
+        lacking("no libdw")
+    lines = re.findall(r"^ *\d+  \w+ .*\n      = stack: (.*)$", text, re.M)
+    marks = ("serve", "sleep", "read", "join", "yielded", "member", "nested")
+    names = ("all", "janitor", "on_conn", "joiner", "lines", "member", "nested")
+    for name, mark in zip(names, marks):
+        assert f"{name} {site(mark)} <- task" in lines, (name, text)
+    equal(len(lines), 8, text)
+    report = json.loads(looked("ps", "-j", server.pid))
+    equal(schema.errors(report), [])
+    stacks = {o["name"]: o["stack"] for o in report["objects"] if "stack" in o}
+    call, = stacks["janitor"]
+    equal((call["func"], f"{call['file']}:{call['line']}", call["module"]),
+          ("janitor", site("sleep"), "open.so"))
+    equal(len(stacks), 8)
+    # Also of one that hangs, as long as nothing changes.
+    server.process.send_signal(signal.SIGSTOP)
+    server.until_state("T")
+    equal(looked("ps", server.pid).count("= stack: "), 8)
+    server.process.send_signal(signal.SIGCONT)
+    equal(server.end(signal.SIGTERM)[0], 0)
 
 
 @claim

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libdwfl - the part of elfutils' libdw that unwind.c loads.
+ *
+ * Design notes. It is optional when arun runs, and so it is when arun is built: these are its
+ * declarations, unchanged since 0.158 (2014). Where its headers are there they are included as
+ * well, so that the compiler compares them.
+ */
+#ifndef LIBDWFL_H
+#define LIBDWFL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#if __has_include(<elfutils/libdwfl.h>)
+#include <elfutils/libdwfl.h>
+#else
+typedef uint64_t GElf_Addr;
+typedef uint32_t GElf_Word;
+typedef uint64_t Dwarf_Addr;
+typedef uint64_t Dwarf_Word;
+typedef struct Elf Elf;
+typedef struct Dwfl Dwfl;
+typedef struct Dwfl_Module Dwfl_Module;
+typedef struct Dwfl_Line Dwfl_Line;
+typedef struct Dwfl_Thread Dwfl_Thread;
+typedef struct Dwfl_Frame Dwfl_Frame;
+typedef struct {
+	int (*find_elf)(Dwfl_Module *module, void **data, const char *name,
+		Dwarf_Addr base, char **file, Elf **elf);
+	int (*find_debuginfo)(Dwfl_Module *module, void **data, const char *name,
+		Dwarf_Addr base, const char *file, const char *link, GElf_Word crc,
+		char **found);
+	int (*section_address)(Dwfl_Module *module, void **data, const char *name,
+		Dwarf_Addr base, const char *section, GElf_Word index, const void *header,
+		Dwarf_Addr *address);
+	char **debuginfo_path;
+} Dwfl_Callbacks;
+typedef struct {
+	pid_t (*next_thread)(Dwfl *dwfl, void *context, void **thread);
+	bool (*get_thread)(Dwfl *dwfl, pid_t tid, void *context, void **thread);
+	bool (*memory_read)(
+		Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *result, void *context);
+	bool (*set_initial_registers)(Dwfl_Thread *thread, void *context);
+	void (*detach)(Dwfl *dwfl, void *context);
+	void (*thread_detach)(Dwfl_Thread *thread, void *context);
+} Dwfl_Thread_Callbacks;
+#endif
+
+extern Dwfl *dwfl_begin(const Dwfl_Callbacks *callbacks);
+extern void dwfl_end(Dwfl *dwfl);
+extern int dwfl_linux_proc_report(Dwfl *dwfl, pid_t pid);
+extern int dwfl_report_end(Dwfl *dwfl,
+	int (*removed)(Dwfl_Module *module, void *data, const char *name, Dwarf_Addr base,
+		void *argument),
+	void *argument);
+extern Dwfl_Module *dwfl_addrmodule(Dwfl *dwfl, Dwarf_Addr address);
+extern const char *dwfl_module_addrname(Dwfl_Module *module, GElf_Addr address);
+extern const char *dwfl_module_info(Dwfl_Module *module, void ***data, Dwarf_Addr *start,
+	Dwarf_Addr *end, Dwarf_Addr *bias, Dwarf_Addr *symbols, const char **file,
+	const char **debug);
+extern Dwfl_Line *dwfl_module_getsrc(Dwfl_Module *module, Dwarf_Addr address);
+extern const char *dwfl_lineinfo(Dwfl_Line *line, Dwarf_Addr *address, int *number,
+	int *column, Dwarf_Word *changed, Dwarf_Word *length);
+extern const char *dwfl_line_comp_dir(Dwfl_Line *line);
+extern int dwfl_linux_proc_find_elf(Dwfl_Module *module, void **data, const char *name,
+	Dwarf_Addr base, char **file, Elf **elf);
+extern int dwfl_build_id_find_debuginfo(Dwfl_Module *module, void **data,
+	const char *name, Dwarf_Addr base, const char *file, const char *link,
+	GElf_Word crc, char **found);
+extern bool dwfl_attach_state(Dwfl *dwfl, Elf *elf, pid_t pid,
+	const Dwfl_Thread_Callbacks *callbacks, void *context);
+extern int dwfl_getthread_frames(Dwfl *dwfl, pid_t tid,
+	int (*frame)(Dwfl_Frame *frame, void *argument), void *argument);
+extern bool dwfl_thread_state_registers(
+	Dwfl_Thread *thread, int first, unsigned count, const Dwarf_Word *registers);
+extern void dwfl_thread_state_register_pc(Dwfl_Thread *thread, Dwarf_Word pc);
+extern bool dwfl_frame_pc(Dwfl_Frame *frame, Dwarf_Addr *pc, bool *activation);
+
+#endif
