@@ -96,6 +96,8 @@ def main():
         return
     kept = given.build / "results"
     if given.readme:
+        if not (kept / "results.json").exists():
+            sys.exit("there was no whole run yet: tools/bench")
         report.readme(SOURCE, json.loads((kept / "results.json").read_text()))
         return
     unknown = set(given.rows) - set(trials.TRIALS) - {"exact"}
