@@ -144,7 +144,11 @@ void keeper_forget(struct keeper *keeper) {
 static void hear(
 	struct keeper *keeper, struct keeper_line *line, const char *text, int fd) {
 	bool opener = keeper->opener == line->fd;
-	if (text[0] == 'A' && text[1]) {
+	if (text[0] == 'L') {
+		keeper->sum.workers += !line->leaked;
+		line->leaked = true;
+		sum_add(&keeper->sum, text + 1);
+	} else if (text[0] == 'A' && text[1]) {
 		strcpy(line->asked, text + 1);
 		line->waits = true;
 	} else if (opener && (text[0] == 'K' || text[0] == 'F')) {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * keeper - the sockets that the workers share: opened by whichever needs one first, kept
- * here for the others and for those that come after them. What is said is in
- * runtime/broker.h, the other side.
+ * here for the others and for those that come after them; and what the workers left
+ * open. What is said is in runtime/broker.h, the other side.
  */
 #ifndef KEEPER_H
 #define KEEPER_H
+
+#include "sum.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,6 +26,7 @@ struct kept {
 struct keeper {
 	struct kept kept[KEEPER_SOCKETS];
 	int opener; /* the line to the worker that opens one now; -1: none */
+	struct sum sum;
 };
 
 /* A worker's line. */
@@ -32,6 +35,7 @@ struct keeper_line {
 	char asked[KEEPER_NAME];
 	bool waits;    /* for an answer */
 	uint64_t uses; /* which of the kept it was given, or gave */
+	bool leaked;   /* it has told of leaks */
 };
 
 /* Makes a line; *other, close-on-exec, is for the worker. Returns 0; -1 with errno. */

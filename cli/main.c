@@ -107,6 +107,8 @@ static void start_workers(struct launch *launch) {
 		.count = options->workers ? options->workers : 1,
 		.grace = options->grace > 0 ? options->grace : GRACE_DEFAULT,
 		.watch = options->reload ? launch->name.path : NULL,
+		.path = launch->name.path,
+		.report = options->report,
 	};
 	if ((options->workers || options->reload) && !options->check) {
 		launch->replaces = workers_run(&workers);

@@ -15,6 +15,9 @@ void print_tree(FILE *out, const struct dump *dump);
 /* arun-report/1 of kind "dump", in one line. */
 void print_json(FILE *out, const struct dump *dump);
 
+/* Prints the time of a report, now, as a string of JSON. */
+void print_time(FILE *out);
+
 /* The parts of both texts: "arun 4242 ./srv.so:serve  up 41 s  loop idle". */
 void print_head(struct line *line, const struct dump *dump);
 

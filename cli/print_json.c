@@ -14,7 +14,7 @@ static long long milliseconds(double seconds) {
 	return seconds > 0 && seconds < 1e12 ? (long long)(seconds * 1000 + 0.5) : 0;
 }
 
-static void print_time(FILE *out) {
+void print_time(FILE *out) {
 	struct timeval now;
 	struct tm parts;
 	char text[32] = "";

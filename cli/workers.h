@@ -14,8 +14,10 @@
 
 struct workers_options {
 	unsigned count;
-	double grace;      /* seconds */
-	const char *watch; /* the file whose change is a new version; NULL: none */
+	double grace;       /* seconds */
+	const char *watch;  /* the file whose change is a new version; NULL: none */
+	const char *path;   /* of the plugin */
+	const char *report; /* what --report names; NULL: nothing */
 };
 
 /*

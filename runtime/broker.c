@@ -115,3 +115,12 @@ enum broker_answer broker_ask(
 bool broker_keep(struct broker *broker, int fd) {
 	return broker_send(broker, fd < 0 ? "F" : "K", 1, fd) && fd >= 0;
 }
+
+void broker_tell(const struct broker *broker, const char *leaks) {
+	char text[BROKER_NAME];
+	int length = snprintf(text, sizeof text, "L%s", leaks);
+	if (broker->fd && length < (int)sizeof text) {
+		/* The parent may be stopped: nobody waits for it. */
+		send(broker->fd, text, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
+	}
+}

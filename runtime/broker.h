@@ -9,6 +9,7 @@
  *	to the parent     'A' NAME   asks for the socket of that name
  *	                  'K'        keep this one (SCM_RIGHTS) under the name asked for
  *	                  'F'        failed: let another try
+ *	                  'L' N/WORD/ONE/MANY   has left so many of a kind open: "2/fd/fd/fds"
  *	from the parent   'H'        here it is (SCM_RIGHTS)
  *	                  'O'        there is none: open it, the others wait; then 'K' or 'F'
  *	                  'R'        refused: there are too many
@@ -47,5 +48,8 @@ enum broker_answer broker_ask(
 /* After BROKER_OPEN. fd: what was opened; -1: it could not be. Returns whether it is kept
  * (then its file is the parent's to remove). */
 bool broker_keep(struct broker *broker, int fd);
+
+/* Tells that so many of a kind were left open; does nothing where there is no broker. */
+void broker_tell(const struct broker *broker, const char *leaks);
 
 #endif

@@ -209,6 +209,23 @@ void report_leaks(const struct report *report, const struct snapshot *leaks) {
 	say(&out);
 }
 
+void report_to_parent(const struct report *report, const struct snapshot *leaks,
+	const struct broker *broker) {
+	for (int i = 0; i < SNAPSHOT_KINDS && report->leaks != ARUN_LEAKS_OFF; i++) {
+		const struct kind *kind = leaks->kinds[i];
+		if (!leaks->counts[i] || !broker->fd) {
+			continue;
+		}
+		struct text out;
+		text_init(&out);
+		text_add(&out, "%lu/%s/%s/", (unsigned long)leaks->counts[i], kind->word,
+			kind->title);
+		registry_title(&out, kind, 2);
+		broker_tell(broker, out.data);
+		text_finish(&out);
+	}
+}
+
 static void add_object(struct text *out, const struct object *object) {
 	text_add(out, "%s ", object->kind->title);
 	object->kind->line(object, out);

@@ -56,6 +56,12 @@ void report_json_line(struct text *out, const struct report *report, const char 
  */
 void report_leaks(const struct report *report, const struct snapshot *leaks);
 
+struct broker;
+
+/* Tells the parent of workers how many there are of each kind. */
+void report_to_parent(const struct report *report, const struct snapshot *leaks,
+	const struct broker *broker);
+
 /* Nothing can happen any more: where each task waits. entry: the entry's task; NULL: it
  * has ended. */
 void report_deadlock(const struct report *report, const struct registry *registry,

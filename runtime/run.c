@@ -174,6 +174,7 @@ static int run_report(struct run *run) {
 		notes_resolve(&run->notes, &run->snapshot);
 	}
 	report_leaks(report, &run->snapshot);
+	report_to_parent(report, &run->snapshot, &run->loop.broker);
 	if (!run->server && report->leaks != ARUN_LEAKS_OFF &&
 		run->snapshot.counts[KIND_SERVER]) {
 		log_line(LOG_LEVEL_ERROR,

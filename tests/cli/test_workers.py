@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """arun --workers: processes that share the sockets, and a parent that looks after them."""
+import json
 import os
+import pathlib
 import re
 import signal
 import socket
 import tempfile
 import time
 
+import schema
 from group import Load, all_workers, ask, descriptors, group, lines, plugin
 from load import not_sanitized
 from service import Manager
@@ -20,6 +23,11 @@ def ready(process, count=2):
     ports = {line.rpartition(":")[2] for line in lines(process, count)}
     equal(len(ports), 1, process.stdout)
     return int(ports.pop())
+
+
+def serves(process):
+    """Waits until the parent knows it, too: before that it replaces nobody."""
+    until(lambda: arun("ps", "--ready", process.pid).returncode == 0, "all are ready")
 
 
 def who(process, which=slice(None)):
@@ -250,7 +258,7 @@ def what_a_busy_service_manager_has_no_room_for_it_is_told_later():
     env = {**os.environ, "NOTIFY_SOCKET": manager.address}
     count = fill(manager)
     with group("-w", "2", plugin(), ANY, env=env) as process:
-        until(lambda: arun("ps", "--ready", process.pid).returncode == 0, "it is ready")
+        serves(process)
         process.signal(signal.SIGHUP)
         lines(process, 4)
         until(lambda: len(all_workers(process)) == 2, "both were replaced")
@@ -275,11 +283,35 @@ def a_worker_that_hangs_is_replaced_where_there_is_a_watchdog():
 
 
 @claim
-def each_worker_reports_its_leaks():
-    with group("-w", "2", f"{plugin()}:leaks") as process:
-        ready(process)
-        status, _, errors = process.stop()
-        equal((status, errors.count("1 leak: 1 server")), (0, 2), errors)
+def each_worker_reports_its_leaks_and_the_parent_their_sum():
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "report.json"
+        with group("-w", "2", f"--report={file}", f"{plugin()}:leaks") as process:
+            serves(process)
+            process.signal(signal.SIGHUP)
+            lines(process, 4)
+            status, _, errors = process.stop()
+            leaky = errors.count("1 leak: 1 server\n")
+            assert status == 0 and leaky >= 4, errors
+            equal(errors.splitlines()[-1],
+                  f"arun: {leaky} leaks in {leaky} workers: {leaky} servers")
+        *reports, total = map(json.loads, file.read_text().splitlines())
+        equal([problem for report in (*reports, total) for problem in schema.errors(report)], [])
+        equal([report["counts"] for report in reports], [{"server": 1}] * leaky)
+        equal((total["kind"], total["pid"], total["counts"], total["total"], total["workers"]),
+              ("workers", process.pid, {"server": leaky}, leaky, leaky))
+
+
+@claim
+def what_one_worker_has_reported_is_not_told_again():
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "report.json"
+        for options in (("--leaks=off", "-w", "2"), ("-w", "1")):
+            with group(*options, f"--report={file}", f"{plugin()}:leaks") as process:
+                ready(process, int(options[-1]))
+                status, _, errors = process.stop()
+                equal((status, errors.count(" leaks in ")), (0, 0), errors)
+                equal(file.read_text().count("\n"), 0 if "off" in options[0] else 1)
 
 
 @claim
