@@ -194,6 +194,17 @@ static const char *copy_detail(
 	return arena_end(memory, &text);
 }
 
+static void item_copy_awaited(struct snapshot_item *item, const struct object *object) {
+	const struct arun_task *task =
+		object->kind->task ? object->kind->task(object) : NULL;
+	const struct object *awaits =
+		item->waits && task && task->state == TASK_WAITING ? task->awaits : NULL;
+	/* A connection's task waits for the connection. */
+	bool tells = awaits && awaits != object && awaits->id;
+	item->awaits = tells ? awaits->kind : NULL;
+	item->awaits_id = item->awaits ? awaits->id : 0;
+}
+
 static void item_copy(const struct snapshot *snapshot, struct snapshot_item *item,
 	const struct object *object) {
 	const struct kind *kind = object->kind;
@@ -206,6 +217,7 @@ static void item_copy(const struct snapshot *snapshot, struct snapshot_item *ite
 	item->line = copy_line(snapshot->memory, object);
 	item->detail = copy_detail(snapshot->memory, object);
 	item->waits = kind->waiting && kind->waiting(object, &item->waiting);
+	item_copy_awaited(item, object);
 	closeup_take(&item->closeup, snapshot->registry, object);
 }
 

@@ -42,6 +42,9 @@ struct snapshot_item {
 	const char *line, *detail; /* as the kind writes them; detail "": none */
 	bool waits;
 	struct waiting waiting;
+	const struct kind
+		*awaits; /* of what it waits for; NULL: nothing that is listed */
+	uint64_t awaits_id;
 	const char *outcome; /* NULL: not known */
 	struct closeup closeup;
 };

@@ -25,7 +25,8 @@ static void add_site(struct text *out, const struct arun_site *site) {
 	add_string(out, "func", site->function);
 }
 
-static void add_waiting(struct text *out, const struct waiting *waiting, double now) {
+static void add_waiting(struct text *out, const struct snapshot_item *item, double now) {
+	const struct waiting *waiting = &item->waiting;
 	text_add(out, ", \"waiting\": {");
 	if (waiting->site) {
 		add_site(out, waiting->site);
@@ -36,6 +37,10 @@ static void add_waiting(struct text *out, const struct waiting *waiting, double 
 	add_milliseconds(out, "for_ms", now - waiting->since);
 	if (waiting->until > 0 && isfinite(waiting->until)) {
 		add_milliseconds(out, "left_ms", waiting->until - now);
+	}
+	if (item->awaits) {
+		text_add(out, ", \"awaits\": {\"kind\": \"%s\", \"id\": %lu}",
+			item->awaits->word, (unsigned long)item->awaits_id);
 	}
 	text_add(out, "}");
 }
@@ -59,7 +64,8 @@ static bool same(const char *a, const char *b) {
 }
 
 static bool same_wait(const struct snapshot_item *a, const struct snapshot_item *b) {
-	return a->waits == b->waits && a->waiting.site == b->waiting.site;
+	return a->waits == b->waits && a->waiting.site == b->waiting.site &&
+	       a->awaits_id == b->awaits_id;
 }
 
 /* The stacks of a task, and of the making. */
@@ -91,7 +97,7 @@ static void add_other(struct text *out, const struct snapshot_item *item,
 		text_add(out, ", \"fd\": %d", item->fd);
 	}
 	if (item->waits && !same_wait(item, first)) {
-		add_waiting(out, &item->waiting, now);
+		add_waiting(out, item, now);
 	}
 	add_detail(out, item);
 	if (item->outcome && !same(item->outcome, first->outcome)) {
@@ -164,7 +170,7 @@ static void add_group(struct text *out, const struct snapshot *snapshot,
 		text_add(out, ", \"count\": %lu", (unsigned long)group->count);
 	}
 	if (item->waits) {
-		add_waiting(out, &item->waiting, snapshot->now);
+		add_waiting(out, item, snapshot->now);
 	}
 	add_detail(out, item);
 	add_stacks(out, snapshot->notes, &item->closeup);

@@ -75,6 +75,13 @@ def masked(text):
     return re.sub(r"\b[\d.]+ of (64|256) KiB", "N of 64 KiB", text)
 
 
+def every(objects):
+    """Each of them, also those that are folded into others."""
+    for one in objects:
+        yield one
+        yield from ({**one, **other} for other in one.get("also", ()))
+
+
 @claim
 def a_task_is_told_of_with_its_lines_its_stack_and_its_end():
     text = masked(debug(plugin(*DEBUG), "tasks"))
@@ -214,6 +221,16 @@ def a_deadlock_shows_the_stacks():
     contains(done.stderr, f'      = stack: joins leaves.c:{line("joins")} <- task\n')
     contains(done.stderr, '= waits for: task "joins" (#2), which waits for task "joins" (#3), which ')
     contains(done.stderr, "arun: leaves.so: 2 leaks: 2 tasks\n")  # none of libdw's files
+
+
+@claim
+def JSON_has_who_waits_for_whom():
+    file = pathlib.Path(FOLDER.name, "chain.json")
+    arun(f"--report={file}", f"{plugin(*DEBUG)}:deadlock")
+    deadlock = json.loads(file.read_text().splitlines()[0])
+    equal((schema.errors(deadlock), deadlock["kind"]), ([], "deadlock"))
+    waits = {o["id"]: o["waiting"].get("awaits") for o in every(deadlock["objects"])}
+    equal({number: awaits and awaits["id"] for number, awaits in waits.items()}, {1: 2, 2: 3, 3: 2})
 
 
 @claim
