@@ -364,22 +364,6 @@ struct arun_task *task_make(
 	return task;
 }
 
-void task_start(
-	struct sched *sched, struct arun_task *task, const struct arun_site *site) {
-	struct arun_task *maker = sched->current;
-	if (maker) {
-		task->locals = local_share(maker->locals);
-		task->object.maker = maker->object.id;
-	}
-	registry_add(&sched->registry, &task->object, &task_kind, site);
-	sched->sweepable += !task->exempt;
-	if (unlikely(sched->sweeping && !task->exempt)) {
-		task_cancel(sched, task, "the end of the run", NULL);
-	}
-	sched->tasks++;
-	sched_push(sched, task);
-}
-
 void task_free(struct sched *sched, struct arun_task *task) {
 	if (!task) {
 		return;

@@ -56,10 +56,6 @@ static inline struct arun_task *task_enter(const struct arun_site *site, const c
 struct arun_task *task_make(
 	struct sched *sched, size_t stack_size, int (*fn)(void *), void *arg);
 
-/* Lists a made task and queues it. */
-void task_start(
-	struct sched *sched, struct arun_task *task, const struct arun_site *site);
-
 /* Makes a task that was not started yet part of owner (object::part, object::owner), and
  * owned: ended(), with context as arun_task::owner, must not suspend. */
 static inline void task_own(struct arun_task *task, const struct object *owner,
@@ -89,6 +85,23 @@ void task_name(struct arun_task *task, const char *name);
 /* Cancels task; by, site: by whom and where, for arun_why(). */
 void task_cancel(struct sched *sched, struct arun_task *task, const char *by,
 	const struct arun_site *site);
+
+/* Lists a made task and queues it. */
+static inline void task_start(
+	struct sched *sched, struct arun_task *task, const struct arun_site *site) {
+	struct arun_task *maker = sched->current;
+	if (maker) {
+		task->locals = local_share(maker->locals);
+		task->object.maker = maker->object.id;
+	}
+	registry_add(&sched->registry, &task->object, &task_kind, site);
+	sched->sweepable += !task->exempt;
+	if (unlikely(sched->sweeping && !task->exempt)) {
+		task_cancel(sched, task, "the end of the run", NULL);
+	}
+	sched->tasks++;
+	sched_push(sched, task);
+}
 
 /* Takes a cancel back. */
 void task_uncancel(struct arun_task *task);
