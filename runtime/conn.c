@@ -60,17 +60,6 @@ static void conn_kind_line(const struct object *object, struct text *out) {
 	text_add(out, out->length > before ? " (fd %d)" : "(fd %d)", conn->watch.fd);
 }
 
-static void conn_detail_address(
-	struct text *out, const char *key, const struct address *address) {
-	char buffer[128];
-	struct text text;
-	text_fixed(&text, buffer, sizeof buffer);
-	address_text(&text, address);
-	text_add(out, "\"%s\": ", key);
-	text_json(out, buffer);
-	text_add(out, ", ");
-}
-
 static void conn_kind_detail(const struct object *object, struct text *out) {
 	const struct arun_conn *conn = conn_of(object);
 	struct address local = {.length = 0};
@@ -79,8 +68,8 @@ static void conn_kind_detail(const struct object *object, struct text *out) {
 		address_local(&local, conn->watch.fd);
 		ioctl(conn->watch.fd, SIOCOUTQ, &unsent);
 	}
-	conn_detail_address(out, "local", &local);
-	conn_detail_address(out, "remote", &conn->peer);
+	address_member(out, "local", &local);
+	address_member(out, "remote", &conn->peer);
 	text_add(out, "\"in\": %lu, \"out\": %lu, \"unsent\": %d",
 		(unsigned long)conn->in, (unsigned long)conn->out, unsent);
 }

@@ -315,3 +315,13 @@ void address_text(struct text *out, const struct address *address) {
 		text_un(out, address);
 	}
 }
+
+void address_member(struct text *out, const char *key, const struct address *address) {
+	char buffer[128];
+	struct text text;
+	text_fixed(&text, buffer, sizeof buffer);
+	address_text(&text, address);
+	text_add(out, "\"%s\": ", key);
+	text_json(out, buffer);
+	text_add(out, ", ");
+}

@@ -64,4 +64,7 @@ void address_local(struct address *out, int fd);
  * handlers, too. */
 void address_text(struct text *out, const struct address *address);
 
+/* Adds it to a JSON object, as a member with another to follow. */
+void address_member(struct text *out, const char *key, const struct address *address);
+
 #endif

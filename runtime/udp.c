@@ -44,22 +44,11 @@ static unsigned udp_dropped(int fd) {
 	return result < 0 ? 0 : info[SK_MEMINFO_DROPS];
 }
 
-static void udp_add_address(
-	struct text *out, const char *key, const struct address *address) {
-	char buffer[128];
-	struct text text;
-	text_fixed(&text, buffer, sizeof buffer);
-	address_text(&text, address);
-	text_add(out, "\"%s\": ", key);
-	text_json(out, buffer);
-	text_add(out, ", ");
-}
-
 static void udp_kind_detail(const struct object *object, struct text *out) {
 	const struct arun_udp *udp = udp_of(object);
-	udp_add_address(out, "local", &udp->address);
+	address_member(out, "local", &udp->address);
 	if (udp->peer.length) {
-		udp_add_address(out, "remote", &udp->peer);
+		address_member(out, "remote", &udp->peer);
 	}
 	text_add(out, "\"received\": %lu, \"sent\": %lu, \"dropped\": %u", udp->received,
 		udp->sent, udp_dropped(udp->watch.fd));
