@@ -77,6 +77,7 @@ static void parse_options(struct launch *launch, int argc, char **argv) {
 		say("no PLUGIN given (see arun --help)");
 		ending_exit(STATUS_FAILED);
 	}
+	say_as(launch->options.log_format);
 	launch->argc = argc - index;
 	launch->argv = argv + index;
 }

@@ -1,11 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 #include "say.h"
 
+#include "escape.h"
+
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 enum { LINE_SIZE = 2048, PIECE_SIZE = 12 };
+
+static enum arun_log_format form = ARUN_LOG_TEXT;
+
+/* Whether stderr is the stream that systemd made for its journal. */
+static bool is_journal(void) {
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat file;
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	       fstat(STDERR_FILENO, &file) == 0 && file.st_dev == device &&
+	       file.st_ino == inode;
+}
+
+void say_as(enum arun_log_format format) {
+	form = format != ARUN_LOG_AUTO ? format
+	       : is_journal()          ? ARUN_LOG_JOURNAL
+				       : ARUN_LOG_TEXT;
+}
 
 static bool is_control(unsigned char c) {
 	return c < 0x20 || c == 0x7f;
@@ -40,6 +64,30 @@ void say_escaped(FILE *out, const char *text) {
 	}
 }
 
+static void say_json(const char *text) {
+	char time[32] = "", *line = NULL;
+	size_t size = 0;
+	struct timespec now;
+	struct tm parts;
+	FILE *out = open_memstream(&line, &size);
+	if (!out) {
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &parts);
+	strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S", &parts);
+	fprintf(out,
+		"{\"time\": \"%s.%06ldZ\", \"level\": \"error\", \"from\": \"arun\","
+		" \"pid\": %d, \"message\": ",
+		time, now.tv_nsec / 1000, (int)getpid());
+	escape_json(out, text);
+	fputs("}\n", out);
+	if (fclose(out) == 0) {
+		fputs(line, stderr);
+	}
+	free(line);
+}
+
 /* The line is written at once: those of several processes do not mix. */
 void say(const char *format, ...) {
 	char text[LINE_SIZE];
@@ -49,10 +97,14 @@ void say(const char *format, ...) {
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
-
+	if (form == ARUN_LOG_JSON) {
+		say_json(text);
+		return;
+	}
 	for (const char *p = text; *p; end += strlen(end)) {
 		p += escape(end, p);
 	}
 	*end = '\0';
-	fprintf(stderr, "arun: %s\n", line);
+	const char *priority = form == ARUN_LOG_JOURNAL ? "<3>" : "";
+	fprintf(stderr, "%sarun: %s\n", priority, line);
 }

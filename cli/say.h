@@ -6,7 +6,11 @@
 #ifndef SAY_H
 #define SAY_H
 
+#include <arun.h>
 #include <stdio.h>
+
+/* The form of the lines from now on; until then it is text. */
+void say_as(enum arun_log_format format);
 
 /* Prints "arun: " and the text on stderr, as one line whatever the arguments hold. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));

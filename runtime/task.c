@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "task.h"
 
+#include "log.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -119,15 +121,14 @@ const struct kind task_failed_kind = {
 _Noreturn void task_misuse(const struct arun_site *site, const char *format, ...) {
 	char line[512];
 	struct text out;
-	text_fixed(&out, line, sizeof line - 1);
+	text_fixed(&out, line, sizeof line);
 	registry_site(&out, site);
 	text_add(&out, ": misuse: ");
 	va_list list;
 	va_start(list, format);
 	text_add_list(&out, format, list);
 	va_end(list);
-	line[out.length++] = '\n';
-	text_write(&out, STDERR_FILENO);
+	log_write(LOG_LEVEL_ERROR, NULL, line);
 	abort();
 }
 

@@ -23,16 +23,25 @@ static int talk(int argc, char **argv) {
 	return 0;
 }
 ARUN_MAIN(talk)
+static int misuse(int argc, char **argv) {
+	arun_mutex mutex = ARUN_MUTEX_INIT;
+	(void)argc;
+	(void)argv;
+	arun_mutex_unlock(&mutex);
+	return 0;
+}
+ARUN_MAIN(misuse)
 """
 pathlib.Path(FOLDER.name, "talk.c").write_text(SOURCE)
 SO = build(FOLDER.name, pathlib.Path(FOLDER.name, "talk.c"))
+TALK = f"{SO}:talk"
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 
 
 def on_a_terminal(*options, **variables):
     """What arun writes where stderr is a terminal."""
     master, slave = pty.openpty()
-    done = subprocess.run([ARUN, *options, SO], stderr=slave, env={**environment(), **variables},
+    done = subprocess.run([ARUN, *options, TALK], stderr=slave, env={**environment(), **variables},
                           timeout=DEADLINE, check=True)
     equal(done.returncode, 0)
     os.close(slave)
@@ -43,7 +52,7 @@ def on_a_terminal(*options, **variables):
 
 @claim
 def in_a_pipe_a_line_has_time_and_level():
-    text = arun(SO).stderr
+    text = arun(TALK).stderr
     assert re.fullmatch(f"{TIME} error: one\n{TIME} info: two\n", text), text
 
 
@@ -60,18 +69,30 @@ def NO_COLOR_and_a_dumb_terminal_have_no_colours():
 
 @claim
 def the_level_of_the_command_line_wins():
-    equal(arun("--log-level=error", "--log-format=journal", SO).stderr, "<3>one\n")
-    text = arun("--log-level=debug", "--log-format=journal", SO).stderr
+    equal(arun("--log-level=error", "--log-format=journal", TALK).stderr, "<3>one\n")
+    text = arun("--log-level=debug", "--log-format=journal", TALK).stderr
     equal(text, "<3>one\n<6>two\n<7>three\n")
 
 
 @claim
 def as_JSON_each_line_is_an_object():
-    lines = [json.loads(line) for line in arun("--log-format=json", SO).stderr.splitlines()]
+    lines = [json.loads(line) for line in arun("--log-format=json", TALK).stderr.splitlines()]
     equal([(line["level"], line["message"]) for line in lines], [("error", "one"), ("info", "two")])
     equal(lines[0]["task"], {"id": 1, "name": "talk"})
     equal((lines[0]["line"], lines[0]["function"], lines[0]["from"]), (5, "talk", "plugin"))
     assert re.fullmatch(TIME, lines[0]["time"]), lines[0]
+
+
+@claim
+def so_is_what_arun_itself_says():
+    for word, part in (f"{SO}:misuse", "misuse: "), (f"{SO}:none", "no entry"):
+        text = arun("--log-format=text", word).stderr.splitlines()[0]
+        assert part in text and text[0] != "<", text
+        equal(arun("--log-format=journal", word).stderr.splitlines()[0], f"<3>{text}")
+        line = json.loads(arun("--log-format=json", word).stderr.splitlines()[0])
+        equal((line["message"], line["level"], line["from"]),
+              (text.removeprefix("arun: "), "error", "arun"))
+        assert re.fullmatch(TIME, line["time"]) and line["pid"] > 0, line
 
 
 main()
