@@ -100,8 +100,10 @@ void report_init(struct report *report) {
 	report->plugin = slash ? slash + 1 : path;
 	report->build_id[0] = '\0';
 	struct build_id_search search = {.report = report};
-	if (!report->plugin_handle ||
-		dlinfo(report->plugin_handle, RTLD_DI_LINKMAP, &search.map) == 0) {
+	bool known = report->plugin_handle ? dlinfo(report->plugin_handle,
+						     RTLD_DI_LINKMAP, &search.map) == 0
+					   : !report->plugin_path;
+	if (known) {
 		dl_iterate_phdr(build_id_search, &search);
 	}
 }

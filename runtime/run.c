@@ -392,8 +392,8 @@ static int run_open(struct run *run, const arun_options *options) {
 	if (post_init(&run->loop, options->signals) < 0) {
 		return -1;
 	}
-	/* Of the entry's size: one slab serves both. */
-	run->driver = task_make(sched, run->stack_size, stop_drive, run);
+	/* Of an entry's usual size: one slab serves both. */
+	run->driver = task_make(sched, RUN_STACK, stop_drive, run);
 	if (!run->driver) {
 		return -1;
 	}
