@@ -57,8 +57,10 @@ static void end(void) {
 	}
 }
 
+/* Who asks for a dump before there is a run gets none: that is no end. */
 void ending_prepare(void) {
 	ending.pid = getpid();
+	signal(SIGUSR1, ignore);
 	if (atexit(end) != 0) {
 		say("%s", strerror(ENOMEM));
 		_exit(125);

@@ -195,6 +195,7 @@ static bool roll_next(struct group *group) {
 
 /* From the beginning, also where one is under way: it may be of an older version. */
 bool group_roll(struct group *group) {
+	group->wanted = !group->ready;
 	if (group->over || !group->ready) {
 		return false;
 	}

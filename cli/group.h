@@ -34,6 +34,7 @@ struct group {
 	bool ready;    /* all were, once */
 	bool terminal; /* stdin was one */
 	unsigned roll; /* the slot that is being replaced; count: none */
+	bool wanted;   /* to be replaced all, once they are ready */
 	int stop;      /* the signal to stop by; 0: none */
 	bool over;     /* told to stop, or failed at the start */
 	double beat;   /* when to tell the watchdog; 0: never */
@@ -51,7 +52,8 @@ bool group_start(struct group *group, unsigned slot, bool replaces);
 /* Starts one in a slot where none is on its way. */
 bool group_restart(struct group *group, unsigned slot);
 
-/* Replaces all, one after the other; from the beginning, where that is under way. */
+/* Replaces all, one after the other; from the beginning, where that is under way. Before
+ * they are ready: sets group->wanted. */
 bool group_roll(struct group *group);
 
 /* A worker is ready. */

@@ -205,6 +205,9 @@ static bool pass_time(struct group *group, double *next) {
 		}
 		*next = earlier(*next, group->changes.due);
 	}
+	if (!group->child && group->wanted && group->ready) {
+		result = group_roll(group);
+	}
 	for (unsigned i = 0; !group->child && !group->over && i < group->options->count;
 		i++) {
 		double due = group->slots[i].due;

@@ -10,8 +10,8 @@ import tempfile
 import time
 
 import schema
-from group import Load, all_workers, ask, descriptors, group, lines, plugin
-from load import not_sanitized
+from group import FIXTURE, PLUGIN, Load, all_workers, ask, descriptors, group, lines, plugin
+from load import build, not_sanitized
 from service import Manager
 from tap import Skip, arun, claim, contains, equal, main, until
 
@@ -100,6 +100,29 @@ def twenty_rolling_restarts_lose_no_connection():
         assert load.count() >= 5000, load.count()
         until(lambda: descriptors(process) == before, "no descriptor is left")
         equal(process.stop(), (0, process.stdout, ""))
+
+
+@claim
+def a_restart_that_is_asked_for_too_early_is_made_when_all_are_ready():
+    with tempfile.TemporaryDirectory() as folder:
+        with group("-w", "2", f"{plugin()}:turns", folder) as process:
+            lines(process, 1)
+            process.signal(signal.SIGHUP)
+            process.signal(signal.SIGUSR1)
+            process.until(lambda: "end of dump" in process.stderr, "it has had the signals")
+            (pathlib.Path(folder) / "go").touch()
+            lines(process, 4)
+            until(lambda: len(all_workers(process)) == 2, "two are left")
+            equal({int(line.split()[1]) for line in lines(process, 4)[2:]}, all_workers(process))
+            equal(process.stop()[0], 0)
+
+
+@claim
+def a_dump_that_is_asked_for_too_early_ends_nobody():
+    early = build(FIXTURE, *PLUGIN, "-DEARLY", to="early.so")
+    for options in ((), ("-w", "2")):
+        done = arun(*options, f"{early}:says")
+        equal((done.returncode, set(done.stdout.split())), (0, {"said"}), done.stderr)
 
 
 @claim
