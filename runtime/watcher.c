@@ -40,10 +40,7 @@ static void watcher_kind_line(const struct object *object, struct text *out) {
 	}
 }
 
-static int watcher_kind_fd(const struct object *object) {
-	return watcher_of(object)->fd;
-}
-
+/* The descriptor of an ev_io is not the watcher's own: fd is left out, which would say so. */
 static const struct kind watcher_kind = {
 	.index = KIND_WATCHER,
 	.word = "watcher",
@@ -58,7 +55,6 @@ static const struct kind watcher_kind = {
 	.name = watcher_kind_name,
 	.state = watcher_kind_state,
 	.line = watcher_kind_line,
-	.fd = watcher_kind_fd,
 };
 
 /* Life

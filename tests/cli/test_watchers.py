@@ -33,13 +33,22 @@ LEFT = {mark: name for mark, name in STARTED.items() if mark != "ev_cleanup"}
 
 def reported(entry, *options):
     REPORT.unlink(missing_ok=True)
-    done = arun("--debug", "--report", str(REPORT), *options, f"{SO}:{entry}")
+    # What ev_once() has taken is libev's to free, and the loop ends before.
+    done = arun("--debug", "--report", str(REPORT), *options, f"{SO}:{entry}",
+                env={"ASAN_OPTIONS": "detect_leaks=0"})
     if "no libdw.so.1" in done.stderr:
         lacking("no libdw")
     found = [json.loads(text) for text in REPORT.read_text().splitlines()] if REPORT.exists() else []
     for report in found:
         equal(schema.errors(report), [], entry)
     return done, found[-1] if found else None
+
+
+def every_fd(report):
+    for leak in report["leaks"]:
+        if leak["kind"] == "fd":
+            yield leak
+            yield from leak.get("also", ())
 
 
 @claim
@@ -63,7 +72,8 @@ def each_type_is_an_object_in_JSON_with_the_place_of_its_start():
           {(line(mark), name) for mark, name in LEFT.items()})
     equal({leak["created"]["file"] for leak in leaks}, {"watching.c"})
     equal({(leak["state"], leak["outcome"]) for leak in leaks}, {("active", "stopped")})
-    equal([name for name in (leak["name"] for leak in leaks if "fd" in leak)], ["ev_io"])
+    # What an ev_io watches is left open as well.
+    equal(sum(leak["detail"]["type"] == "pipe" for leak in every_fd(report)), 2)
     once = next(leak for leak in leaks if leak["created"]["line"] == line("once"))
     equal([call["func"] for call in once["created_stack"]][-2:], ["begin", "leave_each"])
 
