@@ -59,7 +59,7 @@ def it_is_asked_from_within():
     with running(*FIRST, "--kill-child", ARUN, "-w", "2", workers(), "tcp:127.0.0.1:0") as process:
         lines(process, 2)
         first, = all_workers(process)
-        done = run("nsenter", "-t", str(first), "-p", "-m", ARUN, "ps", "--ready", "1")
+        done = run("nsenter", "-t", str(first), "-p", "-m", "-r", ARUN, "ps", "--ready", "1")
         equal((done.returncode, done.stdout, done.stderr), (0, "", ""))
         os.kill(first, signal.SIGTERM)
         equal(process.ended()[0], 0)

@@ -50,7 +50,8 @@ def main():
             [HERE / "systemd-ns.sh", folder, f"/usr/bin/python3 /keep/services_{sys.argv[1]}.py"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             errors="replace")
-    if done.returncode == CANNOT or "TAP version" not in done.stdout and not os.environ.get("CI"):
+    started = done.stdout or os.environ.get("CI")
+    if done.returncode == CANNOT or not started:
         print("1..0 # SKIP", (done.stderr.strip().split("\n") or [""])[-1])
         return 0
     print(done.stdout, end="")
