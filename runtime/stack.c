@@ -90,17 +90,30 @@ static int stack_class_reserve(struct stack_class *class, size_t room) {
 	return 0;
 }
 
+/* Returns 0; -1: no memory. */
+static int stack_add_slab(struct stack_class *class, size_t size) {
+	size_t bytes = (class->slab_count + 1) * sizeof *class->slabs;
+	char **slabs = realloc(class->slabs, bytes);
+	if (!slabs) {
+		return -1;
+	}
+	class->slabs = slabs;
+	class->fresh = stack_map(STACK_SLAB);
+	if (!class->fresh) {
+		return -1;
+	}
+	slabs[class->slab_count++] = class->fresh;
+	class->unused = STACK_SLAB / size;
+	return 0;
+}
+
 static char *stack_fresh(
 	struct stack_pool *pool, struct stack_class *class, size_t size) {
 	if (stack_class_reserve(class, class->made + 1) < 0) {
 		return NULL;
 	}
-	if (!class->unused) {
-		class->fresh = stack_map(STACK_SLAB);
-		if (!class->fresh) {
-			return NULL;
-		}
-		class->unused = STACK_SLAB / size;
+	if (!class->unused && stack_add_slab(class, size) < 0) {
+		return NULL;
 	}
 	char *stack = class->fresh;
 	if (stack_guard(pool, stack, size) < 0) {
@@ -216,17 +229,13 @@ void stack_pool_trim(struct stack_pool *pool) {
 	}
 }
 
-/* Each stack by itself: slabs are not listed, and the kernel merges and splits as needed.
- */
 void stack_pool_finish(struct stack_pool *pool) {
 	for (int i = 0; i < STACK_CLASSES; i++) {
 		struct stack_class *class = &pool->classes[i];
-		for (size_t k = 0; k < class->count; k++) {
-			munmap(class->free[k], stack_class_size(i));
+		for (size_t k = 0; k < class->slab_count; k++) {
+			munmap(class->slabs[k], STACK_SLAB);
 		}
-		if (class->unused) {
-			munmap(class->fresh, class->unused * stack_class_size(i));
-		}
+		free(class->slabs);
 		free(class->free);
 	}
 	stack_pool_init(pool, pool->address);

@@ -31,6 +31,8 @@ struct stack_class {
 	char *fresh;   /* never used, of the newest slab */
 	size_t unused; /* how many of them */
 	size_t made;
+	char **slabs; /* of all its stacks */
+	size_t slab_count;
 };
 
 struct stack_pool {
