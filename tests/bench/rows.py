@@ -113,7 +113,7 @@ def result(row, trials):
         return None
     given = dataclasses.asdict(row)
     for subject in filter(None, [row.own, row.peer]):
-        if subject not in trial["figures"]:
+        if row.metric not in trial["figures"].get(subject, {}):
             return {**given, "skipped": trial["skipped"].get(subject, "not measured")}
     own = trial["figures"][row.own][row.metric]
     peer = trial["figures"][row.peer][row.metric] if row.peer else None
@@ -150,12 +150,16 @@ def ratio_column(found):
     return f"{text(found['value'])} ({text(found['least'])}–{text(found['most'])})"
 
 
+def disturbed(found):
+    """Whether the rounds differ by so much that something else had the processors."""
+    return bool(found["peer"]) and not found["difference"] and found["most"] > 1.5 * found["least"]
+
+
 def verdict(found):
     if found["holds"] is None:
         return "–"
-    if not found["holds"]:
-        return "**no**"
-    return "yes, and the ambition" if found["reaches"] else "yes"
+    said = "**no**" if not found["holds"] else "yes, and the ambition" if found["reaches"] else "yes"
+    return said + (", disturbed" if disturbed(found) else "")
 
 
 COLUMNS = ["what", "arun", "peer", "ratio (rounds)", "gate", "ambition", "holds"]

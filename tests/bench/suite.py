@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Measures arun beside its peers, in turns on one processor. Figures, not assertions.
 
-	suite.py [--quick] [--libdill=FOLDER] [--readme] BUILD [ROW...]
+	suite.py [--quick] [--rounds=N] [--libdill=FOLDER] [--readme] BUILD [ROW...]
 
 BUILD is a build folder, a ROW one of --list. tools/bench installs the peers, builds, and calls this.
 """
@@ -25,6 +25,7 @@ def options():
     parser.add_argument("build", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("rows", nargs="*", metavar="ROW", help="all of them")
     parser.add_argument("--quick", action="store_true", help="a minute or two, less exact")
+    parser.add_argument("--rounds", type=int, metavar="N", help="7; of --quick 2")
     parser.add_argument("--libdill", metavar="FOLDER", help="with libdill.h and libdill.a")
     parser.add_argument("--readme", action="store_true",
                         help="writes the README's part from the last whole run, measures nothing")
@@ -106,6 +107,7 @@ def main():
     programs = given.build.absolute() / "tests" / "bench"
     there = peers.Peers(programs, programs / "peers", given.libdill)
     context = trials.Context(there, programs, given.build.absolute() / "plugins", given.quick)
+    context.rounds = given.rounds or context.rounds
     chosen = [name for name in trials.TRIALS if not given.rows or name in given.rows]
     before, begin = load_average(), time.monotonic()
     counted = exact.measured(programs) if not given.rows or "exact" in given.rows else {}

@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What the suite makes of its figures: verdicts, pictures, and the README's part."""
+import json
+import pathlib
+import sys
+import tempfile
+from xml.etree import ElementTree
+
+import charts
+import report
+import rows
+
+SOURCE = pathlib.Path(__file__).parents[2]
+sys.path.append(str(SOURCE / "tests" / "cli"))
+import tap  # noqa: E402
+
+RESULTS = {
+    "when": "2026-01-02", "minutes": 3, "commit": "abc", "buildtype": "release",
+    "machine": {"processor": "P", "processors": 2, "memory": "4 GiB", "system": "S", "kernel": "K"},
+    "versions": {"Go": "1.19"}, "exact": {"system calls per echo": 2.0},
+    "noise": {"before": 0.1, "after": 1.2, "spread": 0.02, "largest": 0.1},
+    "trials": {
+        "yield": {"figures": {"arun": {"cpu": [10, 12, 11], "wall": [10, 12, 11]},
+                              "Go": {"cpu": [100, 110, 120], "wall": [100, 110, 120]},
+                              "boost.context": {"cpu": [5, 5, 5], "wall": [5, 5, 5]}},
+                  "skipped": {"libdill": "no --libdill=FOLDER was given"}},
+        "http": {"figures": {"arun": {"rate": [120000], "cpu": [7000]},
+                             "nginx": {"rate": [100000], "cpu": [7100]}}, "skipped": {}},
+    },
+}
+RESULTS["rows"] = rows.results(RESULTS["trials"])
+
+
+def row(what, peer):
+    return next(r for r in RESULTS["rows"] if (r["what"], r["peer"]) == (what, peer))
+
+
+@tap.claim
+def a_ratio_is_that_of_the_medians_and_has_those_of_the_rounds():
+    found = row("pair of yields", "Go")
+    tap.equal(found["value"], 0.1)
+    tap.equal([found["least"], found["most"]], [11 / 120, 12 / 110])
+    assert found["holds"] and not found["reaches"], found
+    tap.equal(rows.cells(found)[-1], "yes")
+
+
+@tap.claim
+def a_gate_that_is_missed_says_no():
+    tap.equal(rows.cells(row("pair of yields", "boost.context"))[-1], "**no**")
+
+
+@tap.claim
+def rounds_that_differ_by_half_are_called_disturbed():
+    noisy = {"figures": {"arun": {"rate": [1, 2, 2]}, "nginx": {"rate": [1, 1, 1]}}, "skipped": {}}
+    found = next(r for r in rows.results({"http": noisy}) if r["metric"] == "rate")
+    tap.equal(rows.cells(found)[-1], "yes, and the ambition, disturbed")
+
+
+@tap.claim
+def of_a_rate_more_is_better():
+    found = row("HTTP, 200 bytes, kept alive", "nginx")
+    tap.equal(rows.cells(found)[-1], "yes, and the ambition")
+
+
+@tap.claim
+def a_peer_that_is_missing_is_named_with_the_reason():
+    tap.contains(" ".join(rows.cells(row("pair of yields", "libdill"))), "no --libdill=FOLDER")
+    tap.contains(report.document(RESULTS), "Skipped: libdill: no --libdill=FOLDER was given.")
+
+
+@tap.claim
+def trials_that_did_not_run_have_no_rows():
+    tap.equal({r["trial"] for r in RESULTS["rows"]}, {"yield", "http"})
+
+
+@tap.claim
+def pictures_are_XML_with_a_bar_each_and_cut_those_that_are_too_long():
+    drawn = ElementTree.fromstring(charts.chart("T & T", "n", [
+        ("arun", 1, "1 ns", True), ("a<b", 5, "5 ns", False), ("slow", 500, "500 ns", False)]))
+    name = "{http://www.w3.org/2000/svg}"
+    widths = [float(bar.get("width")) for bar in drawn.iter(f"{name}rect")]
+    tap.equal(len(widths), 3)
+    assert widths[0] < widths[1] < widths[2], widths
+    tap.equal(len(list(drawn.iter(f"{name}path"))), 2, "the marks of the cut")
+    tap.contains([text.text for text in drawn.iter(f"{name}text")], "a<b")
+
+
+@tap.claim
+def the_README_is_written_twice_with_the_same_result():
+    with tempfile.TemporaryDirectory() as folder:
+        source = pathlib.Path(folder)
+        readme = source / "README.md"
+        readme.write_text(f"before\n{report.BEGIN}\nstale words\n{report.END}\nafter\n")
+        report.readme(source, RESULTS)
+        once = readme.read_text()
+        report.readme(source, RESULTS)
+        tap.equal(readme.read_text(), once)
+        assert once.startswith("before\n") and once.endswith("after\n") and "stale" not in once, once
+        for path in ("results/yield.svg", "results/results.json", "results/table.md"):
+            assert (source / "tests" / "bench" / path).exists(), path
+
+
+@tap.claim
+def the_README_shows_the_results_that_are_kept_beside_it():
+    shown = SOURCE / "tests" / "bench" / "results"
+    results = json.loads((shown / "results.json").read_text())
+    tap.contains((SOURCE / "README.md").read_text(), report.section(results, shown, SOURCE))
+
+
+tap.main()
