@@ -21,6 +21,18 @@ typedef uint32_t GElf_Word;
 typedef uint64_t Dwarf_Addr;
 typedef uint64_t Dwarf_Word;
 typedef struct Elf Elf;
+typedef struct Dwarf_Line_s Dwarf_Line;
+typedef struct {
+	void *addr;
+	struct Dwarf_CU *cu;
+	struct Dwarf_Abbrev *abbrev;
+	long padding__;
+} Dwarf_Die;
+typedef struct {
+	unsigned code, form;
+	unsigned char *valp;
+	struct Dwarf_CU *cu;
+} Dwarf_Attribute;
 typedef struct Dwfl Dwfl;
 typedef struct Dwfl_Module Dwfl_Module;
 typedef struct Dwfl_Line Dwfl_Line;
@@ -64,6 +76,17 @@ extern Dwfl_Line *dwfl_module_getsrc(Dwfl_Module *module, Dwarf_Addr address);
 extern const char *dwfl_lineinfo(Dwfl_Line *line, Dwarf_Addr *address, int *number,
 	int *column, Dwarf_Word *changed, Dwarf_Word *length);
 extern const char *dwfl_line_comp_dir(Dwfl_Line *line);
+/* Where there are no .debug_aranges: clang writes none. */
+extern Dwarf_Die *dwfl_module_nextcu(
+	Dwfl_Module *module, Dwarf_Die *last, Dwarf_Addr *bias);
+extern int dwarf_haspc(Dwarf_Die *die, Dwarf_Addr pc);
+extern Dwarf_Line *dwarf_getsrc_die(Dwarf_Die *unit, Dwarf_Addr address);
+extern const char *dwarf_linesrc(
+	Dwarf_Line *line, Dwarf_Word *changed, Dwarf_Word *length);
+extern int dwarf_lineno(Dwarf_Line *line, int *number);
+extern Dwarf_Attribute *dwarf_attr(
+	Dwarf_Die *die, unsigned name, Dwarf_Attribute *attribute);
+extern const char *dwarf_formstring(Dwarf_Attribute *attribute);
 extern int dwfl_linux_proc_find_elf(Dwfl_Module *module, void **data, const char *name,
 	Dwarf_Addr base, char **file, Elf **elf);
 extern int dwfl_build_id_find_debuginfo(Dwfl_Module *module, void **data,
@@ -77,5 +100,7 @@ extern bool dwfl_thread_state_registers(
 	Dwfl_Thread *thread, int first, unsigned count, const Dwarf_Word *registers);
 extern void dwfl_thread_state_register_pc(Dwfl_Thread *thread, Dwarf_Word pc);
 extern bool dwfl_frame_pc(Dwfl_Frame *frame, Dwarf_Addr *pc, bool *activation);
+
+enum { LIBDWFL_FOLDER = 0x1b }; /* DW_AT_comp_dir */
 
 #endif

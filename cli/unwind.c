@@ -22,6 +22,13 @@ enum { MOST_TASKS = 1000, MOST_CALLS = 32 };
 	X(dwfl_module_getsrc)                                                            \
 	X(dwfl_lineinfo)                                                                 \
 	X(dwfl_line_comp_dir)                                                            \
+	X(dwfl_module_nextcu)                                                            \
+	X(dwarf_haspc)                                                                   \
+	X(dwarf_getsrc_die)                                                              \
+	X(dwarf_linesrc)                                                                 \
+	X(dwarf_lineno)                                                                  \
+	X(dwarf_attr)                                                                    \
+	X(dwarf_formstring)                                                              \
 	X(dwfl_linux_proc_find_elf)                                                      \
 	X(dwfl_build_id_find_debuginfo)                                                  \
 	X(dwfl_attach_state)                                                             \
@@ -145,10 +152,45 @@ static const char *kept(struct dump *dump, const char *string) {
 	return string ? arena_string(&dump->arena, string) : NULL;
 }
 
+/* A line's file, and the folder that the compiler ran in. NULL: not known. */
+struct place {
+	const char *file, *folder;
+	int line;
+};
+
+/* By the ranges of the units themselves. */
+static struct place place_by_unit(
+	const struct unwind *unwind, Dwfl_Module *module, uint64_t pc) {
+	struct place place = {.file = NULL};
+	Dwarf_Attribute attribute;
+	Dwarf_Addr bias;
+	Dwarf_Die *unit = NULL;
+	do {
+		unit = unwind->dwfl_module_nextcu(module, unit, &bias);
+	} while (unit && unwind->dwarf_haspc(unit, pc - bias) != 1);
+	Dwarf_Line *line = unit ? unwind->dwarf_getsrc_die(unit, pc - bias) : NULL;
+	if (line && unwind->dwarf_lineno(line, &place.line) == 0) {
+		place.file = unwind->dwarf_linesrc(line, NULL, NULL);
+		place.folder = unwind->dwarf_formstring(
+			unwind->dwarf_attr(unit, LIBDWFL_FOLDER, &attribute));
+	}
+	return place;
+}
+
+static struct place place_of(
+	const struct unwind *unwind, Dwfl_Module *module, uint64_t pc) {
+	Dwfl_Line *line = unwind->dwfl_module_getsrc(module, pc);
+	if (!line) {
+		return place_by_unit(unwind, module, pc);
+	}
+	struct place place = {.folder = unwind->dwfl_line_comp_dir(line)};
+	place.file = unwind->dwfl_lineinfo(line, NULL, &place.line, NULL, NULL, NULL);
+	return place;
+}
+
 /* As the compiler was given it: libdw puts the folder that it ran in in front. */
-static const char *file_of(const struct unwind *unwind, Dwfl_Line *line, int *number) {
-	const char *folder = unwind->dwfl_line_comp_dir(line);
-	const char *file = unwind->dwfl_lineinfo(line, NULL, number, NULL, NULL, NULL);
+static const char *file_of(const struct place *place) {
+	const char *file = place->file, *folder = place->folder;
 	size_t length = folder ? strlen(folder) : 0;
 	bool below = file && length && strncmp(file, folder, length) == 0 &&
 		     file[length] == '/';
@@ -166,13 +208,12 @@ static struct dump_call call_of(
 	const char *name = unwind->dwfl_module_info(
 		module, NULL, &start, NULL, NULL, NULL, NULL, NULL);
 	const char *slash = name ? strrchr(name, '/') : NULL;
-	Dwfl_Line *line = unwind->dwfl_module_getsrc(module, pc - 1);
+	struct place place = place_of(unwind, module, pc - 1);
 	call.function = kept(dump, unwind->dwfl_module_addrname(module, pc - 1));
 	call.module = kept(dump, slash ? slash + 1 : name);
 	call.offset = pc - start;
-	if (line) {
-		call.file = kept(dump, file_of(unwind, line, &call.line));
-	}
+	call.file = kept(dump, file_of(&place));
+	call.line = place.line;
 	return call;
 }
 
