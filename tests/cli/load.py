@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 
-from tap import ARUN, DEADLINE, Skip, environment, equal, run, until
+from tap import ARUN, DEADLINE, Skip, descriptors, environment, equal, run, until
 
 SOURCE = pathlib.Path(os.environ["ARUN_SOURCE"])
 FIXTURES = SOURCE / "tests" / "fixtures" / "load"
@@ -120,9 +120,7 @@ class Process:
 
     def sockets(self):
         """How many it has open."""
-        folder = f"/proc/{self.pid}/fd"
-        links = [os.path.join(folder, name) for name in os.listdir(folder)]
-        return sum(os.readlink(l).startswith("socket:") for l in links if os.path.islink(l))
+        return sum(what.startswith("socket:") for what in descriptors(self.pid))
 
 
 @contextlib.contextmanager
@@ -143,8 +141,7 @@ def serving(plugin, *options, at="tcp:127.0.0.1:0", **popen):
 
 def listening_port(process):
     """Of a server that prints nothing: the TCP port that one of its sockets listens at."""
-    folder = pathlib.Path(f"/proc/{process.pid}/fd")
-    links = {os.readlink(link) for link in folder.iterdir() if link.is_symlink()}
+    links = set(descriptors(process.pid))
     with open("/proc/net/tcp") as table:
         for fields in map(str.split, table):
             if fields[3] == "0A" and f"socket:[{fields[9]}]" in links:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 
-from tap import ARUN, DEADLINE, environment, equal, run, until
+from tap import ARUN, DEADLINE, descriptors, environment, equal, run, until
 
 SOURCE = pathlib.Path(os.environ["ARUN_SOURCE"])
 BUILD = pathlib.Path(os.environ["ARUN_BUILD"])
@@ -76,9 +76,7 @@ class Server:
 
     def connections(self):
         """How many are open; the listening socket is none."""
-        folder = f"/proc/{self.process.pid}/fd"
-        links = [os.path.join(folder, name) for name in os.listdir(folder)]
-        return sum(os.readlink(l).startswith("socket:") for l in links if os.path.islink(l)) - 1
+        return sum(what.startswith("socket:") for what in descriptors(self.process.pid)) - 1
 
     def stop(self, signum=signal.SIGTERM):
         """Returns its status (negative: by signal), and what it printed on stderr."""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """TAP for tests of the built binary: a claim is a function, its name is what it claims."""
+import contextlib
 import os
 import signal
 import subprocess
@@ -62,6 +63,14 @@ def until(condition, about, deadline=DEADLINE):
             raise AssertionError(f"not within {deadline} s: {about}")
         time.sleep(0.005)
     return result
+
+
+def descriptors(pid):
+    """What each descriptor of a process is, as /proc names it; one may be closed meanwhile."""
+    folder = f"/proc/{pid}/fd"
+    for name in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            yield os.readlink(os.path.join(folder, name))
 
 
 def main():

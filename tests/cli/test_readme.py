@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """README.md: its code compiles and runs, its commands are there, its links lead somewhere."""
 import os
-import pathlib
 import re
 import shlex
 import signal
@@ -10,7 +9,7 @@ import tempfile
 
 from installed import Installed, skip_where_sanitized
 from plugins import SOURCE, serving
-from tap import DEADLINE, claim, contains, equal, main, until
+from tap import DEADLINE, claim, contains, descriptors, equal, main, until
 
 TEXT = (SOURCE / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.M | re.S)
@@ -87,8 +86,7 @@ def the_report_is_as_shown():
     )
 
     def last_is_open():
-        links = pathlib.Path(f"/proc/{process.pid}/fd")
-        return any(os.readlink(link) == "/etc/passwd" for link in links.iterdir())
+        return "/etc/passwd" in descriptors(process.pid)
 
     try:
         until(lambda: process.poll() is not None or last_is_open(), "leaky is set up")
