@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 import asyncio
+import os
 
 
 async def main():
-    pass
+    os.write(1, b"x")
 
 
 asyncio.run(main())
