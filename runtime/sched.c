@@ -65,9 +65,9 @@ static inline void sched_prefetch(const struct arun_task *task) {
 	__builtin_prefetch((const void *)(line - 192));
 }
 
-/* The next task to run; NULL: the loop's turn. */
-static inline struct arun_task *sched_take(struct sched *sched) {
-	if (sched->head == sched->tail || --sched->budget < 0) {
+/* The next task to run, where one is runnable; NULL: the loop's turn. */
+static inline struct arun_task *sched_shift(struct sched *sched) {
+	if (unlikely(--sched->budget < 0)) {
 		return NULL;
 	}
 	struct arun_task *next = sched->ring[sched->head++ & sched->mask];
@@ -75,6 +75,11 @@ static inline struct arun_task *sched_take(struct sched *sched) {
 		sched_prefetch(sched->ring[(sched->head + SCHED_AHEAD) & sched->mask]);
 	}
 	return next;
+}
+
+/* The next task to run; NULL: the loop's turn. */
+static inline struct arun_task *sched_take(struct sched *sched) {
+	return sched_runnable(sched) ? sched_shift(sched) : NULL;
 }
 
 /* Of the monotonic clock. */
@@ -148,8 +153,8 @@ __attribute__((noinline)) static int sched_leave_last(
 	return context_switch(&self->sp, sched->loop_sp, 0);
 }
 
-static inline int sched_leave_inline(struct sched *sched, struct arun_task *self) {
-	struct arun_task *next = sched_take(sched);
+static inline int sched_leave_for(
+	struct sched *sched, struct arun_task *self, struct arun_task *next) {
 	self->saved_errno = *sched->error;
 	if (!next) {
 		return sched_leave_last(sched, self);
@@ -182,12 +187,12 @@ void sched_end(struct sched *sched, struct arun_task *self) {
 }
 
 int sched_leave(struct sched *sched, struct arun_task *self) {
-	return sched_leave_inline(sched, self);
+	return sched_leave_for(sched, self, sched_take(sched));
 }
 
 int sched_yield_task(struct sched *sched, struct arun_task *self) {
 	sched_push(sched, self);
-	return sched_leave_inline(sched, self);
+	return sched_leave_for(sched, self, sched_shift(sched));
 }
 
 void sched_run(struct sched *sched) {

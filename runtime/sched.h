@@ -72,8 +72,9 @@ struct arun_task {
 	/* Owned, by a group, a server, a generator: says what happens at its end. NULL:
 	 * it is the plugin's. */
 	void (*ended)(struct arun_task *task);
-	void *owner;         /* for ended() */
-	struct list sibling; /* the owner's list, if it keeps one */
+	void *owner; /* for ended() */
+	struct list
+		sibling; /* the owner's list, or of unjoined ones; next NULL: in none */
 
 	/* What follows is not zero in a new task: it has no meaning yet. */
 	double since, until; /* of the wait; since: of an end in failure, too */

@@ -85,9 +85,13 @@ static inline void join_enter(struct arun_task *task, struct task_joiner *joiner
 
 static inline void join_leave(struct arun_task *task, struct task_joiner *joiner) {
 	struct list *next = joiner->link.next;
+	if (next == &joiner->link) {
+		task->joiners = NULL;
+		return;
+	}
 	list_remove(&joiner->link);
 	if (task->joiners == &joiner->link) {
-		task->joiners = next == &joiner->link ? NULL : next;
+		task->joiners = next;
 	}
 }
 

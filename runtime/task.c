@@ -357,7 +357,6 @@ struct arun_task *task_make(
 	task->fn = fn;
 	task->arg = arg;
 	task->name = "?";
-	list_init(&task->sibling);
 	task->sp = context_make(task, task_main, task);
 	if (unlikely(sched->hooked)) {
 		task_hook(sched, task);
@@ -372,7 +371,9 @@ void task_free(struct sched *sched, struct arun_task *task) {
 	if (unlikely(task->failed)) {
 		registry_remove(&task->object);
 	}
-	list_remove(&task->sibling);
+	if (task->sibling.next) {
+		list_remove(&task->sibling);
+	}
 	task->object.id = 0;
 	if (unlikely(task->why)) {
 		free(task->why);
