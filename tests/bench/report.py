@@ -24,7 +24,7 @@ CHARTS = {
     "echo-1000": ("Echo of 64 bytes over TCP, 1,000 connections", "echo-1000", "rate", MORE),
     "echo-10000": ("Echo of 64 bytes over TCP, 10,000 connections", "echo-10000", "rate", MORE),
     "accept": ("Accept, echo, close: the server's processor time", "accept", "cpu", LESS),
-    "start": ("Start and end of a program that does nothing", "start", "wall", LESS),
+    "start": ("Start to the first line of main", "start", "wall", LESS),
     "http": ("HTTP/1.1, 200 bytes, 64 connections kept alive", "http", "rate", MORE),
     "resp": ("SET over Redis' protocol, 50 connections", "resp-set", "rate", MORE),
 }
