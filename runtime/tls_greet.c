@@ -29,7 +29,10 @@ static int session_step(struct arun_conn *conn) {
 		error = conn->error = ECONNRESET;
 	}
 	/* Where it has failed an alert may be left to be sent. */
-	return tls_out_send(conn) < 0 && !error ? errno : error;
+	if (tls_out_send(conn) == 0 || error) {
+		return error;
+	}
+	return errno == EPIPE && !conn->shut ? ECONNRESET : errno;
 }
 
 /* Returns 0, or why not; ETIME: it took too long. */

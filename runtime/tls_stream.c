@@ -10,8 +10,14 @@
 
 /* What OpenSSL's calls come to ------------------------------------------------------ */
 
+/* Whether the other end has gone in the handshake: a write meets that as well as a read. */
+static bool session_left(
+	const struct arun_conn *conn, const struct tls_session *session) {
+	return !session->greeted && session->error == EPIPE && !conn->shut;
+}
+
 /* Why the stream is broken. Returns the errno for that. */
-static int session_explain(struct tls_session *session) {
+static int session_explain(const struct arun_conn *conn, struct tls_session *session) {
 	const struct openssl *openssl = tls_openssl_of(session);
 	long refused = session->name && !session->greeted
 			       ? openssl->SSL_get_verify_result(session->ssl)
@@ -23,11 +29,12 @@ static int session_explain(struct tls_session *session) {
 			openssl->X509_verify_cert_error_string(refused));
 		return EKEYREJECTED;
 	}
-	if (session->error) {
+	bool left = session_left(conn, session);
+	if (session->error && !left) {
 		text_add(&out, "%s", strerror(session->error));
 		return session->error;
 	}
-	if (session->truncated) {
+	if (session->truncated || left) {
 		text_add(&out, session->greeted
 				       ? "cut short: it ended without close_notify"
 				       : "the other end has closed during the handshake");
@@ -48,7 +55,7 @@ int tls_outcome(struct arun_conn *conn, int result) {
 		return EAGAIN;
 	default:
 		if (!conn->error) {
-			conn->error = session_explain(session);
+			conn->error = session_explain(conn, session);
 		}
 		openssl->ERR_clear_error();
 		return conn->error;
