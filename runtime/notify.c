@@ -321,8 +321,5 @@ int arun_fdstore(const char *name, int fd) {
 			name);
 		error = notify_send(notify, message, fd);
 	}
-	if (error) {
-		errno = error;
-	}
-	return error ? -1 : 0;
+	return error ? task_fail(error, "arun_fdstore", name) : 0;
 }

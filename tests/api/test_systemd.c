@@ -127,6 +127,20 @@ MANAGED(a_bad_name_or_descriptor_is_refused) {
 	check_fails("name", 12345, EBADF);
 }
 
+MANAGED(a_manager_that_does_not_read_is_EAGAIN) {
+	int stored = 0;
+	while (stored < 10000 && arun_fdstore("name", 0) == 0) {
+		stored++;
+	}
+	check_fails("name", 0, EAGAIN);
+	assert_contains(arun_why(), "name");
+	/* Once it reads there is room again. */
+	for (int fd; *hear(&fd);) {
+		close(fd);
+	}
+	ck_assert_int_eq(arun_fdstore("name", -1), 0);
+}
+
 CLAIM(without_a_manager_nothing_happens) {
 	arun_status("%d", 1);
 	arun_progress("%d", 2);
@@ -184,6 +198,7 @@ Suite *suite(void) {
 	tcase_add_test(managed, a_status_is_told_within_a_second);
 	tcase_add_test(managed, a_descriptor_is_stored_under_its_name_and_dropped_by_it);
 	tcase_add_test(managed, a_bad_name_or_descriptor_is_refused);
+	tcase_add_test(managed, a_manager_that_does_not_read_is_EAGAIN);
 	suite_add_tcase(suite, managed);
 	return suite;
 }
