@@ -368,6 +368,21 @@ bool pool_busy(const struct loop *loop) {
 	return loop->pool && loop->pool->jobs > 0;
 }
 
+bool pool_looks_up(const struct loop *loop) {
+	struct pool *pool = loop->pool;
+	unsigned alive = 0, idle = 0;
+	if (pool) {
+		struct pool_queue *queue = &pool->queues[POOL_LOOKUPS];
+		pthread_mutex_lock(&pool->lock);
+		for (int i = 0; i < POOL_THREADS; i++) {
+			alive += queue->threads[i].state == POOL_ALIVE;
+		}
+		idle = queue->idle;
+		pthread_mutex_unlock(&pool->lock);
+	}
+	return alive > idle;
+}
+
 unsigned pool_threads(const struct loop *loop) {
 	return loop->pool ? loop->pool->threads : 0;
 }

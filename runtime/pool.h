@@ -46,6 +46,9 @@ void pool_collect(struct loop *loop);
 /* Whether a job is under way, waited for or not. */
 bool pool_busy(const struct loop *loop);
 
+/* Whether a name is looked up on some thread, waited for or not. */
+bool pool_looks_up(const struct loop *loop);
+
 /* How many threads of this process are the pool's. */
 unsigned pool_threads(const struct loop *loop);
 

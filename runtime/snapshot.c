@@ -386,6 +386,15 @@ static void snapshot_sort(struct snapshot *snapshot) {
 	snapshot->group = order;
 }
 
+void snapshot_add_fds(struct snapshot *snapshot, const struct snapshot_scope *scope,
+	const struct registry *registry, const struct rawfd *rawfd) {
+	struct snapshot_search search = {snapshot, scope, rawfd};
+	rawfd_each(rawfd, registry, snapshot_see_fd, &search);
+	if (snapshot->memory) {
+		snapshot_sort(snapshot);
+	}
+}
+
 void snapshot_take(struct snapshot *snapshot, enum snapshot_what what,
 	const struct registry *registry, const struct rawfd *rawfd) {
 	const struct snapshot_scope scope = {.what = what};
@@ -404,10 +413,8 @@ void snapshot_take_scope(struct snapshot *snapshot, const struct snapshot_scope 
 		snapshot_copy_all(snapshot);
 	}
 	if (rawfd) {
-		struct snapshot_search search = {snapshot, scope, rawfd};
-		rawfd_each(rawfd, registry, snapshot_see_fd, &search);
-	}
-	if (snapshot->memory) {
+		snapshot_add_fds(snapshot, scope, registry, rawfd);
+	} else if (snapshot->memory) {
 		snapshot_sort(snapshot);
 	}
 }

@@ -88,6 +88,10 @@ void snapshot_take(struct snapshot *snapshot, enum snapshot_what what,
 void snapshot_take_scope(struct snapshot *snapshot, const struct snapshot_scope *scope,
 	const struct registry *registry, const struct rawfd *rawfd);
 
+/* Adds the raw descriptors to one that was taken without them. */
+void snapshot_add_fds(struct snapshot *snapshot, const struct snapshot_scope *scope,
+	const struct registry *registry, const struct rawfd *rawfd);
+
 /*
  * After the sweep: what became of the objects. One that is still listed was abandoned;
  * the others ended as their kind says.

@@ -36,13 +36,17 @@ static struct run *run_of(struct loop *loop) {
 
 /* The clock */
 
-static void stop_snapshot(struct run *run) {
+/* fds: of the raw descriptors too. */
+static void stop_snapshot(struct run *run, bool fds) {
+	const struct snapshot_scope scope = {SNAPSHOT_LEAKS, .suppress = &run->suppress};
+	const struct registry *registry = &run->loop.sched.registry;
 	if (!run->snapped) {
 		run->snapped = true;
-		const struct snapshot_scope scope = {
-			.what = SNAPSHOT_LEAKS, .suppress = &run->suppress};
-		snapshot_take_scope(
-			&run->snapshot, &scope, &run->loop.sched.registry, &run->rawfd);
+		snapshot_take_scope(&run->snapshot, &scope, registry, NULL);
+	}
+	if (fds && !run->snapped_fds) {
+		run->snapped_fds = true;
+		snapshot_add_fds(&run->snapshot, &scope, registry, &run->rawfd);
 	}
 }
 
@@ -50,7 +54,7 @@ static void stop_snapshot(struct run *run) {
 static void stop_on_clock(struct loop_timer *timer) {
 	struct run *run = container_of(timer, struct run, clock);
 	run->handler.ending = 1;
-	stop_snapshot(run);
+	stop_snapshot(run, true);
 	if (run->snapshot.notes) {
 		handler_arm(&run->handler, STOP_RESOLVE);
 		notes_resolve(&run->notes, &run->snapshot);
@@ -108,7 +112,7 @@ void stop_last_words(struct loop *loop, int forced) {
 	if (run->entry) {
 		run->entry->object.background = false;
 	}
-	stop_snapshot(run);
+	stop_snapshot(run, true);
 	snapshot_outcomes(&run->snapshot, &sched->registry);
 	run->report.end = (struct report_end){
 		.reason = forced ? "signal" : "timeout",
@@ -389,7 +393,8 @@ static void drive_snapshot(struct run *run) {
 		struct watchers watchers;
 		child_list(&run->children, &run->loop.sched.registry);
 		watcher_list(&watchers, &run->loop);
-		stop_snapshot(run);
+		/* A lookup has sockets of its own until it ends, waited for or not. */
+		stop_snapshot(run, !pool_looks_up(&run->loop));
 		watcher_unlist(&watchers, &run->loop);
 		child_unlist(&run->children);
 	}
@@ -483,6 +488,7 @@ int stop_drive(void *argument) {
 	if (!pool_finish(loop, sched->clock_end)) {
 		stop_on_clock(&run->clock);
 	}
+	stop_snapshot(run, true);
 	snapshot_outcomes(&run->snapshot, &sched->registry);
 	loop->quit = true;
 	return 0;

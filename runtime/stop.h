@@ -34,6 +34,7 @@ struct run {
 	struct children children;
 	struct snapshot snapshot;
 	bool snapped;
+	bool snapped_fds; /* the raw descriptors too */
 	struct trace trace;
 	struct notes notes; /* with --debug */
 	struct dump dump;
