@@ -5,6 +5,7 @@
 #include "processes.h"
 
 #include <fcntl.h>
+#include <netdb.h>
 #include <sys/prctl.h>
 
 /* Memory --------------------------------------------------------------------------- */
@@ -57,6 +58,15 @@ static int make_generator(void) {
 	return arun_gen_new(do_nothing, NULL) ? 0 : -1;
 }
 
+static int block(void) {
+	return arun_blocking(do_nothing, NULL);
+}
+
+static int resolve(void) {
+	struct addrinfo *list;
+	return arun_resolve("localhost", "1", &list);
+}
+
 static int make_channel(void) {
 	return arun_chan_new(1, 1) ? 0 : -1;
 }
@@ -90,6 +100,8 @@ static const struct refused {
 	{"arun_cond_wait", wait_for_cond},
 	{"arun_gen_new", make_generator},
 	{"arun_chan_new", make_channel},
+	{"arun_blocking", block},
+	{"arun_resolve", resolve},
 	{"arun_read_exactly", read_much},
 	{"arun_sendfile", send_memory},
 };

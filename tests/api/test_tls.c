@@ -214,6 +214,10 @@ static int make_context(void) {
 	return arun_tls_client(certificate("local.pem")) ? 0 : -1;
 }
 
+static int make_server_context(void) {
+	return arun_tls_server(certificate("both.pem"), NULL) ? 0 : -1;
+}
+
 static int set_protocols(void) {
 	return arun_tls_alpn(starving.tls, "h2,http/1.1");
 }
@@ -226,6 +230,8 @@ CLAIM(without_memory_it_is_ENOMEM) {
 	struct pair pair = unix_pair();
 	starving = (struct starting){pair.a, server_context("local")};
 	ck_assert_int_eq(API_LIMITS ? without_memory(make_context) : ENOMEM, ENOMEM);
+	ck_assert_int_eq(
+		API_LIMITS ? without_memory(make_server_context) : ENOMEM, ENOMEM);
 	ck_assert_int_eq(API_LIMITS ? without_memory(set_protocols) : ENOMEM, ENOMEM);
 	ck_assert_int_eq(API_LIMITS ? without_memory(start_tls) : ENOMEM, ENOMEM);
 	arun_tls_free(starving.tls);

@@ -128,6 +128,51 @@ CLAIM(a_client_that_goes_is_ECONNRESET_of_the_first_read_or_write) {
 	secure_close(&secure);
 }
 
+/* The other end is not what it should be --------------------------------------------- */
+
+/* A handshake of both, of which the client's fails. */
+static void assert_refused(arun_tls *client_tls, int error, const char *words) {
+	struct pair pair = tcp_pair();
+	struct starting client = {pair.a, client_tls},
+			server = {pair.b, server_context("local")};
+	arun_task *task = arun_spawn(start, &server);
+	assert_fails(start(&client), error);
+	assert_contains(arun_why(), words);
+	ck_assert_int_eq(joined(task), -EPROTO);
+	arun_abort(pair.a);
+	arun_abort(pair.b);
+	arun_tls_free(server.tls);
+}
+
+CLAIM(who_is_not_to_be_trusted_is_EKEYREJECTED) {
+	arun_tls *other = client_context("other");
+	assert_refused(other, EKEYREJECTED, "certificate verify failed");
+	arun_tls_free(other);
+}
+
+CLAIM(what_is_no_handshake_is_EPROTO) {
+	arun_tls *contexts[] = {client_context("local"), server_context("local")};
+	for (int i = 0; i < 2; i++) {
+		struct pair pair = tcp_pair();
+		struct starting starting = {pair.a, contexts[i]};
+		say(pair.b, "220 this is something else\r\n");
+		assert_fails(start(&starting), EPROTO);
+		arun_abort(pair.a);
+		arun_abort(pair.b);
+		arun_tls_free(contexts[i]);
+	}
+}
+
+CLAIM(after_a_shutdown_it_is_EPIPE) {
+	arun_tls *tls = client_context("local");
+	struct pair pair = tcp_pair();
+	struct starting starting = {pair.a, tls};
+	ck_assert_int_eq(arun_shutdown(pair.a), 0);
+	assert_fails(start(&starting), EPIPE);
+	close_pair(pair);
+	arun_tls_free(tls);
+}
+
 /* The other end says nothing -------------------------------------------------------- */
 
 enum { PATIENCE = 10 };
@@ -245,6 +290,9 @@ Suite *suite(void) {
 	tcase_add_test(all, an_end_that_goes_in_the_handshake_is_ECONNRESET);
 	tcase_add_test(all, a_server_that_goes_is_ECONNRESET_of_a_connect);
 	tcase_add_test(all, a_client_that_goes_is_ECONNRESET_of_the_first_read_or_write);
+	tcase_add_test(all, who_is_not_to_be_trusted_is_EKEYREJECTED);
+	tcase_add_test(all, what_is_no_handshake_is_EPROTO);
+	tcase_add_test(all, after_a_shutdown_it_is_EPIPE);
 	tcase_add_test(all, an_end_that_is_silent_is_ETIMEDOUT_after_10_s);
 	suite_add_tcase(suite, all);
 	if (namespaces_here()) {
