@@ -318,8 +318,8 @@ ARUN_API const char *arun_why(void);
  * Connects; of a host's addresses to the one that answers first (RFC 8305: the families in turns, the
  * next one after 250 ms; arun_why() names each). The connection is the caller's, to be closed with
  * arun_close() or arun_abort().
- * NULL with EINVAL: no endpoint; ENOENT: the host has no address; ENOMEM, EMFILE, ENFILE; what
- * connect(2) says; ECANCELED, ETIMEDOUT. Suspends.
+ * NULL with EINVAL: no endpoint; ENOENT: the host has no address; EAGAIN: no name server answers;
+ * ENOMEM, EMFILE, ENFILE; what connect(2) says; ECANCELED, ETIMEDOUT. Suspends.
  */
 ARUN_API arun_conn *arun_connect(const char *endpoint);
 
@@ -473,7 +473,8 @@ typedef struct arun_listen_options {
  *
  * Returns the server, to be closed with arun_server_close(). NULL with EINVAL: no endpoint to listen
  * at, or "tls:" without an arun_tls_server(); EADDRINUSE, EACCES, EADDRNOTAVAIL and what else
- * socket(2), bind(2) and listen(2) say; ENOMEM. Does not suspend for a literal address; looking up a host name Suspends.
+ * socket(2), bind(2) and listen(2) say; ENOMEM; of a host name what arun_resolve() says, too. Does
+ * not suspend for a literal address; looking up a host name Suspends.
  */
 ARUN_API arun_server *arun_listen(const char *endpoint, arun_handler *handler, void *arg);
 ARUN_API arun_server *arun_listen_with(const char *endpoint, arun_handler *handler,
@@ -855,9 +856,9 @@ typedef struct arun_address {
  * still ours.
  *
  * Returns it, to be closed with arun_udp_close(). NULL with EINVAL: no such endpoint; ENAMETOOLONG;
- * ENOENT: the host has no address; EBADF: no such descriptor; EADDRINUSE, EACCES, EADDRNOTAVAIL and
- * what else socket(2), bind(2) and connect(2) say; ENOMEM; ECANCELED, ETIMEDOUT. Does not suspend for
- * a literal address; looking up a host name Suspends.
+ * EBADF: no such descriptor; EADDRINUSE, EACCES, EADDRNOTAVAIL and what else socket(2), bind(2) and
+ * connect(2) say; ENOMEM; of a host name what arun_resolve() says, too. Does not suspend for a literal
+ * address; looking up a host name Suspends.
  */
 ARUN_API arun_udp *arun_udp_open(const char *endpoint);
 ARUN_API arun_udp *arun_udp_open_at(const struct arun_site *site, const char *endpoint);
