@@ -5,8 +5,12 @@
 #include "processes.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netdb.h>
+#include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
 /* Memory --------------------------------------------------------------------------- */
 
@@ -183,6 +187,52 @@ START_TEST(without_a_descriptor_it_is_EMFILE_and_nothing_is_left) {
 }
 END_TEST
 
+/* The kernel says so for the whole machine; here a filter does, for what makes descriptors. */
+static bool machine_is_full(void) {
+	const struct sock_filter say[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socketpair, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pipe2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENFILE),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {sizeof say / sizeof *say, (void *)(uintptr_t)say};
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+static int start_with_a_stream(void) {
+	return arun_exec(WORDS("/bin/true"), &reads) ? 0 : -1;
+}
+
+static const struct refused needs_room[] = {
+	{"arun_connect", connect_to_server},
+	{"arun_listen", listen_anywhere},
+	{"arun_udp_open", open_datagrams},
+	{"arun_exec", start_with_a_stream},
+};
+
+static void refuse_room(void) {
+	server = listening(NULL, NULL);
+	snprintf(address, sizeof address, "%s", arun_server_address(server));
+	int before = descriptors();
+	ck_assert(machine_is_full());
+	errno = 0;
+	int result = each->call(), error = errno;
+	ck_assert_msg(
+		result == -1 && error == ENFILE, "%s: %s", each->name, strerror(error));
+	assert_contains(arun_why(), strerror(ENFILE));
+	ck_assert_int_eq(descriptors(), before);
+	ck_assert_int_eq(arun_server_close(server), 0);
+}
+
+START_TEST(where_the_machine_has_no_descriptor_it_is_ENFILE_and_nothing_is_left) {
+	each = &needs_room[_i];
+	ck_assert_int_eq(run(refuse_room), 0);
+}
+END_TEST
+
 /* Rights --------------------------------------------------------------------------- */
 
 enum { NOBODY = 65534 };
@@ -246,6 +296,9 @@ Suite *suite(void) {
 	tcase_add_test(all, a_run_without_memory_is_ENOMEM);
 	tcase_add_loop_test(all, without_a_descriptor_it_is_EMFILE_and_nothing_is_left, 0,
 		(int)(sizeof needs_descriptor / sizeof *needs_descriptor));
+	tcase_add_loop_test(all,
+		where_the_machine_has_no_descriptor_it_is_ENFILE_and_nothing_is_left, 0,
+		(int)(sizeof needs_room / sizeof *needs_room));
 	tcase_add_test(all, where_a_user_may_not_write_it_is_EACCES);
 	tcase_add_test(all, a_process_of_another_user_cannot_be_killed);
 	tcase_add_test(all, an_address_of_another_machine_is_EADDRNOTAVAIL);
