@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "launch.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -24,12 +25,14 @@
 
 enum { LAUNCH_STACK = 64 * 1024, LAUNCH_SIGNALS = 64, LAUNCH_P_PIDFD = 3 };
 
-/* What the child works with, in memory that both have. */
+/* What the child works with, in memory that both have; its stack begins below the end. */
 struct launch_child {
-	struct launch *launch;
+	const struct launch *launch;
 	int error;          /* why it did not become the program */
+	bool in_directory;  /* that was the directory */
 	const char *search; /* PATH */
 	char path[PATH_MAX];
+	char stack[LAUNCH_STACK] __attribute__((aligned(16)));
 };
 
 /* All of them: the C library's own calls leave out two. */
@@ -133,10 +136,10 @@ static int child_become(struct launch_child *child) {
 /* AddressSanitizer knows nothing of this stack, and would look for its end at _exit(). */
 __attribute__((no_sanitize_address)) static int child_run(void *argument) {
 	struct launch_child *child = argument;
-	struct launch *launch = child->launch;
+	const struct launch *launch = child->launch;
 	child_reset_signals();
 	if (launch->directory && chdir(launch->directory) < 0) {
-		launch->in_directory = true;
+		child->in_directory = true;
 		child->error = errno;
 	} else if (child_set_streams(launch->fds) < 0) {
 		child->error = errno;
@@ -148,52 +151,50 @@ __attribute__((no_sanitize_address)) static int child_run(void *argument) {
 
 /* The parent ----------------------------------------------------------------------- */
 
+/* ThreadSanitizer takes every clone(2) for a fork, and has the child be deaf to signals, locks
+ * and races from then on: it is to note that in a copy of our memory, not in ours. */
+static bool launch_copies(void) {
+	return dlsym(RTLD_DEFAULT, "__tsan_init");
+}
+
 /* Starts the child, and goes on when it is the program, or has ended. */
-static pid_t launch_clone(struct launch_child *child, char *stack) {
+static pid_t launch_clone(struct launch_child *child, struct launch *launch, int memory) {
 	uint64_t before;
 	launch_mask(SIG_BLOCK, UINT64_MAX, &before);
-	pid_t pid = clone(child_run, stack + LAUNCH_STACK,
-		CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, child,
-		&child->launch->pidfd);
+	pid_t pid = clone(child_run, child->stack + LAUNCH_STACK,
+		memory | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, child, &launch->pidfd);
 	int error = errno;
 	launch_mask(SIG_SETMASK, before, NULL);
 	errno = error;
 	return pid;
 }
 
-static pid_t launch_with(struct launch_child *child) {
-	void *stack = mmap(NULL, LAUNCH_STACK, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-	if (stack == MAP_FAILED) {
-		return -1;
-	}
-	pid_t pid = launch_clone(child, stack);
-	int error = pid < 0 ? errno : child->error;
-	munmap(stack, LAUNCH_STACK);
-	if (pid > 0 && error) {
-		siginfo_t info;
-		waitid((idtype_t)LAUNCH_P_PIDFD, (id_t)child->launch->pidfd, &info,
-			WEXITED);
-		close(child->launch->pidfd);
-		pid = -1;
-	}
-	errno = error ? error : errno;
-	return pid;
+/* Has a child that did not become the program gone. */
+static void launch_reap(const struct launch *launch) {
+	siginfo_t info;
+	waitid((idtype_t)LAUNCH_P_PIDFD, (id_t)launch->pidfd, &info, WEXITED);
+	close(launch->pidfd);
 }
 
 pid_t launch_start(struct launch *launch) {
-	struct launch_child *child = malloc(sizeof *child);
-	if (!child) {
+	bool copies = launch_copies();
+	struct launch_child *child = mmap(NULL, sizeof *child, PROT_READ | PROT_WRITE,
+		MAP_ANONYMOUS | (copies ? MAP_SHARED : MAP_PRIVATE), -1, 0);
+	if (child == MAP_FAILED) {
 		return -1;
 	}
 	const char *search = getenv("PATH");
-	*child = (struct launch_child){.launch = launch,
-		.search = search ? search : "/usr/local/bin:/usr/bin:/bin"};
+	child->launch = launch;
+	child->search = search ? search : "/usr/local/bin:/usr/bin:/bin";
 	launch->pidfd = -1;
-	launch->in_directory = false;
-	pid_t pid = launch_with(child);
-	int error = errno;
-	free(child);
-	errno = error;
+	pid_t pid = launch_clone(child, launch, copies ? 0 : CLONE_VM);
+	int error = pid < 0 ? errno : child->error;
+	launch->in_directory = child->in_directory;
+	munmap(child, sizeof *child);
+	if (pid > 0 && error) {
+		launch_reap(launch);
+		pid = -1;
+	}
+	errno = error ? error : errno;
 	return pid;
 }

@@ -5,7 +5,7 @@
  * Design notes. The child shares our memory until it has become the program, as vfork(2)
  * has it: nothing is copied, whatever our size, and an error of execve(2) is left in the
  * struct. It has a stack of its own, and our signals are blocked until it has none of our
- * handlers any more.
+ * handlers any more. Under ThreadSanitizer it has a copy.
  */
 #ifndef LAUNCH_H
 #define LAUNCH_H

@@ -2,8 +2,14 @@
 #include "streams.h"
 
 #include <pthread.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
+
+/*
+ * ThreadSanitizer hands a signal that interrupts a task outside of a blocking call to the task's
+ * next call of the C library, and not to what runs when that task waits instead: the signal of
+ * another thread may come just then, and is stuck until the waiter runs. And in a child forked
+ * from a process of several threads it hands out none. So two claims are not made there.
+ */
 
 static arun_signals *signals_of(int signum) {
 	arun_signals *signals = (arun_signals_open)(&signum, 1);
@@ -86,7 +92,7 @@ CLAIM(SIGCHLD_tells_of_children) {
 
 static void *raise_in_thread(void *thread) {
 	(void)thread;
-	syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGUSR2);
+	pthread_kill(pthread_self(), SIGUSR2);
 	return NULL;
 }
 
@@ -262,7 +268,9 @@ static void add_coming(Suite *suite) {
 	tcase_add_test(tcase, no_realtime_signal_is_lost);
 	tcase_add_test(tcase, every_object_that_asked_gets_it);
 	tcase_add_test(tcase, SIGCHLD_tells_of_children);
-	tcase_add_test(tcase, a_signal_of_another_thread_comes_too);
+	if (!API_TSAN) {
+		tcase_add_test(tcase, a_signal_of_another_thread_comes_too);
+	}
 	tcase_add_test(tcase, a_signal_that_was_blocked_comes_and_is_blocked_again);
 	tcase_add_test(tcase, the_action_before_is_put_back);
 	suite_add_tcase(suite, tcase);
@@ -284,7 +292,9 @@ static void add_interrupted(Suite *suite) {
 	tcase_add_test(tcase, a_second_waiter_is_busy);
 	tcase_add_test(tcase, a_close_ends_the_wait_with_EBADF);
 	tcase_add_test(tcase, who_waits_for_a_signal_is_not_deadlocked);
-	tcase_add_test(tcase, a_forked_child_has_the_action_from_before);
+	if (!API_TSAN) {
+		tcase_add_test(tcase, a_forked_child_has_the_action_from_before);
+	}
 	suite_add_tcase(suite, tcase);
 }
 
