@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "say.h"
 
+#include "../runtime/journal_stream.h"
 #include "escape.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,20 +15,10 @@ enum { LINE_SIZE = 2048, PIECE_SIZE = 12 };
 
 static enum arun_log_format form = ARUN_LOG_TEXT;
 
-/* Whether stderr is the stream that systemd made for its journal. */
-static bool is_journal(void) {
-	const char *stream = getenv("JOURNAL_STREAM");
-	unsigned long long device, inode;
-	struct stat file;
-	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
-	       fstat(STDERR_FILENO, &file) == 0 && file.st_dev == device &&
-	       file.st_ino == inode;
-}
-
 void say_as(enum arun_log_format format) {
-	form = format != ARUN_LOG_AUTO ? format
-	       : is_journal()          ? ARUN_LOG_JOURNAL
-				       : ARUN_LOG_TEXT;
+	form = format != ARUN_LOG_AUTO            ? format
+	       : journal_stream_is(STDERR_FILENO) ? ARUN_LOG_JOURNAL
+						  : ARUN_LOG_TEXT;
 }
 
 static bool is_control(unsigned char c) {

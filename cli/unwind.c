@@ -1,66 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "unwind.h"
 
-#include "libdwfl.h"
+#include "../runtime/libdw.h"
 
-#include <dlfcn.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { MOST_TASKS = 1000, MOST_CALLS = 32 };
 
-/* What of libdw is used. */
-#define FUNCTIONS(X)                                                                     \
-	X(dwfl_begin)                                                                    \
-	X(dwfl_end)                                                                      \
-	X(dwfl_linux_proc_report)                                                        \
-	X(dwfl_report_end)                                                               \
-	X(dwfl_addrmodule)                                                               \
-	X(dwfl_module_addrname)                                                          \
-	X(dwfl_module_info)                                                              \
-	X(dwfl_module_getsrc)                                                            \
-	X(dwfl_lineinfo)                                                                 \
-	X(dwfl_line_comp_dir)                                                            \
-	X(dwfl_module_nextcu)                                                            \
-	X(dwarf_haspc)                                                                   \
-	X(dwarf_getsrc_die)                                                              \
-	X(dwarf_linesrc)                                                                 \
-	X(dwarf_lineno)                                                                  \
-	X(dwarf_attr)                                                                    \
-	X(dwarf_formstring)                                                              \
-	X(dwfl_linux_proc_find_elf)                                                      \
-	X(dwfl_build_id_find_debuginfo)                                                  \
-	X(dwfl_attach_state)                                                             \
-	X(dwfl_getthread_frames)                                                         \
-	X(dwfl_thread_state_registers)                                                   \
-	X(dwfl_thread_state_register_pc)                                                 \
-	X(dwfl_frame_pc)
-
 struct unwind {
-#define MEMBER(name) __typeof__(name) *name;
-	FUNCTIONS(MEMBER)
-#undef MEMBER
-	Dwfl_Callbacks files;
-	Dwfl *session;
+	struct libdw libdw;
 	const struct remote *remote;
 	const struct dump_object *task; /* that is unwound */
 	Dwfl_Module *own;
 	uint64_t pc[MOST_CALLS];
 	size_t count;
 };
-
-static bool find_functions(struct unwind *unwind) {
-	void *handle = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL), *symbol;
-	bool whole = handle;
-#define FIND(name)                                                                       \
-	symbol = whole ? dlsym(handle, #name) : NULL;                                    \
-	memcpy(&unwind->name, &symbol, sizeof symbol);                                   \
-	whole = whole && symbol;
-	FUNCTIONS(FIND)
-#undef FIND
-	return whole;
-}
 
 /* The one thread
  * --------------------------------------------------------------------------------------- */
@@ -97,10 +53,10 @@ static void set_registers(
 	Dwarf_Word stack[] = {saved[5], unwind->task->sp + SAVED * sizeof *saved};
 	Dwarf_Word high[] = {saved[3], saved[2], saved[1], saved[0], saved[6]};
 	_Static_assert(RSP == RBP + 1, "they are set as one");
-	unwind->dwfl_thread_state_registers(thread, RBX, 1, &saved[4]);
-	unwind->dwfl_thread_state_registers(thread, RBP, 2, stack);
-	unwind->dwfl_thread_state_registers(thread, R12, 5, high);
-	unwind->dwfl_thread_state_register_pc(thread, saved[6]);
+	unwind->libdw.dwfl_thread_state_registers(thread, RBX, 1, &saved[4]);
+	unwind->libdw.dwfl_thread_state_registers(thread, RBP, 2, stack);
+	unwind->libdw.dwfl_thread_state_registers(thread, R12, 5, high);
+	unwind->libdw.dwfl_thread_state_register_pc(thread, saved[6]);
 }
 #else
 enum { X19 = 19, SP = 31, SAVED = 20, LR = 11 };
@@ -108,9 +64,9 @@ enum { X19 = 19, SP = 31, SAVED = 20, LR = 11 };
 static void set_registers(
 	const struct unwind *unwind, Dwfl_Thread *thread, const uint64_t *saved) {
 	Dwarf_Word sp = unwind->task->sp + SAVED * sizeof *saved;
-	unwind->dwfl_thread_state_registers(thread, X19, LR + 1, saved);
-	unwind->dwfl_thread_state_registers(thread, SP, 1, &sp);
-	unwind->dwfl_thread_state_register_pc(thread, saved[LR]);
+	unwind->libdw.dwfl_thread_state_registers(thread, X19, LR + 1, saved);
+	unwind->libdw.dwfl_thread_state_registers(thread, SP, 1, &sp);
+	unwind->libdw.dwfl_thread_state_register_pc(thread, saved[LR]);
 }
 #endif
 
@@ -138,10 +94,11 @@ static const Dwfl_Thread_Callbacks thread = {
 static int on_frame(Dwfl_Frame *frame, void *argument) {
 	struct unwind *unwind = argument;
 	Dwarf_Addr pc;
-	if (!unwind->dwfl_frame_pc(frame, &pc, NULL) || !pc) {
+	if (!unwind->libdw.dwfl_frame_pc(frame, &pc, NULL) || !pc) {
 		return 1;
 	}
-	bool own = unwind->dwfl_addrmodule(unwind->session, pc - 1) == unwind->own;
+	bool own = unwind->libdw.dwfl_addrmodule(unwind->libdw.session, pc - 1) ==
+		   unwind->own;
 	if (!own) {
 		unwind->pc[unwind->count++] = pc;
 	}
@@ -152,67 +109,23 @@ static const char *kept(struct dump *dump, const char *string) {
 	return string ? arena_string(&dump->arena, string) : NULL;
 }
 
-/* A line's file, and the folder that the compiler ran in. NULL: not known. */
-struct place {
-	const char *file, *folder;
-	int line;
-};
-
-/* By the ranges of the units themselves. */
-static struct place place_by_unit(
-	const struct unwind *unwind, Dwfl_Module *module, uint64_t pc) {
-	struct place place = {.file = NULL};
-	Dwarf_Attribute attribute;
-	Dwarf_Addr bias;
-	Dwarf_Die *unit = NULL;
-	do {
-		unit = unwind->dwfl_module_nextcu(module, unit, &bias);
-	} while (unit && unwind->dwarf_haspc(unit, pc - bias) != 1);
-	Dwarf_Line *line = unit ? unwind->dwarf_getsrc_die(unit, pc - bias) : NULL;
-	if (line && unwind->dwarf_lineno(line, &place.line) == 0) {
-		place.file = unwind->dwarf_linesrc(line, NULL, NULL);
-		place.folder = unwind->dwarf_formstring(
-			unwind->dwarf_attr(unit, LIBDWFL_FOLDER, &attribute));
-	}
-	return place;
-}
-
-static struct place place_of(
-	const struct unwind *unwind, Dwfl_Module *module, uint64_t pc) {
-	Dwfl_Line *line = unwind->dwfl_module_getsrc(module, pc);
-	if (!line) {
-		return place_by_unit(unwind, module, pc);
-	}
-	struct place place = {.folder = unwind->dwfl_line_comp_dir(line)};
-	place.file = unwind->dwfl_lineinfo(line, NULL, &place.line, NULL, NULL, NULL);
-	return place;
-}
-
-/* As the compiler was given it: libdw puts the folder that it ran in in front. */
-static const char *file_of(const struct place *place) {
-	const char *file = place->file, *folder = place->folder;
-	size_t length = folder ? strlen(folder) : 0;
-	bool below = file && length && strncmp(file, folder, length) == 0 &&
-		     file[length] == '/';
-	return below ? file + length + 1 : file;
-}
-
 static struct dump_call call_of(
 	const struct unwind *unwind, struct dump *dump, uint64_t pc) {
 	struct dump_call call = {.offset = pc};
-	Dwfl_Module *module = unwind->dwfl_addrmodule(unwind->session, pc - 1);
+	Dwfl_Module *module =
+		unwind->libdw.dwfl_addrmodule(unwind->libdw.session, pc - 1);
 	if (!module) {
 		return call;
 	}
 	Dwarf_Addr start = 0;
-	const char *name = unwind->dwfl_module_info(
+	const char *name = unwind->libdw.dwfl_module_info(
 		module, NULL, &start, NULL, NULL, NULL, NULL, NULL);
 	const char *slash = name ? strrchr(name, '/') : NULL;
-	struct place place = place_of(unwind, module, pc - 1);
-	call.function = kept(dump, unwind->dwfl_module_addrname(module, pc - 1));
+	struct libdw_place place = libdw_place(&unwind->libdw, module, pc - 1);
+	call.function = kept(dump, unwind->libdw.dwfl_module_addrname(module, pc - 1));
 	call.module = kept(dump, slash ? slash + 1 : name);
 	call.offset = pc - start;
-	call.file = kept(dump, file_of(&place));
+	call.file = kept(dump, libdw_file(&place));
 	call.line = place.line;
 	return call;
 }
@@ -232,8 +145,8 @@ static void unwind_task(struct unwind *unwind, struct dump *dump,
 	const struct fields *fields, struct dump_object *task) {
 	unwind->task = task;
 	unwind->count = 0;
-	unwind->dwfl_getthread_frames(
-		unwind->session, unwind->remote->pid, on_frame, unwind);
+	unwind->libdw.dwfl_getthread_frames(
+		unwind->libdw.session, unwind->remote->pid, on_frame, unwind);
 	if (!unwind->count || !is_still(unwind, fields)) {
 		return;
 	}
@@ -248,18 +161,14 @@ static void unwind_task(struct unwind *unwind, struct dump *dump,
  * ------------------------------------------------------------------------------------ */
 
 static bool begin(struct unwind *unwind, uint64_t own) {
-	unwind->files.find_elf = unwind->dwfl_linux_proc_find_elf;
-	unwind->files.find_debuginfo = unwind->dwfl_build_id_find_debuginfo;
-	unwind->session = unwind->dwfl_begin(&unwind->files);
-	if (!unwind->session) {
+	struct libdw *libdw = &unwind->libdw;
+	pid_t pid = unwind->remote->pid;
+	if (!libdw_begin(libdw, pid)) {
 		return false;
 	}
-	int status = unwind->dwfl_linux_proc_report(unwind->session, unwind->remote->pid);
-	unwind->dwfl_report_end(unwind->session, NULL, NULL);
-	unwind->own = unwind->dwfl_addrmodule(unwind->session, own);
-	return status == 0 && unwind->own &&
-	       unwind->dwfl_attach_state(
-		       unwind->session, NULL, unwind->remote->pid, &thread, unwind);
+	unwind->own = libdw->dwfl_addrmodule(libdw->session, own);
+	return unwind->own &&
+	       libdw->dwfl_attach_state(libdw->session, NULL, pid, &thread, unwind);
 }
 
 /* What another user's process maps may be made to harm who parses it; and among other mounts the
@@ -283,7 +192,7 @@ static bool is_suspended(const struct dump_object *object) {
 void unwind_tasks(struct dump *dump, const struct remote *remote,
 	const struct fields *fields, uint64_t own) {
 	struct unwind unwind = {.remote = remote};
-	if (!is_ours(remote) || !find_functions(&unwind)) {
+	if (!is_ours(remote) || !libdw_load(&unwind.libdw)) {
 		return;
 	}
 	bool begun = begin(&unwind, own);
@@ -294,7 +203,5 @@ void unwind_tasks(struct dump *dump, const struct remote *remote,
 			done++;
 		}
 	}
-	if (unwind.session) {
-		unwind.dwfl_end(unwind.session);
-	}
+	libdw_end(&unwind.libdw);
 }

@@ -2,12 +2,12 @@
 #include "log.h"
 
 #include "base.h"
+#include "journal_stream.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,23 +20,12 @@ static struct {
 	bool terminal, colours, journal;
 } settings = {.level = LOG_LEVEL_INFO, .format = LOG_TEXT};
 
-/* What systemd says of the stream that it made of stderr: "DEVICE:INODE". */
-static bool log_is_journal(void) {
-	const char *stream = getenv("JOURNAL_STREAM");
-	unsigned long long device, inode;
-	struct stat file;
-	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
-	       fstat(STDERR_FILENO, &file) == 0 && file.st_dev == device &&
-	       file.st_ino == inode;
-}
-
 void log_setup(enum log_level level, enum log_format format) {
 	const char *colours = getenv("NO_COLOR"), *term = getenv("TERM");
+	bool journal = journal_stream_is(STDERR_FILENO);
 	settings.level = level;
-	settings.format = format != LOG_AUTO ? format
-			  : log_is_journal() ? LOG_JOURNAL
-					     : LOG_TEXT;
-	settings.journal = settings.format == LOG_JOURNAL && log_is_journal();
+	settings.format = format != LOG_AUTO ? format : journal ? LOG_JOURNAL : LOG_TEXT;
+	settings.journal = settings.format == LOG_JOURNAL && journal;
 	settings.terminal = isatty(STDERR_FILENO);
 	settings.colours = settings.terminal && !(colours && *colours) && term &&
 			   strcmp(term, "dumb") != 0;

@@ -8,7 +8,7 @@ import house
 
 # A file of runtime/ sees the lines above its own, and in its line what stands before it.
 LAYERS = """
-base list text text_within peek log broker
+base list text text_within peek journal_stream log broker libdw
 context stack backtrace origins opened registry local symbols trace
 sched task spawn message
 poller
@@ -17,11 +17,13 @@ notify handler scope group queue sync chan gen job pool blocking post timer wait
 resolve endpoint inherit listen preopen
 conn close stream sendfile openssl tls tls_none tls_context tls_bio tls_greet tls_stream starttls race connect udp_ahead udp udp_open launch process exec child reaper signals
 accept server
-suppress rawfd closeup snapshot libdw lines source notes journal snapshot_text snapshot_json report scene dump crash hog
+suppress rawfd closeup snapshot lines source notes journal snapshot_text snapshot_json report scene dump crash hog
 stop inspect layout run
 interpose
 """.split("\n")
 ORDER = [name for line in LAYERS for name in line.split()]
+# Of runtime/, but all they know is the system: cli/ may include them.
+SHARED = ["../runtime/libdw.h", "../runtime/journal_stream.h"]
 SYSTEM = {"ev.h": "loop", "sys/epoll.h": "poller"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([\w/.-]+)[">]', re.M)
 
@@ -72,6 +74,21 @@ def libev_and_epoll_are_known_to_one_file_each():
     )
 
 
+def what_cli_shares_with_the_runtime_knows_the_system_alone():
+    names = {pathlib.Path(header).stem for header in SHARED}
+    house.none(
+        f"{where}: {path.stem} is shared with cli/, and must not include {header}"
+        for path, where, mark, header in includes("runtime")
+        if path.stem in names and (mark == '"' and header != f"{path.stem}.h" or header == "arun.h")
+    )
+
+
+def CONTRIBUTING_names_what_is_shared():
+    text = (house.SOURCE / "CONTRIBUTING.md").read_text()
+    named = re.findall(r'`"(\.\./[\w/.]+)"`', text)
+    assert named == SHARED, named
+
+
 def everything_else_sees_the_public_header_alone():
     own = {
         folder: {p.name for p in house.files(".h", folders=[folder])}
@@ -86,6 +103,8 @@ def everything_else_sees_the_public_header_alone():
     for folder, allowed in own.items():
         for path, where, mark, header in includes(folder):
             name = pathlib.Path(header).name
+            if folder == "cli" and header in SHARED:
+                continue
             foreign = header in SYSTEM and header not in host.get(folder, ())
             if "/" in header and mark == '"' or foreign:
                 bad.append(f"{where}: {folder}/ must not include {header}")
@@ -100,5 +119,7 @@ house.run(
     every_file_of_the_runtime_has_a_layer,
     the_runtime_includes_downward,
     libev_and_epoll_are_known_to_one_file_each,
+    what_cli_shares_with_the_runtime_knows_the_system_alone,
+    CONTRIBUTING_names_what_is_shared,
     everything_else_sees_the_public_header_alone,
 )

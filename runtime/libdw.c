@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "libdw.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+bool libdw_load(struct libdw *libdw) {
+	void *handle = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL), *symbol;
+	bool whole = handle;
+#define LIBDW_FIND(name)                                                                 \
+	symbol = whole ? dlsym(handle, #name) : NULL;                                    \
+	memcpy(&libdw->name, &symbol, sizeof symbol);                                    \
+	whole = whole && symbol;
+	LIBDW_FUNCTIONS(LIBDW_FIND)
+#undef LIBDW_FIND
+	return whole;
+}
+
+/* Not dwfl_standard_find_debuginfo(): that may ask servers. */
+bool libdw_begin(struct libdw *libdw, pid_t pid) {
+	libdw->files.find_elf = libdw->dwfl_linux_proc_find_elf;
+	libdw->files.find_debuginfo = libdw->dwfl_build_id_find_debuginfo;
+	libdw->session = libdw->dwfl_begin(&libdw->files);
+	if (!libdw->session) {
+		return false;
+	}
+	int status = libdw->dwfl_linux_proc_report(libdw->session, pid);
+	libdw->dwfl_report_end(libdw->session, NULL, NULL);
+	return status == 0;
+}
+
+void libdw_end(struct libdw *libdw) {
+	if (libdw->session) {
+		libdw->dwfl_end(libdw->session);
+		libdw->session = NULL;
+	}
+}
+
+/* By its own ranges where there is no table of all units'. */
+Dwarf_Die *libdw_unit(const struct libdw *libdw, Dwfl_Module *module, Dwarf_Addr address,
+	Dwarf_Addr *bias) {
+	Dwarf_Die *unit = libdw->dwfl_module_addrdie(module, address, bias);
+	if (unit) {
+		return unit;
+	}
+	do {
+		unit = libdw->dwfl_module_nextcu(module, unit, bias);
+	} while (unit && libdw->dwarf_haspc(unit, address - *bias) != 1);
+	return unit;
+}
+
+/* The line by its unit alone. */
+static struct libdw_place place_by_unit(
+	const struct libdw *libdw, Dwfl_Module *module, Dwarf_Addr address) {
+	struct libdw_place place = {.file = NULL};
+	Dwarf_Addr bias;
+	Dwarf_Attribute attribute;
+	Dwarf_Die *unit = libdw_unit(libdw, module, address, &bias);
+	Dwarf_Line *line = unit ? libdw->dwarf_getsrc_die(unit, address - bias) : NULL;
+	if (line && libdw->dwarf_lineno(line, &place.line) == 0) {
+		place.file = libdw->dwarf_linesrc(line, NULL, NULL);
+		place.folder = libdw->dwarf_formstring(
+			libdw->dwarf_attr(unit, LIBDW_FOLDER, &attribute));
+	}
+	return place;
+}
+
+struct libdw_place libdw_place(
+	const struct libdw *libdw, Dwfl_Module *module, Dwarf_Addr address) {
+	Dwfl_Line *line = libdw->dwfl_module_getsrc(module, address);
+	if (!line) {
+		return place_by_unit(libdw, module, address);
+	}
+	struct libdw_place place = {.folder = libdw->dwfl_line_comp_dir(line)};
+	place.file = libdw->dwfl_lineinfo(line, NULL, &place.line, NULL, NULL, NULL);
+	return place;
+}
+
+const char *libdw_file(const struct libdw_place *place) {
+	const char *file = place->file, *folder = place->folder;
+	size_t length = folder ? strlen(folder) : 0;
+	bool below = file && length && strncmp(file, folder, length) == 0 &&
+		     file[length] == '/';
+	return below ? file + length + 1 : file;
+}
