@@ -8,7 +8,7 @@
  * - A call whose comment ends in "Suspends." may let other tasks run, and fails with ECANCELED
  *   in a cancelled task and with ETIMEDOUT past an ARUN_TIMEOUT. No other call does either.
  * - Failure is -1 or NULL with errno set; arun_why() tells the rest. errno belongs to the task:
- *   a suspension keeps it. 0 from a read is the end of the stream.
+ *   a suspension keeps it, and so does a close that succeeds. 0 from a read is the end of the stream.
  * - Times are seconds, as double. Objects are opaque; whatever ends one takes NULL as well.
  * - One thread runs all tasks of a run; calls are made from that thread.
  * - Many calls are macros over a function of the same name plus "_at" that takes the place of the

@@ -210,6 +210,7 @@ int arun_close_at(const struct arun_site *site, arun_conn *conn) {
 	}
 	struct conn_words words;
 	conn_words(conn, &words);
+	int before = errno;
 	conn->closing = true;
 	conn->refs++;
 	if (loop->sched.current) {
@@ -218,6 +219,7 @@ int arun_close_at(const struct arun_site *site, arun_conn *conn) {
 	int error = conn->error;
 	conn_close_now(loop, conn);
 	conn_unref(conn);
+	errno = before; /* of the failure that this cleans up after */
 	return error ? task_fail(error, "close", words.text) : 0;
 }
 

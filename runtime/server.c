@@ -442,6 +442,7 @@ int arun_server_close_at(const struct arun_site *site, arun_server *server) {
 		return task_fail_words(EBADF, self->op, server->address,
 			"another call closes it already");
 	}
+	int before = errno;
 	server->closing = self;
 	server->own = server_runs(server, self);
 	server->refs++;
@@ -455,7 +456,7 @@ int arun_server_close_at(const struct arun_site *site, arun_server *server) {
 	self->awaits = NULL;
 	server_release(loop, server);
 	server_unref(server);
-	errno = error ? error : errno;
+	errno = error ? error : before;
 	return error ? -1 : 0;
 }
 

@@ -190,8 +190,7 @@ static ssize_t udp_call_end(
 	struct udp_call *call, int error, ssize_t result, const char *words) {
 	if (error) {
 		const char *on = call->udp ? call->udp->local : "NULL";
-		task_fail_words(
-			error, call->self->op, on, words ? words : strerror(error));
+		task_fail_words(error, call->self->op, on, words);
 	}
 	if (call->busy) {
 		*call->busy = false;

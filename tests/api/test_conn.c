@@ -313,6 +313,21 @@ CLAIM(a_close_that_is_under_way_is_not_begun_again) {
 	ck_assert_int_eq(joined(closer), 0);
 }
 
+/* A task's body: cleans up after a failure, as many do: the result, the errno of what failed. */
+static int close_after_failure(void *conn) {
+	errno = EXDEV;
+	return arun_close(conn) < 0 ? -EIO : -errno;
+}
+
+CLAIM(a_close_that_succeeds_keeps_errno) {
+	struct pair pair = tcp_pair();
+	say(pair.a, "unread");
+	arun_task *closer = waiting(close_after_failure, pair.b);
+	hear_end(pair.a);
+	arun_close(pair.a);
+	ck_assert_int_eq(joined(closer), -EXDEV);
+}
+
 static void read_closed(void) {
 	struct pair pair = unix_pair();
 	char byte;
@@ -377,6 +392,7 @@ Suite *suite(void) {
 	tcase_add_test(closes, an_answer_outlives_a_close_with_unread_input);
 	tcase_add_test(closes, a_close_in_a_cancelled_task_does_its_work);
 	tcase_add_test(closes, a_close_that_is_under_way_is_not_begun_again);
+	tcase_add_test(closes, a_close_that_succeeds_keeps_errno);
 	if (!API_ASAN) { /* which finds it first */
 		tcase_add_test_raise_signal(
 			closes, a_read_of_a_closed_connection_aborts, SIGABRT);

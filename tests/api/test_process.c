@@ -242,6 +242,7 @@ CLAIM(a_timed_out_wait_loses_nothing) {
 		ARUN_TIMEOUT(0.01);
 		assert_fails(arun_process_wait(process, NULL), ETIMEDOUT);
 		assert_contains(arun_why(), "sleep 600");
+		assert_contains(arun_why(), "ARUN_TIMEOUT of 10 ms at ");
 	}
 	ck_assert_int_eq(arun_process_kill(process, SIGTERM), 0);
 	ck_assert_int_eq(status_of(process), SIGTERM);

@@ -54,6 +54,16 @@ CLAIM(a_connection_is_closed_when_its_handler_returns) {
 	ck_assert_int_eq(arun_server_close(server), 0);
 }
 
+CLAIM(a_server_that_is_closed_keeps_errno) {
+	arun_server *server = listening(echo, NULL);
+	arun_conn *conn = client_of(server);
+	echo_once(conn);
+	arun_close(conn);
+	errno = EXDEV;
+	ck_assert_int_eq(arun_server_close(server), 0);
+	ck_assert_int_eq(errno, EXDEV);
+}
+
 CLAIM(a_handler_may_close_its_connection) {
 	bool abort = false;
 	arun_server *server = listening(close_myself, &abort);
@@ -389,6 +399,7 @@ static void add_connections(Suite *suite) {
 	TCase *conns = tcase_create("connections");
 	tcase_add_test(conns, each_connection_has_a_handler_of_its_own);
 	tcase_add_test(conns, a_connection_is_closed_when_its_handler_returns);
+	tcase_add_test(conns, a_server_that_is_closed_keeps_errno);
 	tcase_add_test(conns, a_handler_may_close_its_connection);
 	tcase_add_test(conns, no_more_than_max_connections_are_accepted);
 	tcase_add_test(conns, an_idle_connection_times_out);

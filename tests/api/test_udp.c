@@ -187,6 +187,7 @@ CLAIM(a_timed_out_receive_loses_nothing) {
 		ARUN_TIMEOUT(0.01);
 		assert_fails(receive_some(ends.server), ETIMEDOUT);
 		assert_contains(arun_why(), arun_udp_local(ends.server));
+		assert_contains(arun_why(), "ARUN_TIMEOUT of 10 ms at ");
 	}
 	send_to(ends.client, "kept", NULL);
 	receive(ends.server, "kept", NULL);
