@@ -186,7 +186,11 @@ static void report_json(const struct report *report, const char *kind,
 	struct text out;
 	text_init(&out);
 	report_json_line(&out, report, kind, end, "", snapshot, name);
-	text_write(&out, report->fd);
+	if (text_write(&out, report->fd) < 0) {
+		/* Who reads the file alone would take a run without leaks for it. */
+		log_line(LOG_LEVEL_ERROR, "the report could not be written: %s",
+			strerror(errno));
+	}
 	text_finish(&out);
 }
 

@@ -135,6 +135,14 @@ def the_validator_refuses_what_the_schema_does():
 
 
 @claim
+def a_report_that_cannot_be_written_is_said():
+    with open("/dev/full", "w") as full:
+        ended = arun(f"--report=fd:{full.fileno()}", plugin("fails"), pass_fds=[full.fileno()])
+    contains(ended.stderr, "arun: the report could not be written: No space left on device\n")
+    contains(ended.stderr, "leak: ")
+
+
+@claim
 def one_of_each_kind_left_open_is_told_of_as_the_manual_has_it():
     file = report_of("leaves")
     status, stderr = run_leaves(f"--report={file}")
