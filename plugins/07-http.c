@@ -159,8 +159,8 @@ static int body_chunks(arun_conn *conn, struct request *request) {
 	size_t length, size = 1;
 	while (size) {
 		int status = read_line(conn, line, sizeof line, &length);
-		size_t digits = strspn(line, "0123456789abcdefABCDEF");
-		if (status || !digits || (line[digits] != ';' && line[digits] != '\r')) {
+		size_t digits = status ? 0 : strspn(line, "0123456789abcdefABCDEF");
+		if (!digits || (line[digits] != ';' && line[digits] != '\r')) {
 			return status == -1 ? -1 : 400;
 		}
 		size = strtoul(line, NULL, 16); /* of too many digits, the greatest */
