@@ -2,6 +2,7 @@
 /* run - arun_run() and arun_run_forever(): a run is made, driven, finalized, and has its
  * status. */
 #include "layout.h"
+#include "leave.h"
 #include "log.h"
 #include "opened.h"
 #include "post.h"
@@ -196,8 +197,9 @@ static void run_in_child(void) {
 	post_forked();
 }
 
-static void run_watch_forks(void) {
+static void run_watch_process(void) {
 	pthread_atfork(NULL, NULL, run_in_child);
+	leave_watch();
 }
 
 /* A member that the caller's header does not have yet is zero. */
@@ -442,7 +444,7 @@ static void run_close(struct run *run) {
 
 static int run_start(int (*fn)(int, char **), int argc, char **argv, arun_options *given,
 	bool server) {
-	static pthread_once_t forks = PTHREAD_ONCE_INIT;
+	static pthread_once_t watched = PTHREAD_ONCE_INIT;
 	arun_options options;
 	if (sched_current) {
 		errno = EBUSY;
@@ -451,7 +453,7 @@ static int run_start(int (*fn)(int, char **), int argc, char **argv, arun_option
 	if (run_options(given, &options) < 0) {
 		return -1;
 	}
-	pthread_once(&forks, run_watch_forks);
+	pthread_once(&watched, run_watch_process);
 	struct run *run = calloc(1, sizeof *run);
 	if (!run) {
 		return -1;

@@ -36,8 +36,7 @@ static struct run *run_of(struct loop *loop) {
 
 /* The clock */
 
-/* fds: of the raw descriptors too. */
-static void stop_snapshot(struct run *run, bool fds) {
+void stop_snapshot(struct run *run, bool fds) {
 	const struct snapshot_scope scope = {SNAPSHOT_LEAKS, .suppress = &run->suppress};
 	const struct registry *registry = &run->loop.sched.registry;
 	if (!run->snapped) {

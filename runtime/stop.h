@@ -83,6 +83,9 @@ static inline struct run *run_here(void) {
 /* Asks for the stop: by a signal, or 0. Only the first call does anything. */
 void stop_ask(struct run *run, int signal, const struct arun_site *site);
 
+/* Takes what is open for a leak, once; fds: the raw descriptors, too. Async-signal-safe. */
+void stop_snapshot(struct run *run, bool fds);
+
 /* The driver's body; quits the loop in the end. */
 int stop_drive(void *run);
 

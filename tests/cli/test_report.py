@@ -39,6 +39,30 @@ static int spawn_many(int argc, char **argv) {
 }
 ARUN_MAIN(spawn_many)
 """
+LEAVES = """#include <arun.h>
+#include <stdio.h>
+#include <stdlib.h>
+static int nap(void *arg) {
+	(void)arg;
+	return arun_sleep(600);
+}
+static int leaves(void *status) {
+	printf("flushed\\n");
+	exit(*(int *)status);
+}
+static int leave(int argc, char **argv) {
+	static int status;
+	status = atoi(argv[1]);
+	for (int i = 2; i < argc; i++) {
+		arun_spawn(nap, NULL);
+	}
+	arun_spawn(leaves, &status);
+	arun_sleep(600);
+	leaves(&status);
+	return 1;
+}
+ARUN_MAIN(leave)
+"""
 # 10,000 from 30 sites, the lines 14 to 43.
 SPAWNS = "\n".join(f"\tspawn({334 if i < 10 else 333}, ARUN_SITE);" for i in range(30))
 
@@ -206,6 +230,25 @@ def a_deadlock_names_every_task_and_is_status_1():
     report = reports(file)[0]
     equal((report["kind"], report["end"]["reason"], report["total"]), ("deadlock", "deadlock", 3))
     equal(sorted(task["name"] for task in report["objects"]), ["a", "b", "deadlock"])
+
+
+@claim
+def what_is_open_is_told_of_also_where_the_plugin_calls_exit():
+    source = pathlib.Path(FOLDER.name, "exits.c")
+    source.write_text(LEAVES)
+    file, library = report_of("exits"), build(FOLDER.name, source)
+    for options, status, wanted in (([], 7, 7), ([], 0, 0), (["--leaks=error"], 0, 23),
+                                    (["--leaks=error", "--debug"], 7, 7)):
+        done = arun(f"--report={file}", *options, library, status, "task")
+        equal((done.returncode, done.stdout), (wanted, "flushed\n"), done.stderr)
+        contains(masked_text(done.stderr), 'exits.c:16: leak: task "nap" (#N) still running')
+        contains(done.stderr, "arun: exits.so: 1 leak: 1 task\n")
+        report = reports(file)[-1]
+        equal((report["end"]["reason"], report["end"]["status"], report["counts"]),
+              ("return", wanted, {"task": 1}))
+    equal(len(reports(file)), 4)
+    done = arun("--leaks=error", library, 0)
+    equal((done.returncode, done.stdout, done.stderr), (0, "flushed\n", ""))
 
 
 @claim
