@@ -91,19 +91,14 @@ static int read_strings(
 /* The symbols by the section headers, which may be stripped or wrong; 0: unknown. */
 static size_t count_by_sections(
 	const struct elf_file *file, const struct dynamic *dynamic) {
-	const Elf64_Ehdr *header = &file->header;
-	if (header->e_shentsize != sizeof(Elf64_Shdr)) {
+	if (file->header.e_shentsize != sizeof(Elf64_Shdr)) {
 		return 0;
 	}
-	for (size_t i = 0; i < header->e_shnum; i++) {
-		Elf64_Shdr section;
-		if (!elf_read_at(file, header->e_shoff + i * sizeof section, &section,
-			    sizeof section)) {
-			return 0;
-		}
-		if (section.sh_type == SHT_DYNSYM &&
-			section.sh_addr == dynamic_get(dynamic, DT_SYMTAB)) {
-			return section.sh_size / sizeof(Elf64_Sym);
+	for (size_t i = 0; i < file->section_count; i++) {
+		const Elf64_Shdr *section = &file->sections[i];
+		if (section->sh_type == SHT_DYNSYM &&
+			section->sh_addr == dynamic_get(dynamic, DT_SYMTAB)) {
+			return section->sh_size / sizeof(Elf64_Sym);
 		}
 	}
 	return 0;

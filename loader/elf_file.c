@@ -11,6 +11,9 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#define ELF_WINDOW 4096 /* a small plugin is judged by few pages */
+#define ELF_WINDOW_LARGE (4 * ELF_WINDOW)
+#define ELF_LARGE (1 << 20)          /* what is a large file */
 #define ELF_SEGMENTS_MOST 4096       /* linkers write a dozen */
 #define ELF_ADDRESS_END (1ULL << 47) /* of user space, on both machines */
 
@@ -44,10 +47,12 @@ static bool read_file(
 }
 
 /* Their bytes are not touched before they are read. NULL: no memory. */
-static struct elf_windows *windows_new(void) {
-	struct elf_windows *windows = malloc(sizeof *windows);
+static struct elf_windows *windows_new(uint64_t file_size) {
+	size_t size = file_size < ELF_LARGE ? ELF_WINDOW : ELF_WINDOW_LARGE;
+	struct elf_windows *windows = malloc(sizeof *windows + ELF_WINDOWS * size);
 	if (windows) {
 		windows->next = 0;
+		windows->size = size;
 		for (int i = 0; i < ELF_WINDOWS; i++) {
 			windows->window[i].offset = windows->window[i].length = 0;
 		}
@@ -55,42 +60,40 @@ static struct elf_windows *windows_new(void) {
 	return windows;
 }
 
-/* The bytes from offset on, size of them and more; NULL: they cannot be read. */
-static const char *window_open(
-	const struct elf_file *file, uint64_t offset, uint64_t size) {
+/* The bytes from offset on, as many as fit; NULL: they cannot be read. */
+static const char *window_open(const struct elf_file *file, uint64_t offset) {
 	struct elf_windows *windows = file->windows;
-	/* A small plugin, or what is none, is judged by little. */
-	bool little = windows->next < ELF_WINDOWS && size <= ELF_WINDOW / 4;
-	uint64_t most = little ? ELF_WINDOW / 4 : ELF_WINDOW;
 	unsigned index = windows->next++ % ELF_WINDOWS;
+	char *bytes = windows->bytes + index * windows->size;
 	uint64_t left = file->size - offset;
-	uint64_t length = left < most ? left : most;
+	uint64_t length = left < windows->size ? left : windows->size;
 	windows->window[index].offset = offset;
 	windows->window[index].length = length;
-	if (!read_file(file, offset, windows->window[index].bytes, length)) {
+	if (!read_file(file, offset, bytes, length)) {
 		windows->window[index].length = 0;
 		return NULL;
 	}
-	return windows->window[index].bytes;
+	return bytes;
 }
 
 static const char *window_find(
 	const struct elf_file *file, uint64_t offset, uint64_t size) {
-	for (int i = 0; i < ELF_WINDOWS; i++) {
-		uint64_t start = file->windows->window[i].offset;
+	const struct elf_windows *windows = file->windows;
+	for (size_t i = 0; i < ELF_WINDOWS; i++) {
+		uint64_t start = windows->window[i].offset;
 		if (offset >= start &&
-			fits(offset - start, size, file->windows->window[i].length)) {
-			return file->windows->window[i].bytes + (offset - start);
+			fits(offset - start, size, windows->window[i].length)) {
+			return windows->bytes + i * windows->size + (offset - start);
 		}
 	}
-	return window_open(file, offset, size);
+	return window_open(file, offset);
 }
 
 bool elf_read_at(const struct elf_file *file, uint64_t offset, void *buf, uint64_t size) {
 	if (!fits(offset, size, file->size)) {
 		return false;
 	}
-	if (size > ELF_WINDOW) {
+	if (size > file->windows->size) {
 		return read_file(file, offset, buf, size);
 	}
 	const char *bytes = window_find(file, offset, size);
@@ -259,6 +262,19 @@ static int read_segments(struct elf_file *file, struct loader_error *error) {
 		       : 0;
 }
 
+/* Of the section headers, which nothing loads by, those that are there; without memory, none. */
+static void read_sections(struct elf_file *file) {
+	const Elf64_Ehdr *header = &file->header;
+	uint64_t room = header->e_shoff < file->size ? file->size - header->e_shoff : 0;
+	size_t count = room / sizeof(Elf64_Shdr);
+	count = count < header->e_shnum ? count : header->e_shnum;
+	size_t size = count * sizeof(Elf64_Shdr);
+	file->sections = count ? malloc(size) : NULL;
+	if (file->sections && elf_read_at(file, header->e_shoff, file->sections, size)) {
+		file->section_count = count;
+	}
+}
+
 static bool power_of_two(uint64_t number) {
 	return number && !(number & (number - 1));
 }
@@ -346,7 +362,7 @@ int elf_open(const char *path, struct elf_file *file, struct loader_error *error
 	if (file->fd < 0) {
 		return -1;
 	}
-	file->windows = windows_new();
+	file->windows = windows_new(file->size);
 	if (!file->windows) {
 		elf_finish(file);
 		return error_no_memory(error, path);
@@ -357,6 +373,7 @@ int elf_open(const char *path, struct elf_file *file, struct loader_error *error
 		return -1;
 	}
 	check_parts(file);
+	read_sections(file);
 	return 0;
 }
 
@@ -368,9 +385,11 @@ void elf_finish(struct elf_file *file) {
 		close(file->fd);
 	}
 	free(file->segments);
+	free(file->sections);
 	free(file->windows);
 	file->fd = -1;
 	file->windows = NULL;
 	file->segments = NULL;
-	file->segment_count = 0;
+	file->sections = NULL;
+	file->segment_count = file->section_count = 0;
 }

@@ -15,15 +15,16 @@
 #include <elf.h>
 #include <stdint.h>
 
-enum { ELF_WINDOW = 16 * 1024, ELF_WINDOWS = 4 };
+enum { ELF_WINDOWS = 4 };
 
 /* Parts of the file that were read last: a hundred small reads need few system calls. */
 struct elf_windows {
 	unsigned next; /* to be used again */
+	uint64_t size; /* of each */
 	struct {
 		uint64_t offset, length;
-		char bytes[ELF_WINDOW];
 	} window[ELF_WINDOWS];
+	char bytes[]; /* of one after the other */
 };
 
 struct elf_file {
@@ -34,6 +35,8 @@ struct elf_file {
 	Elf64_Ehdr header;
 	Elf64_Phdr *segments; /* all program headers */
 	size_t segment_count;
+	Elf64_Shdr *sections; /* headers, as far as they are there; NULL: none */
+	size_t section_count;
 	const char *oddity; /* the first thing found that no linker writes; NULL: none */
 };
 

@@ -42,7 +42,6 @@ const struct arun_entry *loader_pick(const struct loader_plugin *plugin, const c
 	const char *name, struct loader_error *error) {
 	const struct arun_entry *entry = NULL;
 	char names[400];
-	list_names(plugin, names, sizeof names);
 	if (name) {
 		entry = named(plugin, name, strlen(name));
 	} else if (plugin->count == 1) {
@@ -51,12 +50,16 @@ const struct arun_entry *loader_pick(const struct loader_plugin *plugin, const c
 		entry = named(plugin, "main", strlen("main"));
 		entry = entry ? entry : like_file(plugin, path);
 	}
-	if (!entry && name) {
+	if (entry) {
+		return entry;
+	}
+	list_names(plugin, names, sizeof names);
+	if (name) {
 		error_set(error, 126, path, ": has no entry \"%.100s\"; it declares: %s",
 			name, names);
-	} else if (!entry) {
+	} else {
 		error_set(error, 126, path,
 			": which entry? It declares: %s; say PLUGIN:ENTRY", names);
 	}
-	return entry;
+	return NULL;
 }

@@ -73,19 +73,15 @@ static const struct {
  * section headers do not tell: they may be stripped.
  */
 static bool is_section(const struct elf_file *file, uint64_t address, uint64_t size) {
-	const Elf64_Ehdr *header = &file->header;
-	for (size_t i = 0; i < header->e_shnum && i < SECTIONS_MOST; i++) {
-		Elf64_Shdr section;
-		if (!elf_read_at(file, header->e_shoff + i * sizeof section, &section,
-			    sizeof section)) {
-			return true;
-		}
-		if (section.sh_flags & SHF_ALLOC && section.sh_addr == address &&
-			(!size || section.sh_size == size)) {
+	for (size_t i = 0; i < file->section_count && i < SECTIONS_MOST; i++) {
+		const Elf64_Shdr *section = &file->sections[i];
+		if (section->sh_flags & SHF_ALLOC && section->sh_addr == address &&
+			(!size || section->sh_size == size)) {
 			return true;
 		}
 	}
-	return !header->e_shnum || header->e_shnum > SECTIONS_MOST;
+	return !file->section_count || file->section_count < file->header.e_shnum ||
+	       file->section_count > SECTIONS_MOST;
 }
 
 static bool value_is_sound(const struct elf_file *file, const struct dynamic *dynamic,
