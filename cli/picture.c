@@ -8,12 +8,10 @@
 
 enum { BEGINNING = 4096 };
 
-static const char *const *print_half(FILE *out, const char *const *line) {
-	for (; *line; line++) {
-		fputs(*line, out);
-		putc('\n', out);
-	}
-	return line + 1;
+/* Returns the other half. */
+static const char *print_half(FILE *out, const char *half) {
+	fputs(half, out);
+	return half + strlen(half) + 1;
 }
 
 /* Inside a script element only '<' can end it, and in JSON it is in strings alone. */
@@ -33,7 +31,7 @@ void picture_print(FILE *out, const struct dump *dump) {
 		print_json(memory, dump);
 		fclose(memory);
 	}
-	const char *const *rest = print_half(out, picture_page);
+	const char *rest = print_half(out, picture_page);
 	for (size_t i = 0; i < size; i++) {
 		print_character(out, text[i]);
 	}
@@ -49,7 +47,7 @@ int picture_of_report(FILE *out, FILE *report) {
 		!strstr(beginning, "\"arun-report/")) {
 		return -1;
 	}
-	const char *const *rest = print_half(out, picture_page);
+	const char *rest = print_half(out, picture_page);
 	for (size_t i = 0; i < length; i++) {
 		print_character(out, beginning[i]);
 	}

@@ -7,9 +7,8 @@
 
 #include <stdio.h>
 
-/* picture.html in lines, with a NULL after each of its two halves: the reports go
- * between. */
-extern const char *const picture_page[];
+/* The two halves of picture.html, each a string: the reports go between. */
+extern const char picture_page[];
 
 void picture_print(FILE *out, const struct dump *dump);
 

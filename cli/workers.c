@@ -340,38 +340,42 @@ static _Noreturn void leave(struct group *group) {
 }
 
 bool workers_run(const struct workers_options *options) {
-	/* Static: it is large, and the workers keep what they forked with. */
-	static struct group group;
+	/* The workers keep what they forked with. */
+	static struct group *group;
 	bool replaces = false;
 	double next;
-	group = (struct group){.options = options,
+	group = malloc(sizeof *group);
+	if (!group) {
+		group_fail("cannot begin");
+	}
+	*group = (struct group){.options = options,
 		.keeper.opener = -1,
 		.changes.fd = -1,
 		.roll = options->count,
 		.terminal = isatty(STDIN_FILENO)};
-	group.slots = calloc(options->count, sizeof *group.slots);
-	if (!group.slots || manager_open(&group.manager) < 0) {
+	group->slots = calloc(options->count, sizeof *group->slots);
+	if (!group->slots || manager_open(&group->manager) < 0) {
 		group_fail("cannot begin");
 	}
-	open_signals(&group);
-	group.now = clock_now();
+	open_signals(group);
+	group->now = clock_now();
 	if (options->watch) {
-		changes_open(&group.changes, options->watch, group.now);
+		changes_open(&group->changes, options->watch, group->now);
 	}
-	for (unsigned i = 0; i < options->count && !group.child; i++) {
-		group_start(&group, i, false);
+	for (unsigned i = 0; i < options->count && !group->child; i++) {
+		group_start(group, i, false);
 	}
-	while (!group.child) {
-		replaces = pass_time(&group, &next);
-		if (group.child) {
+	while (!group->child) {
+		replaces = pass_time(group, &next);
+		if (group->child) {
 			break;
 		}
-		if (is_over(&group)) {
-			leave(&group);
+		if (is_over(group)) {
+			leave(group);
 		}
-		show_figures(&group);
-		wait_for_something(&group, next);
-		replaces = act(&group);
+		show_figures(group);
+		wait_for_something(group, next);
+		replaces = act(group);
 	}
 	return replaces;
 }

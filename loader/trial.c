@@ -20,6 +20,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+enum { CRASH_STACK = 64 * 1024 };
+
 /* What the child writes into the pipe, in one piece, as its last act. */
 struct verdict {
 	int result;
@@ -74,11 +76,13 @@ static void on_crash(int signal, siginfo_t *info, void *context) {
 static void catch_crashes(void) {
 	static const int crashes[] = {
 		SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
-	static char stack[64 * 1024]; /* a constructor may overflow its own */
 	struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND};
-	stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
 	action.sa_sigaction = on_crash;
-	sigaltstack(&alternate, NULL);
+	/* A constructor may overflow its own. */
+	stack_t stack = {.ss_sp = malloc(CRASH_STACK), .ss_size = CRASH_STACK};
+	if (stack.ss_sp) {
+		sigaltstack(&stack, NULL);
+	}
 	for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) {
 		sigaction(crashes[i], &action, NULL);
 	}
@@ -147,16 +151,28 @@ static bool wait_for(int pipe_fd, int pidfd) {
 
 /* sigabbrev_np() is younger than the oldest glibc that arun runs on. */
 static const char *name_of(int signal) {
-	static const char *const names[NSIG] = {[SIGSEGV] = "SIGSEGV",
-		[SIGBUS] = "SIGBUS",
-		[SIGILL] = "SIGILL",
-		[SIGFPE] = "SIGFPE",
-		[SIGABRT] = "SIGABRT",
-		[SIGTRAP] = "SIGTRAP",
-		[SIGSYS] = "SIGSYS",
-		[SIGKILL] = "SIGKILL",
-		[SIGTERM] = "SIGTERM"};
-	return signal > 0 && signal < NSIG && names[signal] ? names[signal] : "a signal";
+	switch (signal) {
+	case SIGSEGV:
+		return "SIGSEGV";
+	case SIGBUS:
+		return "SIGBUS";
+	case SIGILL:
+		return "SIGILL";
+	case SIGFPE:
+		return "SIGFPE";
+	case SIGABRT:
+		return "SIGABRT";
+	case SIGTRAP:
+		return "SIGTRAP";
+	case SIGSYS:
+		return "SIGSYS";
+	case SIGKILL:
+		return "SIGKILL";
+	case SIGTERM:
+		return "SIGTERM";
+	default:
+		return "a signal";
+	}
 }
 
 static int died(const char *path, const char *oddity, const struct verdict *verdict,
