@@ -375,12 +375,15 @@ static int parse_words(struct parser *parser) {
 	return 0;
 }
 
-/* "$ARUN_SOME_NAME" of "some-name"; the variable is what follows the '$'. */
+/* "$ARUN_SOME_NAME" of "some-name"; the variable is what follows the '$'. At each start, and
+ * stdio would be half of its time. */
 static void format_variable(char *out, size_t size, const char *name) {
-	snprintf(out, size, "$ARUN_%s", name);
-	for (char *p = out; *p; p++) {
-		*p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+	char *end = out + size - 1;
+	out = stpcpy(out, "$ARUN_");
+	for (; *name && out < end; name++) {
+		*out++ = *name == '-' ? '_' : (char)(*name - 'a' + 'A');
 	}
+	*out = '\0';
 }
 
 /* The words are kept: they are what is set. */

@@ -79,10 +79,10 @@ int inherit_init(struct inherit *inherit, struct loop *loop, bool taken) {
 	if (number_of(getenv("LISTEN_PID")) == (long)getpid() && count <= INHERIT_MOST) {
 		result = inherit_passed(inherit, count, names ? names : "");
 	}
-	unsetenv("LISTEN_FDS");
-	unsetenv("LISTEN_PID");
-	unsetenv("LISTEN_FDNAMES");
-	unsetenv("LISTEN_PIDFDID");
+	drop_variable("LISTEN_FDS");
+	drop_variable("LISTEN_PID");
+	drop_variable("LISTEN_FDNAMES");
+	drop_variable("LISTEN_PIDFDID");
 	return result;
 }
 

@@ -220,9 +220,9 @@ void notify_init(struct notify *notify, struct loop *loop, bool taken) {
 		notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	}
 	notify->watchdog = watchdog_interval();
-	unsetenv("NOTIFY_SOCKET");
-	unsetenv("WATCHDOG_USEC");
-	unsetenv("WATCHDOG_PID");
+	drop_variable("NOTIFY_SOCKET");
+	drop_variable("WATCHDOG_USEC");
+	drop_variable("WATCHDOG_PID");
 	if (notify->fd >= 0) {
 		notify_on_look(&notify->look);
 		if (notify->watchdog > 0) {

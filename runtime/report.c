@@ -48,11 +48,13 @@ static size_t note_round(size_t size) {
 
 static void build_id_set(
 	struct report *report, const unsigned char *bytes, size_t count) {
-	struct text text;
-	text_fixed(&text, report->build_id, sizeof report->build_id);
-	for (size_t i = 0; i < count; i++) {
-		text_add(&text, "%x%x", bytes[i] >> 4, bytes[i] & 15);
+	static const char digits[] = "0123456789abcdef";
+	char *out = report->build_id;
+	for (size_t i = 0; i < count && 2 * i + 2 < sizeof report->build_id; i++) {
+		*out++ = digits[bytes[i] >> 4];
+		*out++ = digits[bytes[i] & 15];
 	}
+	*out = '\0';
 }
 
 static void build_id_read(struct report *report, const char *notes, size_t size) {
