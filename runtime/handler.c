@@ -253,10 +253,13 @@ static void handler_take(struct handler *handler, int index) {
 			sigdelset(&action.sa_mask, i);
 		}
 	}
-	sigaction(signal, NULL, &handler->before[index]);
-	handler->taken[index] = handler_wanted(index, &handler->before[index]);
-	if (handler->taken[index]) {
-		sigaction(signal, &action, NULL);
+	/* Not even for a moment is one taken that is ignored. */
+	struct sigaction *before = &handler->before[index];
+	bool asks = handler_signals[index].ignorable;
+	sigaction(signal, asks ? NULL : &action, before);
+	handler->taken[index] = handler_wanted(index, before);
+	if (handler->taken[index] == asks) {
+		sigaction(signal, asks ? &action : before, NULL);
 	}
 }
 
