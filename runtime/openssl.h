@@ -19,34 +19,73 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-/* clang-format off: a name a line */
-#define OPENSSL_FUNCTIONS(name)                                                                                                                \
-	name(BIO_clear_flags) name(BIO_ctrl) name(BIO_get_ex_data) name(BIO_int_ctrl) name(BIO_meth_free) name(                                \
-		BIO_meth_get_create) name(BIO_meth_get_ctrl) name(BIO_meth_get_destroy) name(BIO_meth_get_read) name(BIO_meth_get_write)       \
-		name(BIO_meth_new) name(BIO_meth_set_create) name(BIO_meth_set_ctrl) name(BIO_meth_set_destroy) name(                          \
-			BIO_meth_set_read) name(BIO_meth_set_write) name(BIO_new) name(BIO_s_socket) name(BIO_set_ex_data)                     \
-			name(BIO_set_flags) name(ERR_clear_error) name(ERR_peek_last_error) name(ERR_reason_error_string) name(                \
-				SSL_CTX_check_private_key) name(SSL_CTX_ctrl) name(SSL_CTX_free) name(SSL_CTX_load_verify_locations)           \
-				name(SSL_CTX_new) name(SSL_CTX_sess_set_new_cb) name(SSL_CTX_set_alpn_protos) name(                            \
-					SSL_CTX_set_alpn_select_cb) name(SSL_CTX_set_default_passwd_cb) name(SSL_CTX_set_default_verify_paths) \
-					name(SSL_CTX_set_options) name(SSL_CTX_set_session_id_context) name(                                   \
-						SSL_CTX_set_verify) name(SSL_CTX_use_PrivateKey_file) name(SSL_CTX_use_certificate_chain_file) \
-						name(SSL_SESSION_free) name(SSL_SESSION_get_protocol_version) name(                            \
-							SSL_ctrl) name(SSL_do_handshake) name(SSL_free) name(SSL_get0_alpn_selected)           \
-							name(SSL_get0_param) name(SSL_get_error) name(                                         \
-								SSL_get_ex_data) name(SSL_get_verify_result) name(SSL_get_wbio)                \
-								name(SSL_new) name(SSL_read) name(SSL_select_next_proto) name(                 \
-									SSL_set1_host) name(SSL_set_accept_state)                              \
-									name(SSL_set_bio) name(SSL_set_connect_state) name(                    \
-										SSL_set_ex_data) name(SSL_set_hostflags)                       \
-										name(SSL_set_read_ahead) name(                                 \
-											SSL_set_session) name(SSL_shutdown)                    \
-											name(SSL_write) name(                                  \
-												TLS_client_method)                             \
-												name(TLS_server_method) name(                  \
-													X509_VERIFY_PARAM_set1_ip_asc)         \
-													name(X509_verify_cert_error_string)
-/* clang-format on */
+#define OPENSSL_FUNCTIONS(X)                                                             \
+	X(BIO_clear_flags)                                                               \
+	X(BIO_ctrl)                                                                      \
+	X(BIO_get_ex_data)                                                               \
+	X(BIO_int_ctrl)                                                                  \
+	X(BIO_meth_free)                                                                 \
+	X(BIO_meth_get_create)                                                           \
+	X(BIO_meth_get_ctrl)                                                             \
+	X(BIO_meth_get_destroy)                                                          \
+	X(BIO_meth_get_read)                                                             \
+	X(BIO_meth_get_write)                                                            \
+	X(BIO_meth_new)                                                                  \
+	X(BIO_meth_set_create)                                                           \
+	X(BIO_meth_set_ctrl)                                                             \
+	X(BIO_meth_set_destroy)                                                          \
+	X(BIO_meth_set_read)                                                             \
+	X(BIO_meth_set_write)                                                            \
+	X(BIO_new)                                                                       \
+	X(BIO_s_socket)                                                                  \
+	X(BIO_set_ex_data)                                                               \
+	X(BIO_set_flags)                                                                 \
+	X(ERR_clear_error)                                                               \
+	X(ERR_peek_last_error)                                                           \
+	X(ERR_reason_error_string)                                                       \
+	X(SSL_CTX_check_private_key)                                                     \
+	X(SSL_CTX_ctrl)                                                                  \
+	X(SSL_CTX_free)                                                                  \
+	X(SSL_CTX_load_verify_locations)                                                 \
+	X(SSL_CTX_new)                                                                   \
+	X(SSL_CTX_sess_set_new_cb)                                                       \
+	X(SSL_CTX_set_alpn_protos)                                                       \
+	X(SSL_CTX_set_alpn_select_cb)                                                    \
+	X(SSL_CTX_set_default_passwd_cb)                                                 \
+	X(SSL_CTX_set_default_verify_paths)                                              \
+	X(SSL_CTX_set_options)                                                           \
+	X(SSL_CTX_set_session_id_context)                                                \
+	X(SSL_CTX_set_verify)                                                            \
+	X(SSL_CTX_use_PrivateKey_file)                                                   \
+	X(SSL_CTX_use_certificate_chain_file)                                            \
+	X(SSL_SESSION_free)                                                              \
+	X(SSL_SESSION_get_protocol_version)                                              \
+	X(SSL_ctrl)                                                                      \
+	X(SSL_do_handshake)                                                              \
+	X(SSL_free)                                                                      \
+	X(SSL_get0_alpn_selected)                                                        \
+	X(SSL_get0_param)                                                                \
+	X(SSL_get_error)                                                                 \
+	X(SSL_get_ex_data)                                                               \
+	X(SSL_get_verify_result)                                                         \
+	X(SSL_get_wbio)                                                                  \
+	X(SSL_new)                                                                       \
+	X(SSL_read)                                                                      \
+	X(SSL_select_next_proto)                                                         \
+	X(SSL_set1_host)                                                                 \
+	X(SSL_set_accept_state)                                                          \
+	X(SSL_set_bio)                                                                   \
+	X(SSL_set_connect_state)                                                         \
+	X(SSL_set_ex_data)                                                               \
+	X(SSL_set_hostflags)                                                             \
+	X(SSL_set_read_ahead)                                                            \
+	X(SSL_set_session)                                                               \
+	X(SSL_shutdown)                                                                  \
+	X(SSL_write)                                                                     \
+	X(TLS_client_method)                                                             \
+	X(TLS_server_method)                                                             \
+	X(X509_VERIFY_PARAM_set1_ip_asc)                                                 \
+	X(X509_verify_cert_error_string)
 
 struct openssl {
 #define OPENSSL_MEMBER(name) __typeof__(name) *name;
