@@ -536,6 +536,15 @@ ARUN_API arun_tls *arun_tls_server_at(
 	arun_tls_server_at(ARUN_SITE, cert_file, key_file)
 
 /*
+ * Gives a server's tls another certificate: for clients that ask for one of its names (SNI); to the
+ * others it shows the first. A cert_file that tls has is read again instead, for the connections from
+ * now on. Returns 0; -1 as arun_tls_server(), with nothing changed, and EINVAL: tls is a client's.
+ * Does not suspend.
+ */
+ARUN_API int arun_tls_certificate(
+	arun_tls *tls, const char *cert_file, const char *key_file);
+
+/*
  * Whom a client trusts: the authorities whose certificates are in ca_file, as PEM; NULL: the
  * system's. It remembers sessions, which a later connection to the same server resumes. To be freed
  * with arun_tls_free(). NULL as above. Does not suspend.

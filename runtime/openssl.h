@@ -43,9 +43,11 @@
 	X(ERR_clear_error)                                                               \
 	X(ERR_peek_last_error)                                                           \
 	X(ERR_reason_error_string)                                                       \
+	X(SSL_CTX_callback_ctrl)                                                         \
 	X(SSL_CTX_check_private_key)                                                     \
 	X(SSL_CTX_ctrl)                                                                  \
 	X(SSL_CTX_free)                                                                  \
+	X(SSL_CTX_get0_certificate)                                                      \
 	X(SSL_CTX_load_verify_locations)                                                 \
 	X(SSL_CTX_new)                                                                   \
 	X(SSL_CTX_sess_set_new_cb)                                                       \
@@ -67,11 +69,13 @@
 	X(SSL_get0_param)                                                                \
 	X(SSL_get_error)                                                                 \
 	X(SSL_get_ex_data)                                                               \
+	X(SSL_get_servername)                                                            \
 	X(SSL_get_verify_result)                                                         \
 	X(SSL_get_wbio)                                                                  \
 	X(SSL_new)                                                                       \
 	X(SSL_read)                                                                      \
 	X(SSL_select_next_proto)                                                         \
+	X(SSL_set_SSL_CTX)                                                               \
 	X(SSL_set1_host)                                                                 \
 	X(SSL_set_accept_state)                                                          \
 	X(SSL_set_bio)                                                                   \
@@ -85,6 +89,7 @@
 	X(TLS_client_method)                                                             \
 	X(TLS_server_method)                                                             \
 	X(X509_VERIFY_PARAM_set1_ip_asc)                                                 \
+	X(X509_check_host)                                                               \
 	X(X509_verify_cert_error_string)
 
 struct openssl {

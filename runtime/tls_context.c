@@ -156,9 +156,80 @@ static int tls_configure(const struct openssl *openssl, SSL_CTX *context, bool s
 		       : -1;
 }
 
+/* The first certificate that is of the name which a client asks for; otherwise the first. */
+static int tls_on_name(SSL *ssl, int *alert, void *arg) {
+	const struct arun_tls *tls = arg;
+	const struct openssl *openssl = &tls->run->openssl;
+	const char *name = openssl->SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	(void)alert;
+	for (unsigned i = 0; name && tls->count > 1 && i < tls->count; i++) {
+		SSL_CTX *context = tls->certificates[i].context;
+		X509 *certificate = openssl->SSL_CTX_get0_certificate(context);
+		if (openssl->X509_check_host(certificate, name, 0, 0, NULL) == 1) {
+			return openssl->SSL_set_SSL_CTX(ssl, context)
+				       ? SSL_TLSEXT_ERR_OK
+				       : SSL_TLSEXT_ERR_ALERT_FATAL;
+		}
+	}
+	return SSL_TLSEXT_ERR_NOACK;
+}
+
+/* Keeps errno. */
+static void tls_free_context(const struct openssl *openssl, SSL_CTX *context) {
+	int error = errno;
+	openssl->SSL_CTX_free(context);
+	errno = error;
+}
+
+/* Each certificate has its own. NULL: recorded. */
+static SSL_CTX *tls_new_context(struct arun_tls *tls, const char *op, const char *on) {
+	const struct openssl *openssl = &tls->run->openssl;
+	openssl->ERR_clear_error();
+	SSL_CTX *context =
+		openssl->SSL_CTX_new(tls->server ? openssl->TLS_server_method()
+						 : openssl->TLS_client_method());
+	if (!context || tls_configure(openssl, context, tls->server) < 0) {
+		openssl->SSL_CTX_free(context);
+		openssl->ERR_clear_error();
+		task_fail(ENOMEM, op, on);
+		return NULL;
+	}
+	if (tls->server) {
+		openssl->SSL_CTX_set_alpn_select_cb(context, tls_choose_protocol, tls);
+		openssl->SSL_CTX_callback_ctrl(context, SSL_CTRL_SET_TLSEXT_SERVERNAME_CB,
+			(void (*)(void))tls_on_name);
+		openssl->SSL_CTX_ctrl(
+			context, SSL_CTRL_SET_TLSEXT_SERVERNAME_ARG, 0, tls);
+	}
+	return context;
+}
+
+/* Takes context, in place of the one of the same file. Returns 0; -1: no memory. */
+static int tls_put(struct arun_tls *tls, const char *file, SSL_CTX *context) {
+	const struct openssl *openssl = &tls->run->openssl;
+	struct tls_certificate *all = tls->certificates;
+	for (unsigned i = 0; i < tls->count; i++) {
+		if (strcmp(all[i].file, file) == 0) {
+			openssl->SSL_CTX_free(all[i].context);
+			all[i].context = context;
+			return 0;
+		}
+	}
+	char *name = strdup(file);
+	all = name ? realloc(all, (tls->count + 1) * sizeof *all) : NULL;
+	if (!all) {
+		free(name);
+		openssl->SSL_CTX_free(context);
+		return -1;
+	}
+	all[tls->count++] = (struct tls_certificate){name, context};
+	tls->certificates = all;
+	return 0;
+}
+
+/* With no certificate yet. */
 static struct arun_tls *tls_create(
 	struct tls_run *run, bool server, const char *op, const char *on) {
-	const struct openssl *openssl = &run->openssl;
 	struct arun_tls *tls = calloc(1, sizeof *tls);
 	if (!tls) {
 		task_fail(ENOMEM, op, on);
@@ -168,14 +239,6 @@ static struct arun_tls *tls_create(
 	tls->run = run;
 	tls->refs = 1;
 	tls->server = server;
-	openssl->ERR_clear_error();
-	tls->context = openssl->SSL_CTX_new(
-		server ? openssl->TLS_server_method() : openssl->TLS_client_method());
-	if (!tls->context || tls_configure(openssl, tls->context, server) < 0) {
-		tls_fail_openssl(run, op, on);
-		tls_unref(tls);
-		return NULL;
-	}
 	return tls;
 }
 
@@ -194,7 +257,11 @@ void tls_unref(struct arun_tls *tls) {
 	for (unsigned i = 0; i < TLS_REMEMBERED; i++) {
 		tls_forget(tls, i);
 	}
-	tls->run->openssl.SSL_CTX_free(tls->context);
+	for (unsigned i = 0; i < tls->count; i++) {
+		tls->run->openssl.SSL_CTX_free(tls->certificates[i].context);
+		free(tls->certificates[i].file);
+	}
+	free(tls->certificates);
 	object_gone(&tls->object);
 	free(tls->alpn);
 	free(tls);
@@ -221,21 +288,37 @@ static int tls_readable(const char *op, const char *file) {
 	return access(file, R_OK) < 0 ? task_fail(errno, op, file) : 0;
 }
 
-static int tls_use_certificate(struct arun_tls *tls, const char *op,
+static int tls_read_certificate(struct arun_tls *tls, SSL_CTX *context, const char *op,
 	const char *cert_file, const char *key_file) {
 	const struct openssl *openssl = &tls->run->openssl;
-	if (tls_readable(op, cert_file) < 0 || tls_readable(op, key_file) < 0) {
-		return -1;
-	}
-	if (openssl->SSL_CTX_use_certificate_chain_file(tls->context, cert_file) != 1) {
+	if (openssl->SSL_CTX_use_certificate_chain_file(context, cert_file) != 1) {
 		return tls_fail_openssl(tls->run, op, cert_file);
 	}
-	if (openssl->SSL_CTX_use_PrivateKey_file(
-		    tls->context, key_file, SSL_FILETYPE_PEM) != 1 ||
-		openssl->SSL_CTX_check_private_key(tls->context) != 1) {
+	if (openssl->SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) !=
+			1 ||
+		openssl->SSL_CTX_check_private_key(context) != 1) {
 		return tls_fail_openssl(tls->run, op, key_file);
 	}
 	return 0;
+}
+
+/* Where it fails nothing has changed. */
+static int tls_certify(struct arun_tls *tls, const char *op, const char *cert_file,
+	const char *key_file) {
+	key_file = key_file ? key_file : cert_file;
+	if (tls_readable(op, cert_file) < 0 || tls_readable(op, key_file) < 0) {
+		return -1;
+	}
+	SSL_CTX *context = tls_new_context(tls, op, cert_file);
+	if (!context) {
+		return -1;
+	}
+	if (tls_read_certificate(tls, context, op, cert_file, key_file) < 0) {
+		tls_free_context(&tls->run->openssl, context);
+		return -1;
+	}
+	return tls_put(tls, cert_file, context) < 0 ? task_fail(ENOMEM, op, cert_file)
+						    : 0;
 }
 
 static struct arun_tls *tls_publish(
@@ -262,15 +345,35 @@ arun_tls *arun_tls_server_at(
 	}
 	struct tls_run *run = tls_load(loop, op, cert_file);
 	struct arun_tls *tls = run ? tls_create(run, true, op, cert_file) : NULL;
-	if (tls && tls_use_certificate(
-			   tls, op, cert_file, key_file ? key_file : cert_file) < 0) {
+	if (tls && tls_certify(tls, op, cert_file, key_file) < 0) {
 		tls_unref(tls);
 		return NULL;
 	}
 	return tls ? tls_publish(loop, tls, site) : NULL;
 }
 
+int arun_tls_certificate(arun_tls *tls, const char *cert_file, const char *key_file) {
+	static const char op[] = "tls_certificate";
+	if (!tls || !tls->server || !cert_file) {
+		return task_fail_words(EINVAL, op, cert_file,
+			cert_file ? "only a server's context takes one"
+				  : "there is none");
+	}
+	return tls_certify(tls, op, cert_file, key_file);
+}
+
 /* ca_file NULL: the system's. */
+static int tls_trust(struct tls_run *run, SSL_CTX *context, const char *ca_file,
+	const char *op, const char *on) {
+	const struct openssl *openssl = &run->openssl;
+	openssl->SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+	openssl->SSL_CTX_sess_set_new_cb(context, tls_remember);
+	int good =
+		ca_file ? openssl->SSL_CTX_load_verify_locations(context, ca_file, NULL)
+			: openssl->SSL_CTX_set_default_verify_paths(context);
+	return good == 1 ? 0 : tls_fail_openssl(run, op, on);
+}
+
 static struct arun_tls *tls_make_client(
 	struct loop *loop, const char *ca_file, const char *op, const char *on) {
 	if (ca_file && tls_readable(op, ca_file) < 0) {
@@ -281,14 +384,14 @@ static struct arun_tls *tls_make_client(
 	if (!tls) {
 		return NULL;
 	}
-	const struct openssl *openssl = &run->openssl;
-	openssl->SSL_CTX_set_verify(tls->context, SSL_VERIFY_PEER, NULL);
-	openssl->SSL_CTX_sess_set_new_cb(tls->context, tls_remember);
-	int good = ca_file ? openssl->SSL_CTX_load_verify_locations(
-				     tls->context, ca_file, NULL)
-			   : openssl->SSL_CTX_set_default_verify_paths(tls->context);
-	if (good != 1) {
-		tls_fail_openssl(run, op, on);
+	SSL_CTX *context = tls_new_context(tls, op, on);
+	if (!context || tls_trust(run, context, ca_file, op, on) < 0) {
+		tls_free_context(&run->openssl, context);
+		tls_unref(tls);
+		return NULL;
+	}
+	if (tls_put(tls, "", context) < 0) {
+		task_fail(ENOMEM, op, on);
 		tls_unref(tls);
 		return NULL;
 	}
@@ -327,64 +430,4 @@ void arun_tls_free(arun_tls *tls) {
 	}
 	registry_remove(&tls->object);
 	tls_unref(tls);
-}
-
-/* Protocols ------------------------------------------------------------------------ */
-
-/* Of those that a client offers, the first of ours. */
-static int tls_choose(SSL *ssl, const unsigned char **out, unsigned char *length,
-	const unsigned char *offered, unsigned offered_length, void *arg) {
-	const struct arun_tls *tls = arg;
-	unsigned char *chosen;
-	(void)ssl;
-	if (tls->run->openssl.SSL_select_next_proto(&chosen, length, tls->alpn,
-		    tls->alpn_length, offered,
-		    offered_length) != OPENSSL_NPN_NEGOTIATED) {
-		return SSL_TLSEXT_ERR_ALERT_FATAL;
-	}
-	*out = chosen;
-	return SSL_TLSEXT_ERR_OK;
-}
-
-/* "h2,http/1.1" as the protocol has it: a byte more. NULL: it is none, or no memory. */
-static unsigned char *alpn_encode(const char *protocols, size_t size) {
-	unsigned char *bytes = malloc(size + 1);
-	size_t begin = 0;
-	for (size_t at = 0; bytes && at <= size; at++) {
-		if (at < size && protocols[at] != ',') {
-			bytes[at + 1] = (unsigned char)protocols[at];
-			continue;
-		}
-		if (at == begin || at - begin > UINT8_MAX) {
-			free(bytes);
-			errno = EINVAL;
-			return NULL;
-		}
-		bytes[begin] = (unsigned char)(at - begin);
-		begin = at + 1;
-	}
-	return bytes;
-}
-
-int arun_tls_alpn(arun_tls *tls, const char *protocols) {
-	static const char op[] = "tls_alpn";
-	size_t size = protocols ? strlen(protocols) : 0;
-	if (!tls || !size || size >= UINT16_MAX) {
-		return task_fail(EINVAL, op, protocols);
-	}
-	unsigned char *bytes = alpn_encode(protocols, size);
-	if (!bytes) {
-		return task_fail(errno, op, protocols);
-	}
-	free(tls->alpn);
-	tls->alpn = bytes;
-	tls->alpn_length = (unsigned)size + 1;
-	const struct openssl *openssl = &tls->run->openssl;
-	if (tls->server) {
-		openssl->SSL_CTX_set_alpn_select_cb(tls->context, tls_choose, tls);
-	} else if (openssl->SSL_CTX_set_alpn_protos(
-			   tls->context, tls->alpn, tls->alpn_length)) {
-		return task_fail(ENOMEM, op, protocols);
-	}
-	return 0;
 }

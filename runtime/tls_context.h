@@ -17,10 +17,17 @@ struct tls_run {
 	char scratch[TLS_RECORD]; /* of calls that do not suspend while they use it */
 };
 
+/* What a server proves itself with. */
+struct tls_certificate {
+	char *file;
+	SSL_CTX *context;
+};
+
 struct arun_tls {
 	struct object object;
 	struct tls_run *run;
-	SSL_CTX *context;
+	struct tls_certificate *certificates; /* a client's: one, of no file */
+	unsigned count;
 	unsigned refs; /* the handle, connections, servers */
 	bool server;
 	unsigned char *alpn; /* as the protocol has it: length, name, length, name */
@@ -52,6 +59,10 @@ struct tls_session {
 		size_t start, length, room;
 	} out, early;
 };
+
+/* OpenSSL's choice of a protocol: of those that a client offers, the first of arg's, an arun_tls. */
+int tls_choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *length,
+	const unsigned char *offered, unsigned offered_length, void *arg);
 
 /* Puts what is remembered of session's server into it. */
 void tls_recall(struct tls_session *session);

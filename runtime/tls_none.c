@@ -69,6 +69,12 @@ arun_tls *arun_tls_client_at(const struct arun_site *site, const char *ca_file) 
 	return sched_here() ? none("tls_client", ca_file) : NULL;
 }
 
+int arun_tls_certificate(arun_tls *tls, const char *cert_file, const char *key_file) {
+	(void)tls;
+	(void)key_file;
+	return task_fail_words(EOPNOTSUPP, "tls_certificate", cert_file, without);
+}
+
 int arun_tls_alpn(arun_tls *tls, const char *protocols) {
 	(void)tls;
 	return task_fail_words(EOPNOTSUPP, "tls_alpn", protocols, without);

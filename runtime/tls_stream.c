@@ -235,7 +235,7 @@ static int session_init(
 	struct tls_session *session, struct arun_conn *conn, const char *host) {
 	struct arun_tls *tls = session->tls;
 	const struct openssl *openssl = tls_openssl_of(session);
-	session->ssl = openssl->SSL_new(tls->context);
+	session->ssl = openssl->SSL_new(tls->certificates[0].context);
 	BIO *bio = session->ssl ? tls_bio_new(conn, tls->run) : NULL;
 	if (!bio) {
 		return ENOMEM;

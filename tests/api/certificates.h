@@ -7,6 +7,18 @@
 
 #include <sys/stat.h>
 
+/* What the run says on stderr, in a claim about that. */
+static FILE *lines __attribute__((unused));
+
+#define LOUD_CLAIM(name)                                                                 \
+	static void name##_in_run(void);                                                 \
+	START_TEST(name) {                                                               \
+		lines = catch_stderr();                                                  \
+		ck_assert_int_eq(run(name##_in_run), 0);                                 \
+	}                                                                                \
+	END_TEST                                                                         \
+	static void name##_in_run(void)
+
 /* Where they are: local.pem, local.key (localhost and 127.0.0.1), name.pem (localhost alone),
  * other.pem (another authority), old.pem (expired), with their keys. */
 static char certificates[] = P_tmpdir "/arun-tls-XXXXXX";

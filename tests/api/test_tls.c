@@ -5,18 +5,6 @@
 
 #include <malloc.h>
 
-/* What the run says on stderr, in a claim about that. */
-static FILE *lines;
-
-#define LOUD_CLAIM(name)                                                                 \
-	static void name##_in_run(void);                                                 \
-	START_TEST(name) {                                                               \
-		lines = catch_stderr();                                                  \
-		ck_assert_int_eq(run(name##_in_run), 0);                                 \
-	}                                                                                \
-	END_TEST                                                                         \
-	static void name##_in_run(void)
-
 CLAIM(a_server_echoes) {
 	struct secure secure = secure_open("local", echo, NULL);
 	arun_conn *conn = secure_client(&secure);

@@ -226,7 +226,7 @@ static void wait_for_the_silent(void) {
 }
 
 START_TEST(an_end_that_is_silent_is_ETIMEDOUT_after_10_s) {
-	FILE *lines = catch_stderr();
+	lines = catch_stderr();
 	ck_assert_int_eq(run(wait_for_the_silent), 0);
 	assert_contains(read_stderr(lines), "the handshake took too long");
 }

@@ -25,11 +25,11 @@ def plugin():
 
 
 @functools.cache
-def certificate(name="local"):
+def certificate(name="local", names="DNS:localhost,IP:127.0.0.1"):
     """A certificate and its key: of localhost and 127.0.0.1, signed by itself."""
     pem, key = FOLDER / f"{name}.pem", FOLDER / f"{name}.key"
     done = run(tool("openssl"), *"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes".split(),
-               "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+               "-subj", f"/CN={name}", "-addext", f"subjectAltName={names}",
                "-keyout", key, "-out", pem)
     equal(done.returncode, 0, done.stderr)
     return str(pem), str(key)
@@ -147,6 +147,20 @@ def a_version_before_1_2_is_refused():
 def a_protocol_is_agreed_on():
     with serving("h2,http/1.1") as server:
         contains(converse(server.address, "-alpn", "http/1.1,spdy"), "ALPN protocol: http/1.1")
+
+
+@claim
+def the_certificate_is_of_the_name_that_openssl_asks_for():
+    other = certificate("other", "DNS:other.example")
+    asks = ("-servername", "other.example", "-verify_hostname", "other.example",
+            "-CAfile", other[0], "-alpn", "h2")
+    with serving("h2", *other) as server:
+        for version in "-tls1_3", "-tls1_2":
+            session = FOLDER / f"other{version}"
+            contains(converse(server.address, version, *asks, "-sess_out", session),
+                     "ALPN protocol: h2")
+            contains(converse(server.address, version, *asks, "-sess_in", session), "Reused, ")
+            contains(converse(server.address, version, "-noservername"), "CN = local")
 
 
 @claim
