@@ -12,7 +12,8 @@
  * - Times are seconds, as double. Objects are opaque; whatever ends one takes NULL as well.
  * - One thread runs all tasks of a run; calls are made from that thread.
  * - Many calls are macros over a function of the same name plus "_at" that takes the place of the
- *   call, so that the reports can name the line. The plain function exists too, for pointers.
+ *   call, so that the reports can name the line. The plain function exists too, for pointers. What
+ *   takes data of yours takes a compound literal, too: arun_chan_send(chan, &(struct pair){1, 2}).
  * - Suspending outside a task, and using a handle that is gone, print one line and abort.
  */
 #ifndef ARUN_H
@@ -160,7 +161,7 @@ ARUN_API bool arun_stopping(void);
 ARUN_API arun_task *arun_spawn(int (*fn)(void *), void *arg);
 ARUN_API arun_task *arun_spawn_at(
 	const struct arun_site *site, const char *name, int (*fn)(void *), void *arg);
-#define arun_spawn(fn, arg) arun_spawn_at(ARUN_SITE, #fn, fn, arg)
+#define arun_spawn(fn, ...) arun_spawn_at(ARUN_SITE, #fn, fn, __VA_ARGS__)
 
 typedef struct arun_spawn_options {
 	const char *name;  /* copied, at most 31 bytes; NULL: the function's name */
@@ -172,8 +173,7 @@ ARUN_API arun_task *arun_spawn_with(
 	int (*fn)(void *), void *arg, const arun_spawn_options *options);
 ARUN_API arun_task *arun_spawn_with_at(const struct arun_site *site, const char *name,
 	int (*fn)(void *), void *arg, const arun_spawn_options *options);
-#define arun_spawn_with(fn, arg, options)                                                \
-	arun_spawn_with_at(ARUN_SITE, #fn, fn, arg, options)
+#define arun_spawn_with(fn, ...) arun_spawn_with_at(ARUN_SITE, #fn, fn, __VA_ARGS__)
 
 /*
  * Waits until task has ended, stores what its function returned in *result (where result is not
@@ -235,8 +235,8 @@ ARUN_API void arun_group_end(arun_group **group);
 ARUN_API int arun_group_spawn(arun_group *group, int (*fn)(void *), void *arg);
 ARUN_API int arun_group_spawn_at(const struct arun_site *site, arun_group *group,
 	const char *name, int (*fn)(void *), void *arg);
-#define arun_group_spawn(group, fn, arg)                                                 \
-	arun_group_spawn_at(ARUN_SITE, group, #fn, fn, arg)
+#define arun_group_spawn(group, fn, ...)                                                 \
+	arun_group_spawn_at(ARUN_SITE, group, #fn, fn, __VA_ARGS__)
 
 /*
  * Waits until all tasks of group have ended; the first that fails cancels the rest.
@@ -339,7 +339,7 @@ ARUN_API arun_conn *arun_connect_with(
 ARUN_API arun_conn *arun_connect_at(const struct arun_site *site, const char *endpoint,
 	const arun_connect_options *options);
 #define arun_connect(endpoint) arun_connect_at(ARUN_SITE, endpoint, NULL)
-#define arun_connect_with(endpoint, options) arun_connect_at(ARUN_SITE, endpoint, options)
+#define arun_connect_with(...) arun_connect_at(ARUN_SITE, __VA_ARGS__)
 
 /*
  * Reads what is there, at least one byte, at most size. Returns how many; 0 at the end of the stream
@@ -379,13 +379,13 @@ ARUN_API ssize_t arun_read_until_at(const struct arun_site *site, arun_conn *con
 ARUN_API int arun_write(arun_conn *conn, const void *buf, size_t size);
 ARUN_API int arun_write_at(
 	const struct arun_site *site, arun_conn *conn, const void *buf, size_t size);
-#define arun_write(conn, buf, size) arun_write_at(ARUN_SITE, conn, buf, size)
+#define arun_write(...) arun_write_at(ARUN_SITE, __VA_ARGS__)
 
 /* The same from count pieces; also EINVAL: count < 0 or above IOV_MAX. Suspends. */
 ARUN_API int arun_writev(arun_conn *conn, const struct iovec *iov, int count);
 ARUN_API int arun_writev_at(const struct arun_site *site, arun_conn *conn,
 	const struct iovec *iov, int count);
-#define arun_writev(conn, iov, count) arun_writev_at(ARUN_SITE, conn, iov, count)
+#define arun_writev(...) arun_writev_at(ARUN_SITE, __VA_ARGS__)
 
 /*
  * Writes size bytes of the file fd, from offset on (its own position stays). Returns 0; -1 as
@@ -482,10 +482,10 @@ ARUN_API arun_server *arun_listen_with(const char *endpoint, arun_handler *handl
 ARUN_API arun_server *arun_listen_at(const struct arun_site *site, const char *name,
 	const char *endpoint, arun_handler *handler, void *arg,
 	const arun_listen_options *options);
-#define arun_listen(endpoint, handler, arg)                                              \
-	arun_listen_at(ARUN_SITE, #handler, endpoint, handler, arg, NULL)
-#define arun_listen_with(endpoint, handler, arg, options)                                \
-	arun_listen_at(ARUN_SITE, #handler, endpoint, handler, arg, options)
+#define arun_listen(endpoint, handler, ...)                                              \
+	arun_listen_at(ARUN_SITE, #handler, endpoint, handler, __VA_ARGS__, NULL)
+#define arun_listen_with(endpoint, handler, ...)                                         \
+	arun_listen_at(ARUN_SITE, #handler, endpoint, handler, __VA_ARGS__)
 
 /*
  * Waits for the next connection, which is the caller's. NULL with ESHUTDOWN: the run stops or the
@@ -592,7 +592,7 @@ ARUN_API const char *arun_conn_alpn(const arun_conn *conn);
 ARUN_API arun_gen *arun_gen_new(int (*fn)(void *), void *arg);
 ARUN_API arun_gen *arun_gen_new_at(
 	const struct arun_site *site, const char *name, int (*fn)(void *), void *arg);
-#define arun_gen_new(fn, arg) arun_gen_new_at(ARUN_SITE, #fn, fn, arg)
+#define arun_gen_new(fn, ...) arun_gen_new_at(ARUN_SITE, #fn, fn, __VA_ARGS__)
 
 /*
  * The next item, valid until the next call. NULL with errno 0: the body has returned; the body's
@@ -611,7 +611,7 @@ ARUN_API void *arun_gen_next_at(const struct arun_site *site, arun_gen *gen);
  */
 ARUN_API int arun_gen_yield(void *item);
 ARUN_API int arun_gen_yield_at(const struct arun_site *site, void *item);
-#define arun_gen_yield(item) arun_gen_yield_at(ARUN_SITE, item)
+#define arun_gen_yield(...) arun_gen_yield_at(ARUN_SITE, __VA_ARGS__)
 
 /*
  * Resumes the body with ECANCELED in arun_gen_yield(), waits for its clean-up, frees. It always does
@@ -725,7 +725,7 @@ ARUN_API arun_chan *arun_chan_new_at(
 ARUN_API int arun_chan_send(arun_chan *chan, const void *item);
 ARUN_API int arun_chan_send_at(
 	const struct arun_site *site, arun_chan *chan, const void *item);
-#define arun_chan_send(chan, item) arun_chan_send_at(ARUN_SITE, chan, item)
+#define arun_chan_send(...) arun_chan_send_at(ARUN_SITE, __VA_ARGS__)
 
 /*
  * Receives an item into item; waits while the channel is empty. Returns 1; 0: it is closed, and all
@@ -779,8 +779,8 @@ ARUN_API arun_timer *arun_timer_start(
 	double after, double every, void (*fn)(void *), void *arg);
 ARUN_API arun_timer *arun_timer_start_at(const struct arun_site *site, const char *name,
 	double after, double every, void (*fn)(void *), void *arg);
-#define arun_timer_start(after, every, fn, arg)                                          \
-	arun_timer_start_at(ARUN_SITE, #fn, after, every, fn, arg)
+#define arun_timer_start(after, every, fn, ...)                                          \
+	arun_timer_start_at(ARUN_SITE, #fn, after, every, fn, __VA_ARGS__)
 
 /* Stops it: fn is not called again. The handle is gone. NULL is ignored. Does not suspend. */
 ARUN_API void arun_timer_stop(arun_timer *timer);
@@ -824,7 +824,7 @@ ARUN_API int arun_local_set(const void *key, void *value);
 ARUN_API int arun_blocking(int (*fn)(void *), void *arg);
 ARUN_API int arun_blocking_at(
 	const struct arun_site *site, const char *name, int (*fn)(void *), void *arg);
-#define arun_blocking(fn, arg) arun_blocking_at(ARUN_SITE, #fn, fn, arg)
+#define arun_blocking(fn, ...) arun_blocking_at(ARUN_SITE, #fn, fn, __VA_ARGS__)
 
 /*
  * Has fn(arg) called in the loop, which must not suspend: the one call that any thread may make. Those
@@ -835,7 +835,7 @@ ARUN_API int arun_blocking_at(
 ARUN_API int arun_post(void (*fn)(void *), void *arg);
 ARUN_API int arun_post_at(
 	const struct arun_site *site, const char *name, void (*fn)(void *), void *arg);
-#define arun_post(fn, arg) arun_post_at(ARUN_SITE, #fn, fn, arg)
+#define arun_post(fn, ...) arun_post_at(ARUN_SITE, #fn, fn, __VA_ARGS__)
 
 /*
  * Looks up the addresses of streams to host (NULL: this machine) and service (NULL: port 0), as
@@ -902,7 +902,7 @@ ARUN_API ssize_t arun_udp_send(
 	arun_udp *udp, const void *buf, size_t size, const arun_address *to);
 ARUN_API ssize_t arun_udp_send_at(const struct arun_site *site, arun_udp *udp,
 	const void *buf, size_t size, const arun_address *to);
-#define arun_udp_send(udp, buf, size, to) arun_udp_send_at(ARUN_SITE, udp, buf, size, to)
+#define arun_udp_send(...) arun_udp_send_at(ARUN_SITE, __VA_ARGS__)
 
 /* Processes */
 
@@ -931,7 +931,7 @@ typedef struct arun_exec_options {
 ARUN_API arun_process *arun_exec(char *const argv[], const arun_exec_options *options);
 ARUN_API arun_process *arun_exec_at(const struct arun_site *site, char *const argv[],
 	const arun_exec_options *options);
-#define arun_exec(argv, options) arun_exec_at(ARUN_SITE, argv, options)
+#define arun_exec(...) arun_exec_at(ARUN_SITE, __VA_ARGS__)
 
 /*
  * Waits for its end; any number of tasks may. *status, where it is not NULL, is as waitpid(2) has it,
@@ -985,7 +985,7 @@ ARUN_API void arun_process_close_at(const struct arun_site *site, arun_process *
 ARUN_API arun_signals *arun_signals_open(const int *signums, int count);
 ARUN_API arun_signals *arun_signals_open_at(
 	const struct arun_site *site, const int *signums, int count);
-#define arun_signals_open(signums, count) arun_signals_open_at(ARUN_SITE, signums, count)
+#define arun_signals_open(...) arun_signals_open_at(ARUN_SITE, __VA_ARGS__)
 
 /*
  * Waits for the next signal, and returns its number. Several of one number that came meanwhile are one,

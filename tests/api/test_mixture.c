@@ -132,11 +132,94 @@ CLAIM(many_tasks_that_do_everything_at_once_end_and_leave_nothing) {
 	ck_assert_int_eq(ended, MIXED);
 }
 
+/* Compound literals: their commas are none between the arguments of a macro. */
+
+struct two {
+	int a, b;
+};
+
+static int sum_two(void *two) {
+	return ((struct two *)two)->a + ((struct two *)two)->b;
+}
+
+static int yield_two(void *unused) {
+	(void)unused;
+	return arun_gen_yield(&(struct two){3, 4});
+}
+
+static int nothing_to_serve(arun_conn *conn, void *arg) {
+	(void)conn;
+	(void)arg;
+	return 0;
+}
+
+static int noted;
+
+static void note_two(void *two) {
+	noted += sum_two(two);
+}
+
+static void literals_are_sent(void) {
+	arun_chan *chan = arun_chan_new(1, sizeof(struct two));
+	ck_assert_int_eq(arun_chan_send(chan, &(struct two){1, 2}), 0);
+	arun_chan_free(chan);
+	arun_gen *gen = arun_gen_new(yield_two, &(struct two){0, 0});
+	ck_assert_int_eq(sum_two(arun_gen_next(gen)), 7);
+	arun_gen_close(gen);
+	arun_udp *udp = arun_udp_open("udp:127.0.0.1:0");
+	ck_assert_int_eq((int)arun_udp_send(udp, (char[]){1, 2}, 2, NULL), -1);
+	ck_assert_int_eq(errno, EDESTADDRREQ);
+	arun_udp_close(udp);
+}
+
+static void literals_are_connected(void) {
+	char bytes[4];
+	arun_server *server = arun_listen_with("127.0.0.1:0", NULL, &(struct two){1, 2},
+		&(arun_listen_options){.name = "two", .backlog = 2});
+	arun_conn *a = arun_connect_with(arun_server_address(server),
+		&(arun_connect_options){.server_name = NULL, .local = "127.0.0.1:0"});
+	arun_conn *b = arun_accept(server);
+	ck_assert_int_eq(arun_write(a, (char[]){1, 2}, 2), 0);
+	ck_assert_int_eq(arun_writev(a, (struct iovec[]){{bytes, 1}, {bytes, 1}}, 2), 0);
+	ck_assert_int_eq(arun_read_exactly(b, bytes, 4), 4);
+	arun_abort(a);
+	arun_abort(b);
+	arun_server_close(server);
+	server = arun_listen("127.0.0.1:0", nothing_to_serve, &(struct two){1, 2});
+	arun_server_close(server);
+}
+
+CLAIM(a_compound_literal_is_one_argument) {
+	const arun_spawn_options options = {.name = "two"};
+	arun_task *task = arun_spawn(sum_two, &(struct two){1, 2});
+	ck_assert_int_eq(joined(task), 3);
+	task = arun_spawn_with(sum_two, &(struct two){1, 2}, &options);
+	ck_assert_int_eq(joined(task), 3);
+	{
+		ARUN_GROUP(group);
+		ck_assert_int_eq(
+			arun_group_spawn(group, sum_two, &(struct two){1, 2}), 0);
+		ck_assert_int_eq(arun_group_first(group), 3);
+	}
+	ck_assert_int_eq(arun_blocking(sum_two, &(struct two){1, 2}), 3);
+	arun_timer *timer = arun_timer_start(0, 0, note_two, &(struct two){1, 2});
+	ck_assert_int_eq(arun_post(note_two, &(struct two){1, 2}), 0);
+	while (noted < 6) {
+		arun_sleep(0);
+	}
+	arun_timer_stop(timer);
+	arun_signals_close(arun_signals_open((int[]){SIGUSR2, SIGCHLD}, 2));
+	arun_process_close(arun_exec((char *[]){(char[]){"true"}, NULL}, NULL));
+	literals_are_sent();
+	literals_are_connected();
+}
+
 Suite *suite(void) {
 	Suite *suite = suite_create("mixture");
 	TCase *mixture = tcase_create("mixture");
 	tcase_add_test(
 		mixture, many_tasks_that_do_everything_at_once_end_and_leave_nothing);
+	tcase_add_test(mixture, a_compound_literal_is_one_argument);
 	suite_add_tcase(suite, mixture);
 	return suite;
 }
