@@ -126,12 +126,11 @@ struct arun_conn *accept_adopt(struct arun_server *server) {
 /* Gives the pending connection to a handler. Returns 0, or ENOMEM. */
 static int accept_hand_over(struct arun_server *server) {
 	struct arun_conn *conn = server->pending;
-	struct arun_task *task =
-		task_make(sched_current, server->stack_size, accept_handle, conn);
+	struct arun_task *task = task_make(sched_current, server->handler_name,
+		server->stack_size, accept_handle, conn);
 	if (!task) {
 		return errno;
 	}
-	task->name = server->handler_name;
 	task_own(task, &conn->object, accept_on_ended, conn);
 	task_start(sched_current, task, server->object.site);
 	conn->task = task;

@@ -104,14 +104,9 @@ context_make:
 	endbr64
 	leaq	context_start(%rip), %rcx
 	leaq	-72(%rdi), %rax
-	movq	$0, 0(%rax)	/* r15 */
-	movq	$0, 8(%rax)	/* r14 */
 	movq	%rdx, 16(%rax)	/* r13 */
 	movq	%rsi, 24(%rax)	/* r12 */
-	movq	$0, 32(%rax)	/* rbx */
-	movq	$0, 40(%rax)	/* rbp */
 	movq	%rcx, 48(%rax)	/* where it goes on */
-	movq	$0, 56(%rax)	/* keeps the stack 16-byte aligned at the call */
 	ret
 	.cfi_endproc
 	.size	context_make, . - context_make

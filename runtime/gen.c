@@ -105,11 +105,11 @@ static void gen_body_ended(struct arun_task *task) {
 
 /* Returns 0; -1/ENOMEM. */
 static int gen_start(struct sched *sched, struct arun_gen *gen) {
-	struct arun_task *body = gen->body = task_make(sched, 0, gen->fn, gen->arg);
+	struct arun_task *body = gen->body =
+		task_make(sched, gen->name, 0, gen->fn, gen->arg);
 	if (!body) {
 		return -1;
 	}
-	body->name = gen->name;
 	body->exempt = true;
 	task_own(body, &gen->object, gen_body_ended, gen);
 	task_start(sched, body, gen->object.site);
@@ -137,6 +137,7 @@ static int gen_wait(struct sched *sched, struct arun_gen *gen, struct arun_task 
 	while (!gen->full && !gen->ended && !gen->closed && !error) {
 		error = task_suspend(sched, self, INFINITY, true);
 	}
+	self->awaits = NULL;
 	gen->consumer = NULL;
 	return gen->closed ? EBADF : gen->full || gen->ended ? 0 : error;
 }
@@ -194,7 +195,7 @@ int(arun_gen_yield)(void *item) {
 int arun_gen_yield_at(const struct arun_site *site, void *item) {
 	struct arun_task *self = task_enter(site, "arun_gen_yield");
 	struct sched *sched = sched_current;
-	if (self->ended != gen_body_ended || !item) {
+	if (!self->owned || self->ended != gen_body_ended || !item) {
 		return task_fail(item ? EPERM : EINVAL, self->op, self->name);
 	}
 	struct arun_gen *gen = self->owner;
@@ -269,6 +270,7 @@ int arun_gen_close_at(const struct arun_site *site, arun_gen *gen) {
 		}
 		task_suspend(sched, self, INFINITY, false);
 	}
+	self->awaits = NULL;
 	return gen_destroy(gen);
 }
 

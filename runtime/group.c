@@ -114,11 +114,10 @@ int arun_group_spawn_at(const struct arun_site *site, arun_group *space, const c
 		return task_fail_words(
 			ECANCELED, "group spawn", name, "the group is closed");
 	}
-	struct arun_task *task = task_make(sched, 0, fn, arg);
+	struct arun_task *task = task_make(sched, name, 0, fn, arg);
 	if (!task) {
 		return task_fail(errno, "group spawn", name);
 	}
-	task->name = name;
 	task_own(task, &group->object, group_task_ended, group);
 	list_insert(&group->tasks, &task->sibling);
 	if (group->limited) {
@@ -146,6 +145,7 @@ static int group_next(struct sched *sched, struct group *group, bool interruptib
 	group->waiting = true;
 	group->parent->awaits = &group->object;
 	int result = task_suspend(sched, group->parent, INFINITY, interruptible);
+	group->parent->awaits = NULL;
 	group->waiting = false;
 	return result;
 }

@@ -395,11 +395,10 @@ static int run_open(struct run *run, const arun_options *options) {
 		return -1;
 	}
 	/* Of an entry's usual size: one slab serves both. */
-	run->driver = task_make(sched, RUN_STACK, stop_drive, run);
+	run->driver = task_make(sched, "arun", RUN_STACK, stop_drive, run);
 	if (!run->driver) {
 		return -1;
 	}
-	run->driver->name = "arun";
 	run->driver->exempt = run->driver->object.part = true;
 	task_start(sched, run->driver, NULL);
 	/* The reports are of the plugin's objects: its entry is the first. */

@@ -26,7 +26,8 @@
 
 enum { SCHED_BUDGET = 256, TASK_NAME = 32 };
 
-enum task_state { TASK_READY, TASK_RUNNING, TASK_WAITING, TASK_ENDED };
+/* TASK_GONE: freed; what is left of it shows the misuse of a stale handle. */
+enum task_state { TASK_READY, TASK_RUNNING, TASK_WAITING, TASK_ENDED, TASK_GONE };
 
 /* An ARUN_TIMEOUT or an ARUN_SHIELD in force; lies on the task's stack. */
 struct scope {
@@ -47,6 +48,7 @@ struct arun_task {
 	bool interruptible; /* cancels and timeouts end the wait */
 	bool cancelled;
 	bool detached;
+	bool owned; /* by a group, a server, a generator, the run: nobody else joins it */
 	bool failed; /* ended with a failure */
 	bool exempt; /* from the sweep of a run's end: the driver, generators' bodies */
 	bool joins;  /* waits for the end of the task that awaits is the object of */
@@ -54,29 +56,28 @@ struct arun_task {
 	/* Where it waits, or last waited. */
 	const struct arun_site *at;
 	const char *op;
-	const struct object *awaits; /* NULL: nothing that is listed */
+	const struct object *awaits; /* during the wait; NULL: nothing that is listed */
 	unsigned long runs;
 
-	/* What a short life touches besides: three lines more. */
+	/* What a short life touches besides: three lines more. A join touches one of them. */
 	struct object object;
-	int (*fn)(void *);
-	void *arg;
-	int result, error;    /* of fn, and errno where negative */
 	struct list *joiners; /* the first in the ring of them; NULL: none */
-	const char *name;
+	/* The owner's list, or of unjoined ones; next NULL: in none. */
+	struct list sibling;
+	int result, error; /* of fn, and errno where negative */
 	char *stack;
 	unsigned stack_size;
-	unsigned locks;           /* that it holds */
-	struct local_set *locals; /* NULL: none */
-	char *why;                /* arun_why() */
-	/* Owned, by a group, a server, a generator: says what happens at its end. NULL:
-	 * it is the plugin's. */
-	void (*ended)(struct arun_task *task);
-	void *owner; /* for ended() */
-	struct list
-		sibling; /* the owner's list, or of unjoined ones; next NULL: in none */
+	unsigned locks; /* that it holds */
+	char *why;      /* arun_why(); once it has ended, of a negative result only */
+	void (*ended)(
+		struct arun_task *task); /* an owned one has: what happens at its end */
+	void *owner;                     /* for ended() */
+	struct local_set *locals;        /* NULL: none */
+	const char *name;
+	int (*fn)(void *);
+	void *arg;
 
-	/* What follows is not zero in a new task: it has no meaning yet. */
+	/* What follows has no meaning yet in a new task. */
 	double since, until; /* of the wait; since: of an end in failure, too */
 	uint64_t ran;        /* nanoseconds, in runs that are measured */
 	void *exceptions[2]; /* C++: what __cxa_get_globals() points at */

@@ -15,12 +15,11 @@ arun_task *arun_spawn_at(
 	if (!sched) {
 		return NULL;
 	}
-	struct arun_task *task = task_make(sched, 0, fn, arg);
+	struct arun_task *task = task_make(sched, name, 0, fn, arg);
 	if (unlikely(!task)) {
 		task_fail(errno, "spawn", name);
 		return NULL;
 	}
-	task->name = name;
 	task_start(sched, task, site);
 	return task;
 }
@@ -36,12 +35,11 @@ arun_task *arun_spawn_with_at(const struct arun_site *site, const char *name,
 	if (!sched || !options) {
 		return sched ? arun_spawn_at(site, name, fn, arg) : NULL;
 	}
-	struct arun_task *task = task_make(sched, options->stack_size, fn, arg);
+	struct arun_task *task = task_make(sched, name, options->stack_size, fn, arg);
 	if (!task) {
 		task_fail(errno, "spawn", options->name ? options->name : name);
 		return NULL;
 	}
-	task->name = name;
 	if (options->name) {
 		task_name(task, options->name);
 	}
@@ -112,6 +110,7 @@ static int join_wait(
 		interrupted = task_suspend(sched, self, INFINITY, !must);
 		self->joins = false;
 	}
+	self->awaits = NULL;
 	join_leave(task, &joiner);
 	return task->state == TASK_ENDED ? 0 : interrupted;
 }
@@ -126,11 +125,11 @@ int arun_join_at(const struct arun_site *site, arun_task *task, int *result) {
 	if (task == self) {
 		return task_fail(EDEADLK, "join", "the caller itself");
 	}
-	if (!task || task->detached || task->ended) {
+	if (!task || task->detached || task->owned) {
 		return task_fail_words(EINVAL, "join", task ? task->name : "NULL",
 			"not a task that can be joined");
 	}
-	if (!task->object.id) {
+	if (task->state == TASK_GONE) {
 		task_misuse(site, "arun_join() of a task that was joined before");
 	}
 	if (task->state != TASK_ENDED) {
@@ -158,7 +157,7 @@ void arun_cancel_at(const struct arun_site *site, arun_task *task) {
 	if (!sched || !task) {
 		return;
 	}
-	if (!task->object.id) {
+	if (task->state == TASK_GONE) {
 		task_misuse(site, "arun_cancel() of a task that is gone");
 	}
 	char by[TASK_NAME];
@@ -170,10 +169,10 @@ void arun_cancel_at(const struct arun_site *site, arun_task *task) {
 
 void arun_detach(arun_task *task) {
 	struct sched *sched = sched_current;
-	if (!sched || !task || task->ended || task->detached) {
+	if (!sched || !task || task->detached || task->owned) {
 		return;
 	}
-	if (!task->object.id) {
+	if (task->state == TASK_GONE) {
 		task_misuse(NULL, "arun_detach() of a task that is gone");
 	}
 	task->detached = true;

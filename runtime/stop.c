@@ -184,13 +184,12 @@ static int stop_reload(void *argument) {
 
 /* Returns 0; -1: no memory. */
 static int stop_start_reload(struct run *run) {
-	struct arun_task *task = task_make(&run->loop.sched, 0, stop_reload, run);
+	struct arun_task *task =
+		task_make(&run->loop.sched, "reload", 0, stop_reload, run);
 	if (!task) {
 		return -1;
 	}
-	task->name = "reload";
-	task->ended = stop_reload_ended;
-	task->owner = run;
+	task_own(task, NULL, stop_reload_ended, run);
 	task_start(&run->loop.sched, task, NULL);
 	return 0;
 }
@@ -403,16 +402,14 @@ static void drive_snapshot(struct run *run) {
  * it. */
 static void drive_run(struct run *run) {
 	struct sched *sched = &run->loop.sched;
-	run->entry = task_make(sched, run->stack_size, drive_entry, run);
+	run->entry = task_make(sched, run->name, run->stack_size, drive_entry, run);
 	if (!run->entry) {
 		run->result = -1;
 		run->error = errno;
 		snprintf(run->why, sizeof run->why, "its stack: %s", strerror(errno));
 		return;
 	}
-	run->entry->name = run->name;
-	run->entry->ended = drive_on_entry_ended;
-	run->entry->owner = run;
+	task_own(run->entry, NULL, drive_on_entry_ended, run);
 	run->entry->object.background = true;
 	task_start(sched, run->entry, NULL);
 	if (sched->stopping) {

@@ -44,24 +44,24 @@ static inline struct arun_task *task_enter(const struct arun_site *site, const c
 	}
 	self->at = site;
 	self->op = op;
-	self->awaits = NULL;
 	return self;
 }
 
 /*
  * Makes a task, which is neither listed nor queued before task_start(): until then the
- * caller may say more of it (its owner, a name). stack_size is as in arun.h. NULL with errno
+ * caller may say more of it, as its owner. name must outlive it; stack_size is as in arun.h. NULL with errno
  * ENOMEM, EINVAL.
  */
-struct arun_task *task_make(
-	struct sched *sched, size_t stack_size, int (*fn)(void *), void *arg);
+struct arun_task *task_make(struct sched *sched, const char *name, size_t stack_size,
+	int (*fn)(void *), void *arg);
 
-/* Makes a task that was not started yet part of owner (object::part, object::owner), and
- * owned: ended(), with context as arun_task::owner, must not suspend. */
+/* Makes a task that was not started yet owned: ended(), with context as arun_task::owner,
+ * must not suspend. In reports it is part of owner; NULL: it has a line of its own. */
 static inline void task_own(struct arun_task *task, const struct object *owner,
 	void (*ended)(struct arun_task *task), void *context) {
 	task->object.owner = owner;
-	task->object.part = true;
+	task->object.part = owner != NULL;
+	task->owned = true;
 	task->ended = ended;
 	task->owner = context;
 }
@@ -89,11 +89,9 @@ void task_cancel(struct sched *sched, struct arun_task *task, const char *by,
 /* Lists a made task and queues it. */
 static inline void task_start(
 	struct sched *sched, struct arun_task *task, const struct arun_site *site) {
-	struct arun_task *maker = sched->current;
-	if (maker) {
-		task->locals = local_share(maker->locals);
-		task->object.maker = maker->object.id;
-	}
+	const struct arun_task *maker = sched->current;
+	task->locals = maker ? local_share(maker->locals) : NULL;
+	task->object.maker = sched_maker(sched);
 	registry_add(&sched->registry, &task->object, &task_kind, site);
 	sched->sweepable += !task->exempt;
 	if (unlikely(sched->sweeping && !task->exempt)) {

@@ -82,11 +82,10 @@ static inline void drive_finish(struct drive *self) {
 /* Queues the task whose end ends drive_run(). */
 static inline struct arun_task *drive_start(
 	struct drive *self, int (*fn)(void *), void *arg) {
-	struct arun_task *task = task_make(&self->loop.sched, 256 * 1024, fn, arg);
+	struct arun_task *task =
+		task_make(&self->loop.sched, "drive", 256 * 1024, fn, arg);
 	ck_assert_ptr_nonnull(task);
-	task->name = "drive";
-	task->ended = drive_ended;
-	task->owner = self;
+	task_own(task, NULL, drive_ended, self);
 	task_start(&self->loop.sched, task, NULL);
 	return task;
 }
@@ -112,9 +111,8 @@ static inline int drive(int (*fn)(void *), void *arg) {
 
 /* For fn of a task: spawns another one, which must work. */
 static inline struct arun_task *drive_spawn(int (*fn)(void *), void *arg) {
-	struct arun_task *task = task_make(sched_current, 0, fn, arg);
+	struct arun_task *task = task_make(sched_current, "spawned", 0, fn, arg);
 	ck_assert_ptr_nonnull(task);
-	task->name = "spawned";
 	task_start(sched_current, task, NULL);
 	return task;
 }
