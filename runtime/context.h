@@ -30,6 +30,9 @@ int context_switch(void **save, void *to, int value);
  */
 void context_end(void *to);
 
+/* The same by a jump, from and to wherever. */
+void context_leave(void *to);
+
 /*
  * Prepares a stack that ends below top (16-byte aligned) so that the first switch to it
  * calls entry(argument), which must not return.

@@ -73,6 +73,33 @@ context_end:
 	.cfi_endproc
 	.size	context_end, . - context_end
 
+/* void context_leave(void *to) */
+	.p2align 4
+	.globl	context_leave
+	.hidden	context_leave
+	.type	context_leave, %function
+context_leave:
+	.cfi_startproc
+	.cfi_undefined x30
+	hint	#34			/* bti c */
+	mov	sp, x0
+	ldp	x19, x20, [sp, #0]
+	ldp	x21, x22, [sp, #16]
+	ldp	x23, x24, [sp, #32]
+	ldp	x25, x26, [sp, #48]
+	ldp	x27, x28, [sp, #64]
+	ldp	x29, x30, [sp, #80]
+	ldp	d8, d9, [sp, #96]
+	ldp	d10, d11, [sp, #112]
+	ldp	d12, d13, [sp, #128]
+	ldp	d14, d15, [sp, #144]
+	add	sp, sp, #160
+	mov	w0, #0
+	mov	x16, x30		/* x16: a jump that bti c permits, too */
+	br	x16
+	.cfi_endproc
+	.size	context_leave, . - context_leave
+
 /* Where a new context starts: x19 holds its function, x20 the argument. Nothing called it. */
 	.p2align 4
 	.type	context_start, %function

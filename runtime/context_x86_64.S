@@ -77,6 +77,28 @@ context_end:
 	.cfi_endproc
 	.size	context_end, . - context_end
 
+/* void context_leave(void *to) */
+	.p2align 4
+	.globl	context_leave
+	.hidden	context_leave
+	.type	context_leave, @function
+context_leave:
+	.cfi_startproc
+	.cfi_undefined %rip
+	endbr64
+	movq	%rdi, %rsp
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbx
+	popq	%rbp
+	xorl	%eax, %eax
+	popq	%rcx
+	jmp	*%rcx
+	.cfi_endproc
+	.size	context_leave, . - context_leave
+
 /* Where a new context starts: r12 holds its function, r13 the argument. Nothing called it. */
 	.p2align 4
 	.type	context_start, @function

@@ -182,7 +182,7 @@ void sched_end(struct sched *sched, struct arun_task *self) {
 	} else if (self->runs == 1 && next->runs > 1) {
 		context_end(next->sp);
 	} else {
-		context_switch(&self->sp, next->sp, 0);
+		context_leave(next->sp);
 	}
 }
 

@@ -46,7 +46,7 @@ static struct stack_class *stack_class_of(struct stack_pool *pool, size_t size) 
 	return index < STACK_CLASSES ? &pool->classes[index] : NULL;
 }
 
-size_t stack_round_slow(const struct stack_pool *pool, size_t size) {
+size_t stack_round(const struct stack_pool *pool, size_t size) {
 	if (size > STACK_LIMIT) {
 		return 0;
 	}
@@ -134,8 +134,12 @@ static char *stack_single(struct stack_pool *pool, size_t size) {
 	return stack;
 }
 
-char *stack_acquire_slow(struct stack_pool *pool, size_t size) {
+char *stack_acquire(struct stack_pool *pool, size_t size) {
 	struct stack_class *class = stack_class_of(pool, size);
+	char *warm = class ? stack_acquire_warm(pool, size) : NULL;
+	if (warm) {
+		return warm;
+	}
 	if (class && class->count) {
 		class->cold = --class->count;
 		return class->free[class->count];

@@ -49,11 +49,7 @@ void stack_pool_finish(struct stack_pool *pool);
 
 /* What a wish for size bytes gives: 0 is the default, a power of two otherwise; 0: above
  * 1 GiB. */
-size_t stack_round_slow(const struct stack_pool *pool, size_t size);
-static inline size_t stack_round(const struct stack_pool *pool, size_t size) {
-	return likely(!size && !pool->address) ? STACK_SIZE
-					       : stack_round_slow(pool, size);
-}
+size_t stack_round(const struct stack_pool *pool, size_t size);
 
 /* Of a size from stack_round(); STACK_CLASSES or more: it has no class. */
 static inline int stack_class_index(size_t size) {
@@ -64,20 +60,20 @@ static inline int stack_class_index(size_t size) {
  * Gives a stack of size (from stack_round()) bytes, guard included: its lowest address,
  * or NULL with errno ENOMEM.
  */
-char *stack_acquire_slow(struct stack_pool *pool, size_t size);
-static inline char *stack_acquire(struct stack_pool *pool, size_t size) {
-	int index = stack_class_index(size);
-	if (likely(index < STACK_CLASSES)) {
-		struct stack_class *class = &pool->classes[index];
-		if (likely(class->count > class->cold)) {
-			char *stack = class->free[--class->count];
-			/* The page of the next one's top, where the caller asks again. */
-			size_t next = class->count - (class->count > 0);
-			__builtin_prefetch(class->free[next] + size - 1);
-			return stack;
-		}
+char *stack_acquire(struct stack_pool *pool, size_t size);
+
+/* The same of a size that has a class, where one is there whose pages are: else NULL, and errno
+ * stays. */
+static inline char *stack_acquire_warm(struct stack_pool *pool, size_t size) {
+	struct stack_class *class = &pool->classes[stack_class_index(size)];
+	if (unlikely(class->count <= class->cold)) {
+		return NULL;
 	}
-	return stack_acquire_slow(pool, size);
+	char *stack = class->free[--class->count];
+	/* The page of the next one's top, where the caller asks again. */
+	size_t next = class->count - (class->count > 0);
+	__builtin_prefetch(class->free[next] + size - 1);
+	return stack;
 }
 
 /* Takes it back. The caller may still run on it, until the next stack_acquire() or trim.

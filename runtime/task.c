@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TASK_WHY = 256, TASK_COLOURS = 32, TASK_LINE = 64, TASK_ENTRY_COLOUR = 2048 };
+enum { TASK_WHY = 256, TASK_COLOURS = 16, TASK_LINE = 64, TASK_ENTRY_COLOUR = 2048 };
 
 bool task_forked;
 
@@ -307,12 +307,13 @@ static void task_main(void *argument) {
 
 /*
  * How far below the top of its stack a task lies. Tops that are all alike modulo their size
- * would share one set of the cache. Those of entries keep away from all others: a cache that
- * predicts its way by a hash of the address misses each time where two that take turns
+ * would share one set of the cache. From stack to stack it is one line more, as processors
+ * fetch ahead where addresses grow evenly. Those of entries keep away from all others: a cache
+ * that predicts its way by a hash of the address misses each time where two that take turns
  * collide.
  */
-static inline size_t task_colour(size_t stack, size_t size) {
-	size_t colour = stack / STACK_SIZE * 7 % TASK_COLOURS * TASK_LINE;
+static inline size_t task_colour(const char *stack, size_t size) {
+	size_t colour = (size_t)stack / STACK_SIZE % TASK_COLOURS * TASK_LINE;
 	return size > STACK_SIZE ? colour + TASK_ENTRY_COLOUR : colour;
 }
 
@@ -336,8 +337,24 @@ static void task_hook(const struct sched *sched, struct arun_task *task) {
 	}
 }
 
-struct arun_task *task_make(struct sched *sched, const char *name, size_t stack_size,
-	int (*fn)(void *), void *arg) {
+/* Lays a task at the top of its stack. */
+static inline struct arun_task *task_lay(
+	char *stack, size_t size, const char *name, int (*fn)(void *), void *arg) {
+	size_t top = size - sizeof(struct arun_task) / TASK_LINE * TASK_LINE - TASK_LINE;
+	struct arun_task *task =
+		(struct arun_task *)(stack + top - task_colour(stack, size));
+	task_clear(task);
+	task->stack = stack;
+	task->stack_size = (unsigned)size;
+	task->fn = fn;
+	task->arg = arg;
+	task->name = name;
+	task->sp = context_make(task, task_main, task);
+	return task;
+}
+
+__attribute__((noinline)) static struct arun_task *task_make_slow(struct sched *sched,
+	const char *name, size_t stack_size, int (*fn)(void *), void *arg) {
 	size_t size = stack_round(&sched->stacks, stack_size);
 	if (!size) {
 		errno = EINVAL;
@@ -350,23 +367,24 @@ struct arun_task *task_make(struct sched *sched, const char *name, size_t stack_
 	if (!stack) {
 		return NULL;
 	}
-	if (unlikely(sched->measured)) {
+	if (sched->measured) {
 		stack_clear(stack, size);
 	}
-	size_t top = (size_t)stack + size - task_colour((size_t)stack, size) -
-		     sizeof(struct arun_task);
-	struct arun_task *task = (struct arun_task *)(top & ~(size_t)(TASK_LINE - 1));
-	task_clear(task);
-	task->stack = stack;
-	task->stack_size = (unsigned)size;
-	task->fn = fn;
-	task->arg = arg;
-	task->name = name;
-	task->sp = context_make(task, task_main, task);
-	if (unlikely(sched->hooked)) {
+	struct arun_task *task = task_lay(stack, size, name, fn, arg);
+	if (sched->hooked) {
 		task_hook(sched, task);
 	}
 	return task;
+}
+
+/* What is common by itself: a stack of the usual size that was used before, room in the ring. */
+struct arun_task *task_make(struct sched *sched, const char *name, size_t stack_size,
+	int (*fn)(void *), void *arg) {
+	bool common = !stack_size && !sched->hooked && sched->tasks < sched->mask;
+	char *stack =
+		likely(common) ? stack_acquire_warm(&sched->stacks, STACK_SIZE) : NULL;
+	return likely(stack != NULL) ? task_lay(stack, STACK_SIZE, name, fn, arg)
+				     : task_make_slow(sched, name, stack_size, fn, arg);
 }
 
 void task_free(struct sched *sched, struct arun_task *task) {

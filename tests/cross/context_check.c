@@ -71,11 +71,16 @@ static void end(void *argument) {
 	context_end(main_sp);
 }
 
+static void leave(void *argument) {
+	*(int64_t *)argument *= 2;
+	context_leave(main_sp);
+}
+
 /* Whether a context that runs once and ends leaves this one's registers as they were. */
-static int ends_well(char *top, int64_t seed) {
+static int ends_well(char *top, void (*entry)(void *), int64_t seed) {
 	int64_t twice = seed;
 	long answer = -1;
-	void *once = context_make(top, end, &twice);
+	void *once = context_make(top, entry, &twice);
 	int good = churn(seed, &main_sp, &once, 1, &answer) == expected(seed);
 	return good && answer == 0 && twice == 2 * seed;
 }
@@ -118,7 +123,7 @@ int main(void) {
 	claim(kept == 42, "the visit returns");
 	int ended = 0;
 	for (int64_t k = 1; k <= ROUNDS; k++) {
-		ended += ends_well(stack + STACK, k);
+		ended += ends_well(stack + STACK, k % 2 ? end : leave, k);
 	}
 	claim(ended == ROUNDS, "a context that ends gives back what it found");
 	printf("1..%d\n", claims);

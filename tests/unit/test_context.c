@@ -60,6 +60,26 @@ START_TEST(a_context_that_ends_goes_on_in_another_whose_call_returns_zero) {
 }
 END_TEST
 
+static void leave_for_home(void *argument) {
+	seen[count++] = *(long *)argument;
+	context_leave(home);
+}
+
+static void leave_for_the_next(void *argument) {
+	seen[count++] = -1;
+	context_leave(argument);
+}
+
+START_TEST(a_context_may_leave_for_one_that_never_ran) {
+	long value = 3;
+	void *next = make(1, leave_for_home, &value);
+	ck_assert_int_eq(context_switch(&home, make(0, leave_for_the_next, next), 1), 0);
+	ck_assert_int_eq(count, 2);
+	ck_assert_int_eq(seen[0], -1);
+	ck_assert_int_eq(seen[1], 3);
+}
+END_TEST
+
 /* Fills every register that a callee must keep with other values. */
 static void trample(void *argument) {
 	long seed = (long)(intptr_t)argument;
@@ -205,6 +225,7 @@ Suite *suite(void) {
 	tcase_add_test(core, a_switch_hands_over_a_value_both_ways);
 	tcase_add_test(
 		core, a_context_that_ends_goes_on_in_another_whose_call_returns_zero);
+	tcase_add_test(core, a_context_may_leave_for_one_that_never_ran);
 	tcase_add_test(core, what_is_kept_in_registers_survives_a_switch);
 	tcase_add_test(core, a_new_stack_is_aligned_as_the_ABI_wants_it);
 	tcase_add_test(
