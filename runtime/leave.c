@@ -2,6 +2,7 @@
 #include "leave.h"
 
 #include "conn.h"
+#include "log.h"
 #include "stop.h"
 
 #include <stdlib.h>
@@ -19,16 +20,28 @@ static struct report_end leave_end(const struct run *run, int status) {
 	};
 }
 
+/* pthread_exit() leaves all stacks first, also that of main(), with what the report names. */
+static bool is_on_stack_of(const struct arun_task *task) {
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	uintptr_t low = (uintptr_t)task->stack;
+	return here >= low && here - low < task->stack_size;
+}
+
 static void leave(int status, void *unused) {
-	struct run *run =
-		run_here(); /* none in a forked child, and behind the run's end */
+	/* None in a forked child, and after the end of the run. */
+	struct run *run = run_here();
+	struct arun_task *self = run ? run->loop.sched.current : NULL;
 	(void)unused;
 	if (!run) {
 		return;
 	}
-	if (run->loop.sched.current) {
+	if (self && !is_on_stack_of(self)) {
+		log_line(LOG_LEVEL_ERROR, "pthread_exit() in a task: there is no report");
+		return;
+	}
+	if (self) {
 		/* Who calls exit() cannot do more about its own end. */
-		run->loop.sched.current->object.background = true;
+		self->object.background = true;
 	}
 	stop_snapshot(run, true);
 	bool strict = run->snapshot.total && run->report.leaks == ARUN_LEAKS_ERROR;

@@ -252,6 +252,16 @@ def what_is_open_is_told_of_also_where_the_plugin_calls_exit():
 
 
 @claim
+def where_pthread_exit_has_left_the_stacks_there_is_no_report():
+    source = pathlib.Path(FOLDER.name, "leaves.c")
+    source.write_text(LEAVES.replace("exit(*(int *)status)", "pthread_exit(status)")
+                      .replace("stdlib.h", "pthread.h>\n#include <stdlib.h"))
+    done = arun(build(FOLDER.name, source), 0, "task")
+    equal((done.returncode, done.stdout, done.stderr),
+          (0, "flushed\n", "arun: pthread_exit() in a task: there is no report\n"))
+
+
+@claim
 def a_task_that_failed_unseen_is_a_leak_of_the_report():
     file = report_of("fails")
     done = arun(f"--report={file}", plugin("fails"))
