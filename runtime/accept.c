@@ -80,7 +80,7 @@ static void accept_tell_failed(struct arun_conn *conn, int error) {
 	text_add(&out, ": handler \"%s\" of %s failed: ", conn->handler_name,
 		conn_words(conn, &words));
 	text_escape(&out,
-		self->why && self->why_error == error ? self->why : strerror(error));
+		self->why && self->why_error == error ? self->why : text_error(error));
 	log_line(LOG_LEVEL_INFO, "%s", line);
 }
 

@@ -268,7 +268,7 @@ void report_failed(const struct report *report, const struct arun_task *task) {
 	text_escape(&out, task->name);
 	text_add(&out, "\" (#%lu): ", (unsigned long)task->object.id);
 	bool known = task->why && task->why_error == task->error;
-	text_escape(&out, known ? task->why : strerror(task->error));
+	text_escape(&out, known ? task->why : text_error(task->error));
 	text_add(&out, "\n");
 	say(&out);
 }

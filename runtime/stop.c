@@ -375,7 +375,7 @@ static void drive_on_entry_ended(struct arun_task *task) {
 	run->error = task->error;
 	bool told = task->why && task->why_error == task->error;
 	snprintf(run->why, sizeof run->why, "%s",
-		told ? task->why : strerror(task->error));
+		told ? task->why : text_error(task->error));
 	task_wake(&run->loop.sched, run->driver);
 	task_free(&run->loop.sched, task);
 }

@@ -282,3 +282,7 @@ void text_time(struct text *out, const struct timespec *time) {
 	add_digits(out, time->tv_nsec / 1000, 100000);
 	text_add(out, "Z");
 }
+
+const char *text_error(int error) {
+	return error ? strerror(error) : "it returned less than 0, and set no errno";
+}

@@ -34,6 +34,13 @@ def the_reason_is_not_that_of_another_failure():
 
 
 @claim
+def a_failure_without_an_errno_is_no_success():
+    end = ended("mains:fails_without_errno")
+    equal(end, (1, "", "arun: mains.so: fails_without_errno failed: "
+                       "it returned less than 0, and set no errno\n"))
+
+
+@claim
 def argv_is_the_plugin_as_typed_and_the_words_after_it():
     plugin = fixture("mains")
     end = ended("mains:words", "one", "", "--grace=3", "a b")
