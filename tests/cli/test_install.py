@@ -6,7 +6,7 @@ import re
 import tempfile
 
 from installed import Installed, built_with, skip_where_sanitized
-from plugins import SOURCE
+from plugins import BUILD, SOURCE
 from tap import claim, contains, equal, main
 
 FOLDER = tempfile.TemporaryDirectory()
@@ -41,6 +41,15 @@ def a_plugin_needs_nothing_but_the_flags_of_pkg_config():
     source = SOURCE / "plugins" / "01-hello.c"
     shell(f"{os.environ['CC']} -shared -fPIC -o hello.so {source} $(pkg-config --cflags arun)")
     equal(shell("arun ./hello.so you"), "hello, you\nand good-bye\n")
+
+
+@claim
+def without_installing_there_are_flags_too():
+    there = f"unset PKG_CONFIG_SYSROOT_DIR; PKG_CONFIG_PATH={BUILD}/meson-uninstalled"
+    flags = f"$({there} pkg-config --cflags arun)"
+    source = SOURCE / "plugins" / "01-hello.c"
+    shell(f"{os.environ['CC']} -shared -fPIC -o there.so {source} {flags}")
+    equal(shell("arun ./there.so you"), "hello, you\nand good-bye\n")
 
 
 @claim
