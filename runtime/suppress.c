@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SUPPRESS_LINE = 8192 };
+
 /* What is tried of a pattern after its last "*", where the string goes on. */
 struct retry {
 	const char *pattern, *string;
@@ -29,6 +31,10 @@ static bool one_fits(const char *pattern, char byte, const char **rest) {
 	*rest = pattern + 1;
 	if (*pattern == '?') {
 		return true;
+	}
+	if (*pattern == '\\' && pattern[1]) {
+		*rest = pattern + 2;
+		return pattern[1] == byte;
 	}
 	if (*pattern == '[') {
 		const char *end;
@@ -118,11 +124,21 @@ static int rule_add(struct suppress *suppress, const char *line, int number) {
 	return rule->kind && rule->pattern ? 0 : -1;
 }
 
+/* Whether that is a whole line: a device never ends one. */
+static bool is_whole(const char *line, FILE *file) {
+	return strchr(line, '\n') || feof(file);
+}
+
 static int suppress_read(struct suppress *suppress, FILE *file, struct text *words) {
-	char *line = NULL;
-	size_t size = 0;
+	char line[SUPPRESS_LINE];
 	int result = 0;
-	for (int number = 1; result == 0 && getline(&line, &size, file) >= 0; number++) {
+	for (int number = 1; result == 0 && fgets(line, sizeof line, file); number++) {
+		if (!is_whole(line, file)) {
+			text_escape(words, suppress->path);
+			text_add(words, ":%d: a line that is too long", number);
+			errno = EINVAL;
+			return -1;
+		}
 		const char *rule = trimmed(line);
 		if (*rule && rule_add(suppress, rule, number) < 0) {
 			result = -1;
@@ -137,9 +153,6 @@ static int suppress_read(struct suppress *suppress, FILE *file, struct text *wor
 		text_add(words, ": %s", strerror(errno));
 		result = -1;
 	}
-	int error = errno;
-	free(line);
-	errno = error;
 	return result;
 }
 

@@ -73,6 +73,13 @@ def a_bad_rule_is_one_line_and_125():
 
 
 @claim
+def a_file_that_never_ends_is_one_line_and_125():
+    ended = arun("-s", "/dev/zero", plugin())
+    equal((ended.returncode, ended.stdout), (125, ""), ended.stderr)
+    equal(ended.stderr, "arun: /dev/zero:1: a line that is too long\n")
+
+
+@claim
 def a_missing_file_is_one_line_and_125():
     ended = arun("--suppress=/nonexistent", plugin())
     equal((ended.stderr, ended.returncode), ("arun: /nonexistent: No such file or directory\n", 125))

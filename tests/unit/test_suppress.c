@@ -9,15 +9,16 @@
 #include <unistd.h>
 
 START_TEST(patterns_fit_as_glob_has_it) {
-	static const char *const good[][2] = {{"", ""}, {"*", ""}, {"*", "anything"},
-		{"janitor", "janitor"}, {"jan*", "janitor"}, {"*tor", "janitor"},
-		{"*a*i*", "janitor"}, {"j?nitor", "janitor"}, {"[a-k]anitor", "janitor"},
+	static const char *const good[][2] = {{"a\\*b", "a*b"}, {"\\[::1]:*", "[::1]:80"},
+		{"", ""}, {"*", ""}, {"*", "anything"}, {"janitor", "janitor"},
+		{"jan*", "janitor"}, {"*tor", "janitor"}, {"*a*i*", "janitor"},
+		{"j?nitor", "janitor"}, {"[a-k]anitor", "janitor"},
 		{"[!x]anitor", "janitor"}, {"[]x]", "]"}, {"[x", "[x"},
 		{"a[0-9]*.c:*", "a7b.c:12"}, {"/var/log/*", "/var/log/a/b"}, {"**", "x"},
 		{"*a", "aaaaaaaaaa"}};
 	static const char *const bad[][2] = {{"", "x"}, {"?", ""}, {"jan", "janitor"},
 		{"*x", "janitor"}, {"[!j]anitor", "janitor"}, {"[a-c]", "d"}, {"a?", "a"},
-		{"a*b", "ac"}, {"[]x]", "y"}};
+		{"a*b", "ac"}, {"[]x]", "y"}, {"a\\*b", "axb"}};
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
 		ck_assert_msg(suppress_fits(good[i][0], good[i][1]), "%s", good[i][0]);
 	}
