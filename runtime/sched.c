@@ -8,8 +8,12 @@
 /* So many suspending calls of a cancelled task are one too many. */
 enum { SCHED_PATIENCE = 1000, SCHED_FIRST_RING = 64 };
 
-/* With so many tasks between, memory is there in time; with so few in the ring, it is anyway. */
-enum { SCHED_AHEAD = 2, SCHED_FEW = 32 };
+/*
+ * Where more than a few are runnable, the one so FAR ahead has its struct fetched, and the one
+ * that is NEAR by has what a switch touches of its stack, which the struct tells. With few, all
+ * of it is there anyway.
+ */
+enum { SCHED_FEW = 32, SCHED_FAR = 8, SCHED_NEAR = 2, SCHED_LINES = 4, SCHED_LINE = 64 };
 
 __thread struct sched *sched_current;
 
@@ -54,15 +58,18 @@ int sched_reserve_slow(struct sched *sched) {
 }
 
 /*
- * Has the memory fetched that the switch to a task will touch: its first line, and those
- * below where a task that waits in its first function has its registers. A stale task does
- * no harm: nothing is read.
+ * Has memory fetched in time: the registers of a task, and the calls that return first. What
+ * is in the ring is alive. Inlined by force: gcc takes the call of a function that does nothing
+ * but this for one without effect, and drops it.
  */
-static inline void sched_prefetch(const struct arun_task *task) {
-	uintptr_t line = (uintptr_t)task;
-	__builtin_prefetch((const void *)line);
-	__builtin_prefetch((const void *)(line - 128));
-	__builtin_prefetch((const void *)(line - 192));
+__attribute__((always_inline)) static inline void sched_prefetch(struct sched *sched) {
+	struct arun_task **ring = sched->ring;
+	__builtin_prefetch(ring[(sched->head + SCHED_FAR) & sched->mask]);
+	const char *sp = ring[(sched->head + SCHED_NEAR) & sched->mask]->sp;
+#pragma GCC unroll 8
+	for (int line = 0; line < SCHED_LINES; line++) {
+		__builtin_prefetch(sp + (ptrdiff_t)line * SCHED_LINE);
+	}
 }
 
 /* The next task to run, where one is runnable; NULL: the loop's turn. */
@@ -72,7 +79,7 @@ static inline struct arun_task *sched_shift(struct sched *sched) {
 	}
 	struct arun_task *next = sched->ring[sched->head++ & sched->mask];
 	if (unlikely(sched->tail - sched->head > SCHED_FEW)) {
-		sched_prefetch(sched->ring[(sched->head + SCHED_AHEAD) & sched->mask]);
+		sched_prefetch(sched);
 	}
 	return next;
 }
