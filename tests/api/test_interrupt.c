@@ -3,7 +3,6 @@
 #include "datagrams.h"
 #include "processes.h"
 
-
 static struct pair pair;
 static arun_server *server;
 static char endpoint[64];
