@@ -163,7 +163,7 @@ static void leave_stubborn(void) {
 START_TEST(those_that_ignore_SIGTERM_are_killed_in_time) {
 	FILE *file = catch_stderr();
 	arun_options options = {
-		.struct_size = sizeof options, .grace = 0.5, .leaks = ARUN_LEAKS_ERROR};
+		.struct_size = sizeof options, .grace = 2, .leaks = ARUN_LEAKS_ERROR};
 	api_body = leave_stubborn;
 	ck_assert_int_eq(arun_run(api_entry, 0, NULL, &options), 23);
 	assert_contains(read_stderr(file), "2 processes not waited for");
