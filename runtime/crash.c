@@ -108,6 +108,30 @@ static void write_text(const struct crash *crash, const struct fault *fault) {
 	text_write_within(&out, STDERR_FILENO, CRASH_PATIENCE);
 }
 
+static void write_closed(const struct crash *crash, int fd) {
+	char space[512];
+	struct text out;
+	text_fixed(&out, space, sizeof space);
+	scene_add_plugin(&out, &crash->scene);
+	if (fd >= 0) {
+		text_add(&out,
+			": the plugin has closed descriptor %d, which is the loop's\n",
+			fd);
+	} else {
+		text_add(&out, ": the plugin has closed a descriptor of the loop's\n");
+	}
+	text_write_within(&out, STDERR_FILENO, CRASH_PATIENCE);
+}
+
+/* libev asserts that what it is to watch is open. */
+static void write_cause(const struct crash *crash, const struct fault *fault) {
+	bool loop = fault->info->si_signo == SIGABRT && !fault->known && !fault->foreign;
+	int fd = loop && !crash->told ? loop_closed(crash->scene.loop) : -1;
+	if (fd >= 0) {
+		write_closed(crash, fd);
+	}
+}
+
 /* Apart, as the tables that it needs may be what is broken. */
 static void write_stack(const struct crash *crash, const struct fault *fault) {
 	char space[8192];
@@ -184,8 +208,14 @@ void crash_write(const struct crash *crash, const siginfo_t *info, const void *c
 	fault.overflow = fault.known && is_overflow(&fault.task.task, info, context);
 	fault.changed = has_changed(crash);
 	write_text(crash, &fault);
+	write_cause(crash, &fault);
 	write_stack(crash, &fault);
 	write_json(crash, &fault);
+}
+
+void crash_write_closed(struct crash *crash) {
+	write_closed(crash, loop_closed(crash->scene.loop));
+	crash->told = true;
 }
 
 void crash_write_sanitized(const struct crash *crash) {

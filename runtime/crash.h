@@ -18,6 +18,7 @@ struct crash {
 	struct scene scene;
 	char *path;       /* of the plugin; NULL: there is none */
 	struct stat file; /* as it was at the start */
+	bool told;        /* crash_write_closed() has been called */
 };
 
 /* Remembers the plugin's file. */
@@ -26,6 +27,9 @@ void crash_finish(struct crash *crash);
 
 /* Has a sanitizer call died() before it ends the process; NULL: nothing any more. */
 void crash_watch_sanitizer(void (*died)(void));
+
+/* Says that the plugin has closed a descriptor of the loop's; before the crash that comes of it. */
+void crash_write_closed(struct crash *crash);
 
 /* Names the running task below a sanitizer's report. */
 void crash_write_sanitized(const struct crash *crash);

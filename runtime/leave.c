@@ -6,15 +6,17 @@
 #include "stop.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { STATUS_LEAKS = 23 };
 
-static struct report_end leave_end(const struct run *run, int status) {
+static struct report_end leave_end(
+	const struct run *run, const char *reason, int signal, int status) {
 	const struct sched *sched = &run->loop.sched;
 	return (struct report_end){
-		.reason = "return",
-		.signal = run->signal,
+		.reason = reason,
+		.signal = signal,
 		.status = status,
 		.shutdown = isinf(sched->stop_at) ? -1 : loop_clock() - sched->stop_at,
 	};
@@ -46,7 +48,8 @@ static void leave(int status, void *unused) {
 	stop_snapshot(run, true);
 	bool strict = run->snapshot.total && run->report.leaks == ARUN_LEAKS_ERROR;
 	bool changed = strict && (status & 0xff) == 0;
-	run->report.end = leave_end(run, changed ? STATUS_LEAKS : status & 0xff);
+	run->report.end = leave_end(
+		run, "return", run->signal, changed ? STATUS_LEAKS : status & 0xff);
 	report_leaks(&run->report, &run->snapshot);
 	report_to_parent(&run->report, &run->snapshot, &run->loop.broker);
 	conn_restore_flags(&run->loop.sched.registry);
@@ -58,4 +61,19 @@ static void leave(int status, void *unused) {
 
 void leave_watch(void) {
 	on_exit(leave, NULL);
+}
+
+void leave_broken(struct loop *loop, const char *message) {
+	struct run *run = container_of(loop, struct run, loop);
+	int error = errno;
+	if (error == EBADF || error == EINVAL) {
+		crash_write_closed(&run->crash);
+	} else {
+		log_line(LOG_LEVEL_ERROR, "%s: the loop cannot go on: %s: %s",
+			run->report.plugin, message, strerror(error));
+	}
+	stop_snapshot(run, true);
+	run->report.end = leave_end(run, "crash", SIGABRT, 128 + SIGABRT);
+	report_leaks(&run->report, &run->snapshot);
+	abort();
 }

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* leave - exit(3), called by the plugin. */
+/* leave - how a plugin ends the process past the end of its run. */
 #ifndef LEAVE_H
 #define LEAVE_H
+
+struct loop;
 
 /*
  * From now on an exit(3) inside a run says what is open, as the end of the run would. Nothing is
  * cancelled or closed: that would take the tasks that exit() leaves. To be called once.
  */
 void leave_watch(void);
+
+/* loop::broken: says why, and what is open, and aborts. */
+_Noreturn void leave_broken(struct loop *loop, const char *message);
 
 #endif

@@ -4,7 +4,10 @@
 #include "peek.h"
 
 #include <ev.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -103,6 +106,10 @@ static int loop_watch(struct loop *loop) {
 	watchers->wakeup.data = loop;
 	ev_async_start(loop->ev, &watchers->wakeup);
 	ev_unref(loop->ev);
+	if (loop->owned) {
+		/* Has libev register them: where they are closed by then, that is an assertion. */
+		ev_run(loop->ev, EVRUN_NOWAIT);
+	}
 	return 0;
 }
 
@@ -138,6 +145,34 @@ void loop_finish(struct loop *loop) {
 	loop->ev = NULL;
 	poller_finish(&loop->poller);
 	sched_finish(&loop->sched);
+}
+
+static void loop_on_broken(const char *message) {
+	struct loop *loop = loop_here();
+	if (loop && loop->broken) {
+		loop->broken(loop, message);
+	}
+	perror(message);
+	abort();
+}
+
+void loop_tell_broken(
+	struct loop *loop, void (*broken)(struct loop *loop, const char *message)) {
+	loop->broken = broken;
+	ev_set_syserr_cb(loop_on_broken);
+}
+
+/* By its name in /proc, which something else that has the number now does not have. */
+int loop_closed(const struct loop *loop) {
+	static const char name[] = "anon_inode:[eventpoll]";
+	char path[64], found[sizeof name];
+	struct text out;
+	text_fixed(&out, path, sizeof path);
+	text_add(&out, "/proc/self/fd/%d", loop->poller.fd);
+	ssize_t size = readlink(path, found, sizeof found);
+	bool open = size < 0 ? fcntl(loop->poller.fd, F_GETFD) >= 0
+			     : size == sizeof name - 1 && memcmp(found, name, size) == 0;
+	return open ? -1 : loop->poller.fd;
 }
 
 void loop_wakeup(struct loop *loop) {

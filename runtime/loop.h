@@ -39,6 +39,8 @@ struct loop {
 	void (*woken)(struct loop *loop);
 	/* Nothing can ever happen any more. Returns whether it did something about it. */
 	bool (*stuck)(struct loop *loop);
+	/* libev cannot go on; loop_tell_broken(). NULL: it says so itself. */
+	void (*broken)(struct loop *loop, const char *message);
 	struct notify *notify;   /* notify.h; NULL: none */
 	struct inherit *inherit; /* inherit.h; NULL: none */
 	struct broker broker;    /* to be initialised by its user */
@@ -53,6 +55,18 @@ static inline struct loop *loop_here(void) {
  */
 int loop_init(struct loop *loop, struct ev_loop *host, void *(*plugin_exceptions)(void));
 void loop_finish(struct loop *loop);
+
+/*
+ * Has broken() called where a system call of libev's own fails that it cannot go on without,
+ * with its errno and message; broken() must not return. Otherwise libev says so, and aborts:
+ * of loops that are no run's it still does.
+ */
+void loop_tell_broken(
+	struct loop *loop, void (*broken)(struct loop *loop, const char *message));
+
+/* One of its descriptors that is not its own any more; -1: none that is known.
+ * Async-signal-safe. */
+int loop_closed(const struct loop *loop);
 
 /* Runs tasks and the loop until loop->quit. */
 void loop_run(struct loop *loop);

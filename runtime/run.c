@@ -292,6 +292,7 @@ static int run_watch(struct run *run, const arun_options *options) {
 	}
 	if (options->signals) {
 		crash_watch_sanitizer(run_on_sanitizer);
+		loop_tell_broken(&run->loop, leave_broken);
 	}
 	run->hog.handler = &run->handler;
 	run->hog.limit = options->hog > 0 ? options->hog : RUN_HOG;

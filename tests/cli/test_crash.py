@@ -14,7 +14,7 @@ import tempfile
 import schema
 from faults import BUILD, FIXTURES, FOLDER, SANITIZED, Running, fixture, site
 from needs import lacking
-from plugins import FLAGS
+from plugins import FLAGS, build
 from tap import Skip, arun, claim, contains, equal, main, run
 
 SPAWN = site("faults", "spawn")
@@ -46,6 +46,31 @@ int main(int argc, char **argv) {
 	look(argc, argv);
 	return status;
 }
+"""
+
+CLOSES = """#define _GNU_SOURCE
+#include <arun.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+static int janitor(void *arg) {
+	(void)arg;
+	return arun_sleep(60);
+}
+/* argv[1]: how many descriptors are opened after all but the standard ones were closed; argv[2]: libev
+ * is to watch another. */
+static int closes(int argc, char **argv) {
+	arun_spawn(janitor, NULL);
+	for (int fd = 3; fd < 100; fd++) {
+		close(fd);
+	}
+	for (int i = atoi(argv[1]); i > 0; i--) {
+		open("/dev/null", O_RDONLY);
+	}
+	int ends[2];
+	return argc > 2 && pipe(ends) == 0 ? arun_wait_fd(ends[0], ARUN_READABLE) : arun_sleep(60);
+}
+ARUN_MAIN(closes)
 """
 
 
@@ -138,6 +163,24 @@ def a_crash_of_another_thread_is_not_blamed_on_a_task():
     done = arun(f"{fixture('faults')}:thread_crashes")
     equal(done.returncode, -signal.SIGSEGV)
     assert re.search(r"SIGSEGV at address 0x0 in thread \d+, which runs no task\n", done.stderr), done.stderr
+
+
+@claim
+def a_plugin_that_has_closed_the_loop_s_descriptors_is_told_so():
+    source = pathlib.Path(FOLDER.name, "closes.c")
+    source.write_text(CLOSES)
+    plugin = build(FOLDER.name, source)
+    why = r"arun: closes.so: the plugin has closed descriptor \d+, which is the loop's\n"
+    for opened in 0, 9:
+        done = arun(plugin, opened)
+        equal(done.returncode, -signal.SIGABRT, done.stderr)
+        assert re.match(why + r'closes.c:1\d: leak: task "janitor" \(#2\) still running', done.stderr), done.stderr
+        contains(done.stderr, "arun: closes.so: SIGABRT in the loop, outside tasks\n")
+        equal(len(re.findall(why, done.stderr)), 1)
+    # A new watcher of libev's own is an assertion of it.
+    done = arun(plugin, 0, "watches")
+    equal(done.returncode, -signal.SIGABRT, done.stderr)
+    equal(len(re.findall(why, done.stderr)), 1, done.stderr)
 
 
 @claim
