@@ -3,13 +3,18 @@
 
 #include "conn.h"
 #include "log.h"
+#include "post.h"
 #include "stop.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { STATUS_LEAKS = 23 };
+enum { STATUS_LEAKS = 23, LEFT_STACK = 256 * 1024 };
+
+/* Seconds: that threads which are idle may take to end. */
+static const double LEFT_THREADS = 1;
 
 static struct report_end leave_end(
 	const struct run *run, const char *reason, int signal, int status) {
@@ -22,23 +27,12 @@ static struct report_end leave_end(
 	};
 }
 
-/* pthread_exit() leaves all stacks first, also that of main(), with what the report names. */
-static bool is_on_stack_of(const struct arun_task *task) {
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-	uintptr_t low = (uintptr_t)task->stack;
-	return here >= low && here - low < task->stack_size;
-}
-
 static void leave(int status, void *unused) {
-	/* None in a forked child, and after the end of the run. */
+	/* None in a forked child, after the end of the run, and after pthread_exit(). */
 	struct run *run = run_here();
 	struct arun_task *self = run ? run->loop.sched.current : NULL;
 	(void)unused;
 	if (!run) {
-		return;
-	}
-	if (self && !is_on_stack_of(self)) {
-		log_line(LOG_LEVEL_ERROR, "pthread_exit() in a task: there is no report");
 		return;
 	}
 	if (self) {
@@ -59,8 +53,38 @@ static void leave(int status, void *unused) {
 	}
 }
 
+/*
+ * pthread_exit() leaves all stacks first, also that of main(), with what the report names, and
+ * the run is over. The plugin's other threads go on, as POSIX has it; the process ends with the
+ * last one, which must not be one of arun's.
+ */
+static void leave_thread(void *unused) {
+	struct run *run = run_here();
+	(void)unused;
+	if (run) {
+		/* AddressSanitizer does not see those frames go. */
+		const char *here = __builtin_frame_address(0);
+		context_hooks_clean(here - LEFT_STACK, LEFT_STACK);
+		log_line(LOG_LEVEL_ERROR, "pthread_exit() in a task: there is no report");
+		hog_stop(&run->hog);
+		post_shut(&run->loop);
+		pool_finish(&run->loop, loop_clock() + LEFT_THREADS);
+		conn_restore_flags(&run->loop.sched.registry);
+		handler_restore(&run->handler);
+		sched_current = NULL;
+	}
+}
+
+/* Of each thread that has had a run: its end is told. Written once. */
+static pthread_key_t leave_key;
+
 void leave_watch(void) {
 	on_exit(leave, NULL);
+	pthread_key_create(&leave_key, leave_thread);
+}
+
+void leave_watch_thread(void) {
+	pthread_setspecific(leave_key, &leave_key);
 }
 
 void leave_broken(struct loop *loop, const char *message) {

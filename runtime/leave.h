@@ -11,6 +11,9 @@ struct loop;
  */
 void leave_watch(void);
 
+/* From now on the end of this thread by pthread_exit(3) ends its run, without a report. */
+void leave_watch_thread(void);
+
 /* loop::broken: says why, and what is open, and aborts. */
 _Noreturn void leave_broken(struct loop *loop, const char *message);
 

@@ -454,6 +454,7 @@ static int run_start(int (*fn)(int, char **), int argc, char **argv, arun_option
 		return -1;
 	}
 	pthread_once(&watched, run_watch_process);
+	leave_watch_thread();
 	struct run *run = calloc(1, sizeof *run);
 	if (!run) {
 		return -1;

@@ -51,10 +51,16 @@ static int leaves(void *status) {
 	printf("flushed\\n");
 	exit(*(int *)status);
 }
+static int job(void *arg) {
+	return arg != NULL;
+}
 static int leave(int argc, char **argv) {
 	static int status;
 	status = atoi(argv[1]);
-	for (int i = 2; i < argc; i++) {
+	if (argc > 3) {
+		arun_blocking(job, NULL);
+	}
+	if (argc > 2) {
 		arun_spawn(nap, NULL);
 	}
 	arun_spawn(leaves, &status);
@@ -242,7 +248,7 @@ def what_is_open_is_told_of_also_where_the_plugin_calls_exit():
                                     (["--leaks=error", "--debug"], 7, 7)):
         done = arun(f"--report={file}", *options, library, status, "task")
         equal((done.returncode, done.stdout), (wanted, "flushed\n"), done.stderr)
-        contains(masked_text(done.stderr), 'exits.c:16: leak: task "nap" (#N) still running')
+        contains(masked_text(done.stderr), 'exits.c:22: leak: task "nap" (#N) still running')
         contains(done.stderr, "arun: exits.so: 1 leak: 1 task\n")
         report = reports(file)[-1]
         equal((report["end"]["reason"], report["end"]["status"], report["counts"]),
@@ -258,9 +264,12 @@ def where_pthread_exit_has_left_the_stacks_there_is_no_report():
     source = pathlib.Path(FOLDER.name, "leaves.c")
     source.write_text(LEAVES.replace("exit(*(int *)status)", "pthread_exit(status)")
                       .replace("stdlib.h", "pthread.h>\n#include <stdlib.h"))
-    done = arun(build(FOLDER.name, source), 0, "task")
-    equal((done.returncode, done.stdout, done.stderr),
-          (0, "flushed\n", "arun: pthread_exit() in a task: there is no report\n"))
+    library = build(FOLDER.name, source)
+    # The threads of --debug, and of arun_blocking(), do not keep the process.
+    for words in (library, 0, "task"), (library, 0), ("--debug", library, 0, "task"), (library, 0, "", "job"):
+        done = arun(*words)
+        equal((done.returncode, done.stdout, done.stderr),
+              (0, "flushed\n", "arun: pthread_exit() in a task: there is no report\n"))
 
 
 @claim
