@@ -171,7 +171,7 @@ static void stop_reload_ended(struct arun_task *task) {
 	notify_reloaded(&run->notify);
 	if (task->result < 0) {
 		log_line(LOG_LEVEL_WARNING, "reload failed: %s; the old state serves on",
-			task->why ? task->why : strerror(task->error));
+			task->why ? task->why : text_error(task->error));
 	}
 	task_free(&run->loop.sched, task);
 	stop_on_wakeup(&run->loop);

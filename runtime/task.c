@@ -91,7 +91,7 @@ static void task_failed_line(const struct object *object, struct text *out) {
 	text_add(out, ": ");
 	text_escape(out, task->why && task->why_error == task->error
 				 ? task->why
-				 : strerror(task->error));
+				 : text_error(task->error));
 }
 
 static void task_failed_detail(const struct object *object, struct text *out) {

@@ -40,6 +40,27 @@ CLAIM(what_is_left_open_is_listed_as_in_the_report) {
 	arun_join(task, NULL);
 }
 
+static int fails_without_errno(void *arg) {
+	errno = arg ? EIO : 0;
+	return -1;
+}
+
+CLAIM(a_task_that_failed_without_an_errno_is_no_success) {
+	unsigned long mark = arun_mark();
+	arun_task *task = arun_spawn(fails_without_errno, NULL);
+	arun_sleep(0);
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	ck_assert_ptr_nonnull(out);
+	ck_assert_int_eq(arun_leaks_since(mark, out), 1);
+	fclose(out);
+	ck_assert_ptr_nonnull(
+		strstr(text, ": it returned less than 0, and set no errno"));
+	free(text);
+	arun_join(task, NULL);
+}
+
 /* What arun_dump() writes; the caller's. */
 static char *dumped(void) {
 	char *text = NULL;
@@ -151,6 +172,7 @@ Suite *suite(void) {
 	TCase *inspect = tcase_create("inspect");
 	tcase_add_test(inspect, a_mark_tells_what_was_left_open_after_it);
 	tcase_add_test(inspect, what_is_left_open_is_listed_as_in_the_report);
+	tcase_add_test(inspect, a_task_that_failed_without_an_errno_is_no_success);
 	tcase_add_test(inspect, a_dump_lists_what_there_is_and_where_it_waits);
 	tcase_add_test(inspect, a_callback_can_dump);
 	tcase_add_test(inspect, a_dump_to_null_is_on_stderr);
