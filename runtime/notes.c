@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "notes.h"
 
+#include "handler.h"
+
 #include <libgen.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+enum { NOTES_STACK = 8 << 20 };
 
 /* Life
  * ---------------------------------------------------------------------------------------------
@@ -30,16 +35,30 @@ void notes_finish(struct notes *notes) {
 	notes->folder = NULL;
 }
 
+/* Looking up
+ * --------------------------------------------------------------------------------------------
+ */
+
 static void resolve_calls(struct notes *notes, const struct calls *calls) {
 	for (unsigned i = 0; calls && i < calls->count; i++) {
-		if (!notes->lines.table && !notes->missing) {
-			notes->missing = lines_load(&notes->lines) < 0;
+		if (!notes->lines.table && !notes->missing &&
+			lines_load(&notes->lines) < 0) {
+			notes->missing = "there is no libdw.so.1 (Debian: libdw1; "
+					 "Fedora: elfutils-libs)";
 		}
 		lines_add(&notes->lines, calls->pc[i]);
 	}
 }
 
-void notes_resolve(struct notes *notes, const struct snapshot *snapshot) {
+struct resolve {
+	struct notes *notes;
+	const struct snapshot *snapshot;
+};
+
+static void *resolve_main(void *argument) {
+	const struct resolve *resolve = argument;
+	const struct snapshot *snapshot = resolve->snapshot;
+	struct notes *notes = resolve->notes;
 	for (unsigned i = 0; i < snapshot->groups; i++) {
 		const struct snapshot_group *group = snapshot->group[i];
 		for (unsigned k = 0; k < group->kept; k++) {
@@ -48,6 +67,37 @@ void notes_resolve(struct notes *notes, const struct snapshot *snapshot) {
 		}
 	}
 	lines_close(&notes->lines);
+	return NULL;
+}
+
+/* Returns 0, or why there is no thread. */
+static int resolve_start(pthread_t *thread, struct resolve *resolve) {
+	pthread_attr_t attributes;
+	sigset_t before;
+	int error = pthread_attr_init(&attributes);
+	if (error) {
+		return error;
+	}
+	pthread_attr_setstacksize(&attributes, NOTES_STACK);
+	handler_block(&before);
+	error = pthread_create(thread, &attributes, resolve_main, resolve);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	return error;
+}
+
+/* libdw takes more of a stack than a task has, and than a small RLIMIT_STACK gives to main(). */
+void notes_resolve(struct notes *notes, const struct snapshot *snapshot) {
+	struct resolve resolve = {notes, snapshot};
+	pthread_t thread;
+	if (!snapshot->groups) {
+		return;
+	}
+	if (resolve_start(&thread, &resolve)) {
+		notes->missing = "no thread could be started to look them up";
+		return;
+	}
+	pthread_join(thread, NULL);
 }
 
 /* Places
@@ -283,9 +333,8 @@ void notes_add(struct text *out, const struct snapshot *snapshot,
 
 void notes_add_missing(struct text *out, const struct notes *notes) {
 	if (notes->missing) {
-		text_add(out,
-			"arun: note: no lines in stacks and of descriptors: there is "
-			"no libdw.so.1 (Debian: libdw1; Fedora: elfutils-libs)\n");
+		text_add(out, "arun: note: no lines in stacks and of descriptors: %s\n",
+			notes->missing);
 	}
 }
 

@@ -17,7 +17,7 @@ struct notes {
 	char *folder;       /* that the file is in */
 	struct timespec built;
 	struct lines lines;
-	bool missing; /* there was no libdw to load */
+	const char *missing; /* why they are; NULL: they are not */
 };
 
 /* Of the plugin at path (NULL: the program); trace and plugin outlive it. */
@@ -27,7 +27,7 @@ void notes_finish(struct notes *notes);
 
 /*
  * Looks up where the calls of a snapshot are, in the debug information: without it notes
- * have functions and offsets. It leaves no descriptor open. Not in a handler.
+ * have functions and offsets. It leaves no descriptor open. Not in a handler; on any stack.
  */
 void notes_resolve(struct notes *notes, const struct snapshot *snapshot);
 

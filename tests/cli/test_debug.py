@@ -6,6 +6,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import shlex
 import shutil
 import signal
@@ -108,6 +109,15 @@ def a_task_is_told_of_with_its_lines_its_stack_and_its_end():
         "      = end: arun cancelled it",
         "arun: leaves.so: 2 leaks: 2 tasks",
     ])
+
+
+@claim
+def a_small_limit_of_the_stack_costs_no_lines():
+    def limited():
+        hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+        resource.setrlimit(resource.RLIMIT_STACK, (128 << 10, hard))
+    equal(masked(debug(plugin(*DEBUG), "tasks", preexec_fn=limited)),
+          masked(debug(plugin(*DEBUG), "tasks")))
 
 
 @claim
