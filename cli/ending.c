@@ -57,10 +57,12 @@ static void end(void) {
 	}
 }
 
-/* Who asks for a dump before there is a run gets none: that is no end. */
+/* Who asks for a dump before there is a run gets none: that is no end. Nor is a file's limit
+ * (ulimit -f): EFBIG says so. */
 void ending_prepare(void) {
 	ending.pid = getpid();
 	signal(SIGUSR1, ignore);
+	signal(SIGXFSZ, ignore);
 	if (atexit(end) != 0) {
 		say("%s", strerror(ENOMEM));
 		_exit(125);

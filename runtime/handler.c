@@ -86,7 +86,7 @@ static void handler_clock(struct handler *handler, siginfo_t *info, void *contex
 	}
 }
 
-/* Of SIGPIPE, in whatever thread or child it is; exec(3) resets it. */
+/* Of SIGPIPE and SIGXFSZ, in whatever thread or child it is; exec(3) resets it. */
 static void handler_nothing(int signal, siginfo_t *info, void *context) {
 	(void)signal;
 	(void)info;
@@ -167,6 +167,7 @@ static const struct handler_signal handler_signals[] = {
 	{SIGTERM, false, handler_stop},
 	{SIGHUP, true, handler_hangup},
 	{SIGPIPE, false, NULL},
+	{SIGXFSZ, false, NULL},
 	{SIGUSR1, false, handler_dump},
 	{SIGQUIT, true, handler_quit},
 	{SIGSEGV, false, handler_crash},
@@ -241,7 +242,8 @@ static bool handler_wanted(int index, const struct sigaction *before) {
 static void handler_take(struct handler *handler, int index) {
 	int signal = handler_number(index);
 	struct sigaction action = {.sa_flags = SA_RESTART | SA_ONSTACK | SA_SIGINFO};
-	action.sa_sigaction = signal == SIGPIPE ? handler_nothing : handler_entered;
+	action.sa_sigaction =
+		handler_signals[index].fn ? handler_entered : handler_nothing;
 	if (signal == SIGRTMAX) {
 		/* It must be able to interrupt its own last words. */
 		action.sa_flags |= SA_NODEFER;

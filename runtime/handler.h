@@ -19,7 +19,7 @@
 #include <signal.h>
 #include <time.h>
 
-enum { HANDLER_SIGNALS = 12 };
+enum { HANDLER_SIGNALS = 13 };
 
 struct handler {
 	struct loop *loop;
@@ -48,7 +48,7 @@ struct handler {
 };
 
 /*
- * Prepares the clock, and where signals is true takes INT, TERM, HUP, PIPE, USR1, QUIT,
+ * Prepares the clock, and where signals is true takes INT, TERM, HUP, PIPE, XFSZ, USR1, QUIT,
  * SEGV, BUS, FPE, ILL, ABRT and the clock's own (SIGRTMAX). INT, QUIT and HUP found
  * ignored stay so, and so does a handler of a crash that is there already. Returns 0; -1
  * with errno of timer_create(2).

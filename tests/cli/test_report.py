@@ -6,6 +6,7 @@ import copy
 import json
 import pathlib
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -171,6 +172,21 @@ def a_report_that_cannot_be_written_is_said():
         ended = arun(f"--report=fd:{full.fileno()}", plugin("fails"), pass_fds=[full.fileno()])
     contains(ended.stderr, "arun: the report could not be written: No space left on device\n")
     contains(ended.stderr, "leak: ")
+
+
+@claim
+def a_limit_of_the_size_of_files_costs_no_more_than_the_file():
+    def limited():
+        hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    wanted = arun(plugin("fails"))
+    ended = arun(f"--report={report_of('limited')}", plugin("fails"), preexec_fn=limited)
+    equal(ended.returncode, wanted.returncode, ended.stderr)
+    contains(ended.stderr, "arun: the report could not be written: File too large\n")
+    contains(ended.stderr, "leak: ")
+    with open(FOLDER.name + "/out", "w") as out:
+        ended = arun("--version", stdout=out, preexec_fn=limited)
+    equal((ended.returncode, ended.stderr), (1, "arun: standard output: File too large\n"))
 
 
 @claim

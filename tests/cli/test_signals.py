@@ -243,8 +243,9 @@ def writing_to_a_closed_pipe_fails_and_kills_nobody():
 
 
 @claim
-def a_program_that_a_plugin_executes_has_SIGPIPE_at_its_default():
-    equal(ended("children:execs"), (0, f"child: died of {int(PIPE)}\n", ""))
+def a_program_that_a_plugin_executes_has_SIGPIPE_and_SIGXFSZ_at_their_default():
+    for name, number in ("PIPE", PIPE), ("XFSZ", signal.SIGXFSZ):
+        equal(ended("children:execs", name), (0, f"child: died of {int(number)}\n", ""))
 
 
 @claim
