@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "suppress.h"
 
+#include "base.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +106,20 @@ static char *trimmed(char *line) {
 	return line;
 }
 
+/* Whether there are objects of that kind, as kind::word has them; a pattern fits some at least. */
+static bool kind_is_known(const char *pattern) {
+	static const char *const words[] = {"task", "server", "connection", "generator",
+		"timer", "process", "fd", "lock", "channel", "signals", "job", "datagram",
+		"watcher", "tls", "group", "post", "child", "failed"};
+	for (size_t i = 0; i < count_of(words); i++) {
+		if (suppress_fits(pattern, words[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Returns 0; -1 with errno, EINVAL: line is no rule, EDOM: it is one of no kind. */
 static int rule_add(struct suppress *suppress, const char *line, int number) {
 	const char *colon = strchr(line, ':');
 	if (!colon || colon == line || !colon[1]) {
@@ -121,7 +137,31 @@ static int rule_add(struct suppress *suppress, const char *line, int number) {
 		.pattern = strdup(colon + 1),
 		.line = number};
 	suppress->count++;
+	if (rule->kind && rule->pattern && !kind_is_known(rule->kind)) {
+		errno = EDOM;
+		return -1;
+	}
 	return rule->kind && rule->pattern ? 0 : -1;
+}
+
+/* What is wrong with a line that rule_add() has refused. */
+static void rule_refused(
+	struct suppress *suppress, const char *line, int number, struct text *words) {
+	int error = errno;
+	text_escape(words, suppress->path);
+	text_add(words, ":%d: ", number);
+	if (error == EDOM) {
+		text_add(words, "there is no kind \"");
+		text_escape(words, suppress->rules[suppress->count - 1].kind);
+		text_add(words, "\" (see arun-report(5))");
+	} else if (error == EINVAL) {
+		text_add(words, "\"");
+		text_escape(words, line);
+		text_add(words, "\" is not KIND:PATTERN");
+	} else {
+		text_add(words, "%s", strerror(error));
+	}
+	errno = error == EDOM ? EINVAL : error;
 }
 
 /* Whether that is a whole line: a device never ends one. */
@@ -142,10 +182,7 @@ static int suppress_read(struct suppress *suppress, FILE *file, struct text *wor
 		const char *rule = trimmed(line);
 		if (*rule && rule_add(suppress, rule, number) < 0) {
 			result = -1;
-			text_escape(words, suppress->path);
-			text_add(words, ":%d: \"", number);
-			text_escape(words, rule);
-			text_add(words, "\" is not KIND:PATTERN");
+			rule_refused(suppress, rule, number, words);
 		}
 	}
 	if (result == 0 && ferror(file)) {

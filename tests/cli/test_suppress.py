@@ -3,8 +3,10 @@
 """What a file of suppressions leaves out of the reports."""
 import json
 import pathlib
+import re
 import tempfile
 
+from plugins import SOURCE as TREE
 from plugins import build
 from tap import arun, claim, contains, equal, main
 
@@ -70,6 +72,22 @@ def a_bad_rule_is_one_line_and_125():
     ended = arun("-s", path, plugin())
     equal((ended.stderr, ended.returncode),
           (f'arun: {path}:2: "no rule" is not KIND:PATTERN\n', 125))
+
+
+@claim
+def a_kind_that_does_not_exist_is_one_line_and_125():
+    path = rules("# mine\ntaks:jan*\n")
+    ended = arun("-s", path, plugin())
+    equal((ended.stderr, ended.returncode),
+          (f'arun: {path}:2: there is no kind "taks" (see arun-report(5))\n', 125))
+
+
+@claim
+def every_kind_of_the_reports_may_be_named():
+    schema = (TREE / "tests/fixtures/arun-report-1.schema.json").read_text()
+    kinds, = (json.loads(words) for words in re.findall(r'"enum": (\[[^]]*\])', schema) if '"fd"' in words)
+    ended = arun("-s", rules("".join(f"{kind}:*\n" for kind in kinds)), plugin())
+    equal((ended.stderr, ended.returncode), ("", 0))
 
 
 @claim

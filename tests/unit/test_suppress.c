@@ -83,6 +83,16 @@ START_TEST(a_line_that_is_no_rule_is_named) {
 }
 END_TEST
 
+START_TEST(a_kind_that_does_not_exist_is_named) {
+	struct suppress suppress;
+	char words[256];
+	ck_assert_int_eq(load(&suppress, "t*:a\n*:b\ntaks:x\n", words, sizeof words), -1);
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_ptr_nonnull(strstr(words, ":3: there is no kind \"taks\""));
+	ck_assert_uint_eq(suppress.count, 0);
+}
+END_TEST
+
 START_TEST(a_missing_file_is_named) {
 	struct suppress suppress;
 	char words[256];
@@ -103,6 +113,7 @@ Suite *suite(void) {
 	TCase *files = tcase_create("files");
 	tcase_add_test(files, rules_are_tried_on_name_line_and_function);
 	tcase_add_test(files, a_line_that_is_no_rule_is_named);
+	tcase_add_test(files, a_kind_that_does_not_exist_is_named);
 	tcase_add_test(files, a_missing_file_is_named);
 	suite_add_tcase(suite, files);
 	return suite;
