@@ -53,7 +53,8 @@ static bool set_version(struct options *options, const char *value) {
 static bool set_grace(struct options *options, const char *value) {
 	char *end;
 	double seconds = strtod(value, &end);
-	if (end == value || *end || isspace((unsigned char)*value)) {
+	/* strtod(3) takes hexadecimal digits, and white space, too. */
+	if (end == value || *end || value[strspn(value, "0123456789.eE+-")]) {
 		return false;
 	}
 	if (!isfinite(seconds) || seconds < 0 || seconds > GRACE_MAX) {

@@ -148,7 +148,7 @@ def grace_is_a_number_of_seconds():
     equal(record("-g", "4", "./p.so:words", env={"ARUN_GRACE": "bad"})[0]["grace"], "4")
     for value, grace in (("0", "0.001"), ("1e-9", "0.001"), ("1000000", "1e+06")):
         equal(record("--grace=" + value, "./p.so:words")[0]["grace"], grace)
-    for value in ("-1", "1000001", "nan", "inf", "1s", " 1", "1 ", "x", "1e999"):
+    for value in ("-1", "1000001", "nan", "inf", "1s", " 1", "1 ", "x", "1e999", "0x10", "0x1p3"):
         expected = f"'{value}' is not a number of seconds from 0 to 1000000"
         usage(arun("--grace", value, "./p.so"), f"--grace: {expected}")
         usage(arun("./p.so", env={"ARUN_GRACE": value}), f"$ARUN_GRACE: {expected}")
