@@ -2,10 +2,10 @@
 /*
  * list - a circular, intrusive, doubly linked list.
  *
- * A signal handler may walk next pointers at any moment: an insertion publishes the one
- * pointer that makes the element reachable last, a removal unlinks it with one store.
- * Only next is for handlers. Other processes may walk prev pointers: the element is whole
- * before the first pointer leads to it.
+ * A signal handler of the thread that writes may walk it at any moment, one way or the
+ * other: an element is whole before the first pointer leads to it, and each direction is
+ * changed by one store. On the way back it may see one that the way forth does not have yet,
+ * or has lost already. Other processes may walk prev pointers.
  */
 #ifndef LIST_H
 #define LIST_H

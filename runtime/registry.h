@@ -161,6 +161,13 @@ void registry_forget(struct registry *registry);
 		&at->link != &(registry)->objects[index];                                \
 		at = list_first(&at->link, struct object, link))
 
+/* The oldest first. */
+#define registry_each_back(at, registry, index)                                          \
+	for (struct object *at =                                                         \
+			list_last(&(registry)->objects[index], struct object, link);     \
+		&at->link != &(registry)->objects[index];                                \
+		at = list_last(&at->link, struct object, link))
+
 /* Appends the title of count objects of kind. */
 void registry_title(struct text *out, const struct kind *kind, uint64_t count);
 

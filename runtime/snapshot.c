@@ -7,10 +7,9 @@
 #include <sys/mman.h>
 
 /*
- * Design notes. The first pass over the lists only counts, and remembers where the last
- * objects of each group lie, which are the oldest as lists begin with the newest; the
- * second copies those. Nothing changes in between: this runs in the loop's thread, or in
- * a handler that interrupts it.
+ * Design notes. The first pass over the lists, from the oldest object on, only counts, and
+ * remembers where the first objects of each group lie; the second copies those. Nothing
+ * changes in between: this runs in the loop's thread, or in a handler that interrupts it.
  */
 
 enum { HASH_SIZE = 4096, IDS_SIZE = 1 << 16, ARENA_SIZE = 8 << 20, TEXT_LIMIT = 4096 };
@@ -19,9 +18,8 @@ _Static_assert(IDS_SIZE > 2 * SNAPSHOT_GROUPS * SNAPSHOT_ITEMS, "room for the id
 
 struct snapshot_memory {
 	struct snapshot_group groups[SNAPSHOT_GROUPS];
-	const struct object
-		*seen[SNAPSHOT_GROUPS][SNAPSHOT_ITEMS]; /* the last ones, a ring */
-	uint16_t hash[HASH_SIZE];                       /* group + 1 */
+	const struct object *seen[SNAPSHOT_GROUPS][SNAPSHOT_ITEMS]; /* the first ones */
+	uint16_t hash[HASH_SIZE];                                   /* group + 1 */
 	const struct snapshot_group *order[SNAPSHOT_GROUPS];
 	struct snapshot_item *ids[IDS_SIZE];
 	size_t used;
@@ -102,11 +100,13 @@ static void snapshot_see(struct snapshot *snapshot, const struct object *object)
 	const struct object **seen =
 		snapshot->memory->seen[group - snapshot->memory->groups];
 	if (group->count && group->alike) {
-		group->alike =
-			same_name(object, seen[(group->count - 1) % SNAPSHOT_ITEMS]);
+		group->alike = same_name(object, seen[0]);
 	}
 	group->told = group->told && object->told;
-	seen[group->count++ % SNAPSHOT_ITEMS] = object;
+	if (group->count < SNAPSHOT_ITEMS) {
+		seen[group->count] = object;
+	}
+	group->count++;
 }
 
 static bool is_leak(const struct object *object) {
@@ -136,7 +136,7 @@ static bool is_wanted(struct snapshot *snapshot, const struct snapshot_scope *sc
 static void snapshot_see_all(struct snapshot *snapshot,
 	const struct snapshot_scope *scope, const struct registry *registry) {
 	for (int i = 0; i < KIND_COUNT; i++) {
-		registry_each (object, registry, i) {
+		registry_each_back (object, registry, i) {
 			if (is_wanted(snapshot, scope, object)) {
 				snapshot_see(snapshot, object);
 			}
@@ -240,9 +240,7 @@ static bool group_copy(const struct snapshot *snapshot, struct snapshot_group *g
 	}
 	while (group->kept < SNAPSHOT_ITEMS && group->kept < group->count &&
 		arena_has_room(memory)) {
-		uint64_t at = group->count - 1 - group->kept;
-		item_copy(
-			snapshot, &group->items[group->kept], seen[at % SNAPSHOT_ITEMS]);
+		item_copy(snapshot, &group->items[group->kept], seen[group->kept]);
 		group->kept++;
 	}
 	return group->kept;
@@ -370,8 +368,7 @@ static int group_compare(const struct snapshot_group *a, const struct snapshot_g
 	return 0;
 }
 
-/* qsort(3) may call malloc; there are few, and they are nearly in reverse order by run.
- */
+/* qsort(3) may call malloc; there are few, and they are nearly in order by run. */
 static void snapshot_sort(struct snapshot *snapshot) {
 	const struct snapshot_group **order = snapshot->memory->order;
 	for (unsigned i = 1; i < snapshot->groups; i++) {

@@ -283,7 +283,7 @@ START_TEST(twenty_lines_are_printed_and_the_others_counted) {
 }
 END_TEST
 
-START_TEST(groups_that_do_not_fit_are_counted) {
+START_TEST(groups_that_do_not_fit_are_counted_and_the_oldest_are_kept) {
 	begin();
 	static struct arun_site sites[SNAPSHOT_GROUPS + 100];
 	for (int i = 0; i < SNAPSHOT_GROUPS + 100; i++) {
@@ -292,6 +292,9 @@ START_TEST(groups_that_do_not_fit_are_counted) {
 	take();
 	ck_assert_uint_eq(snapshot.groups, SNAPSHOT_GROUPS);
 	ck_assert_uint_eq(snapshot.unlisted, 100);
+	for (unsigned i = 0; i < SNAPSHOT_GROUPS; i++) {
+		ck_assert_uint_eq(snapshot.group[i]->items[0].id, i + 1);
+	}
 	ck_assert_uint_eq(snapshot.total, SNAPSHOT_GROUPS + 100);
 	contains(json_of_leaks(), "\"unlisted\": 100");
 }
@@ -420,7 +423,8 @@ Suite *suite(void) {
 	tcase_add_test(groups, what_is_owned_may_be_seen_before_its_owner_is_listed);
 	tcase_add_test(groups, parts_background_and_what_is_no_leak_are_left_out);
 	tcase_add_test(groups, the_oldest_of_a_group_are_copied_oldest_first);
-	tcase_add_test(groups, groups_that_do_not_fit_are_counted);
+	tcase_add_test(
+		groups, groups_that_do_not_fit_are_counted_and_the_oldest_are_kept);
 	tcase_add_test(groups, texts_that_do_not_fit_are_counted);
 	tcase_add_test(groups, a_million_objects_are_counted);
 	tcase_add_test(groups, a_report_outlives_its_objects);
