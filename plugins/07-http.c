@@ -338,7 +338,8 @@ static int http(arun_conn *conn, void *arg) {
 }
 
 static int serve(int argc, char **argv) {
-	struct client *clients = NULL;
+	/* Handlers that outlive the server, where its close fails, outlive this call too. */
+	static struct client *clients;
 	arun_listen_options options = {.idle_timeout = 60}; /* also of a write */
 	idle_time = argc > 2 ? atof(argv[2]) : idle_time;
 	request_time = argc > 3 ? atof(argv[3]) : request_time;

@@ -128,6 +128,7 @@ static void table_finish(struct table *table) {
 		item_release(table->slots[i]);
 	}
 	free(table->slots);
+	*table = (struct table){.slots = NULL};
 }
 
 #endif
