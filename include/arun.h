@@ -740,7 +740,8 @@ ARUN_API int arun_chan_recv_at(const struct arun_site *site, arun_chan *chan, vo
 /* No more is sent; what is in it can be received. NULL is ignored. Does not suspend. */
 ARUN_API void arun_chan_close(arun_chan *chan);
 
-/* Closes and frees it; what is in it is lost, who waits gets EBADF. NULL is ignored. Does not suspend. */
+/* Closes and frees it; what is in it is lost, who waits gets EBADF: a line on stderr says so. NULL is
+ * ignored. Does not suspend. */
 ARUN_API void arun_chan_free(arun_chan *chan);
 
 /* Inspection */
