@@ -14,34 +14,51 @@
 static __typeof__(_Unwind_Backtrace) *unwind;
 static __typeof__(_Unwind_GetIP) *unwind_pc;
 
-/* The code of the file that this is in. Likewise. */
-static size_t own_begin, own_end;
+/* The code of the file that this is in, and of libev. Likewise. */
+struct code {
+	size_t begin, end;
+};
+static struct code own, libev;
 
-bool backtrace_is_own(const void *pc) {
-	return (size_t)pc >= own_begin && (size_t)pc < own_end;
+static bool code_has(const struct code *code, const void *pc) {
+	return (size_t)pc >= code->begin && (size_t)pc < code->end;
 }
 
-static int own_find(struct dl_phdr_info *info, size_t size, void *context) {
-	size_t here = (size_t)context;
+bool backtrace_is_own(const void *pc) {
+	return code_has(&own, pc);
+}
+
+struct code_search {
+	size_t here;
+	struct code *code;
+};
+
+static int code_search(struct dl_phdr_info *info, size_t size, void *context) {
+	struct code_search *search = context;
 	(void)size;
 	for (int i = 0; i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
 		size_t begin = info->dlpi_addr + segment->p_vaddr;
-		if (segment->p_type == PT_LOAD && here >= begin &&
-			here - begin < segment->p_memsz) {
-			own_begin = begin;
-			own_end = begin + segment->p_memsz;
+		if (segment->p_type == PT_LOAD && search->here >= begin &&
+			search->here - begin < segment->p_memsz) {
+			*search->code = (struct code){begin, begin + segment->p_memsz};
 			return 1;
 		}
 	}
 	return 0;
 }
 
+static void code_find(struct code *code, const void *here) {
+	struct code_search search = {(size_t)here, code};
+	dl_iterate_phdr(code_search, &search);
+}
+
 void backtrace_prepare(void) {
 	void *library = dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL);
 	void *walk = library ? dlsym(library, "_Unwind_Backtrace") : NULL;
 	void *pc = library ? dlsym(library, "_Unwind_GetIP") : NULL;
-	dl_iterate_phdr(own_find, (void *)(size_t)&own_find);
+	code_find(&own, (const void *)(size_t)&code_find);
+	code_find(&libev, dlsym(RTLD_DEFAULT, "ev_invoke_pending"));
 	if (walk && pc) {
 		memcpy(&unwind, &walk, sizeof unwind);
 		memcpy(&unwind_pc, &pc, sizeof unwind_pc);
@@ -53,16 +70,21 @@ struct walk {
 	unsigned most;
 };
 
-/* A task's first function was called by arun: below it, there is nothing to tell, and each
- * call takes 150 ns to find. */
+/* Whether the plugin knows nothing of it: the loop calls, and is called. */
+static bool is_inside(const void *pc) {
+	return code_has(&own, pc) || code_has(&libev, pc);
+}
+
+/* A task's first function was called by arun, a callback by libev: below it, there is nothing
+ * to tell, and each call takes 150 ns to find. */
 static _Unwind_Reason_Code walk_frame(struct _Unwind_Context *context, void *argument) {
 	struct walk *walk = argument;
 	struct calls *calls = walk->calls;
 	const void *pc = (const void *)unwind_pc(context);
-	if (!pc || (calls->count && backtrace_is_own(pc))) {
+	if (!pc || (calls->count && is_inside(pc))) {
 		return _URC_END_OF_STACK;
 	}
-	if (!backtrace_is_own(pc)) {
+	if (!is_inside(pc)) {
 		calls->pc[calls->count++] = pc;
 	}
 	return calls->count < walk->most ? _URC_NO_REASON : _URC_END_OF_STACK;

@@ -4,7 +4,8 @@
  *
  * Design notes. The unwinder is the C library's, and libgcc's, from .eh_frame: plugins
  * need neither frame pointers nor debug information. A suspended context is unwound as
- * the caller of context_visit(), whose CFI says so. Calls of arun's own are left out.
+ * the caller of context_visit(), whose CFI says so. Calls of arun's own, and of libev's, are
+ * left out.
  */
 #ifndef BACKTRACE_H
 #define BACKTRACE_H

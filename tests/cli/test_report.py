@@ -201,6 +201,15 @@ def one_of_each_kind_left_open_is_told_of_as_the_manual_has_it():
 
 
 @claim
+def the_calls_of_the_loop_are_left_out_with_debug():
+    file = report_of("calls")
+    status, stderr = run_leaves("--debug", f"--report={file}")
+    equal(status, 0, stderr)
+    contains(stderr, "leak: 2 connections of server ")
+    assert "ev_" not in stderr and '"ev_' not in file.read_text(), stderr
+
+
+@claim
 def ten_thousand_leaks_from_thirty_sites_are_twenty_lines_and_a_count():
     source = pathlib.Path(FOLDER.name, "many.c")
     source.write_text(MANY % SPAWNS)
