@@ -11,10 +11,11 @@
 #include <errno.h>
 #include <limits.h>
 #include <locale.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATUS_FAILED = 1, STATUS_USAGE = 125 };
+enum { STATUS_FAILED = 1, STATUS_USAGE = 125, SHOW_STACK = 8 << 20 };
 
 struct request {
 	const char *command;
@@ -129,6 +130,36 @@ static int show(const struct request *request, pid_t pid) {
 	return status < 0 ? show_process(request, pid) : status;
 }
 
+struct showing {
+	const struct request *request;
+	pid_t pid;
+	int status;
+};
+
+static void *show_main(void *argument) {
+	struct showing *showing = argument;
+	showing->status = show(showing->request, showing->pid);
+	return NULL;
+}
+
+/* libdw takes more of a stack than a small RLIMIT_STACK gives to main(). */
+static int show_on_thread(const struct request *request, pid_t pid) {
+	struct showing showing = {request, pid, STATUS_FAILED};
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int error = pthread_attr_init(&attributes);
+	if (!error) {
+		pthread_attr_setstacksize(&attributes, SHOW_STACK);
+		error = pthread_create(&thread, &attributes, show_main, &showing);
+		pthread_attr_destroy(&attributes);
+	}
+	if (error) {
+		return show(request, pid);
+	}
+	pthread_join(thread, NULL);
+	return showing.status;
+}
+
 static int show_report(const char *path) {
 	FILE *file = fopen(path, "re");
 	if (!file) {
@@ -149,7 +180,8 @@ void ps_main(int argc, char **argv) {
 	setlocale(LC_CTYPE, "");
 	pid_t pid = read_pid(request.word);
 	if (pid) {
-		ending_exit(request.ready ? ready_ask(pid) : show(&request, pid));
+		ending_exit(
+			request.ready ? ready_ask(pid) : show_on_thread(&request, pid));
 	}
 	if (request.html) {
 		ending_exit(show_report(request.word));

@@ -162,4 +162,4 @@ def build_fixtures():
           *glob.glob(os.path.join(SOURCE, "loader", "*.c")),
           # The two files of the runtime that know nothing of it.
           os.path.join(SOURCE, "runtime", "libdw.c"),
-          os.path.join(SOURCE, "runtime", "journal_stream.c"), "picture_page.c", "-ldl")
+          os.path.join(SOURCE, "runtime", "journal_stream.c"), "picture_page.c", "-ldl", "-pthread")

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -104,7 +105,10 @@ def with_debug_the_stack_of_each_task_that_waits_follows():
     for name, mark in zip(names, marks):
         assert f"{name} {site(mark)} <- task" in lines, (name, text)
     equal(len(lines), 8, text)
-    report = json.loads(looked("ps", "-j", server.pid))
+    def limited():
+        hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+        resource.setrlimit(resource.RLIMIT_STACK, (128 << 10, hard))
+    report = json.loads(looked("ps", "-j", server.pid, preexec_fn=limited))
     equal(schema.errors(report), [])
     stacks = {o["name"]: o["stack"] for o in report["objects"] if "stack" in o}
     call, = stacks["janitor"]
