@@ -59,7 +59,7 @@ struct arun_task {
 	const struct object *awaits; /* during the wait; NULL: nothing that is listed */
 	unsigned long runs;
 
-	/* What a short life touches besides: three lines more. A join touches one of them. */
+	/* What a short life touches besides: three lines more. A join touches two of them. */
 	struct object object;
 	struct list *joiners; /* the first in the ring of them; NULL: none */
 	/* The owner's list, or of unjoined ones; next NULL: in none. */
@@ -68,11 +68,11 @@ struct arun_task {
 	char *stack;
 	unsigned stack_size;
 	unsigned locks; /* that it holds */
-	char *why;      /* arun_why(); once it has ended, of a negative result only */
-	void (*ended)(
-		struct arun_task *task); /* an owned one has: what happens at its end */
-	void *owner;                     /* for ended() */
-	struct local_set *locals;        /* NULL: none */
+	char *why;      /* arun_why() */
+	/* Of an owned one: says what happens at its end. */
+	void (*ended)(struct arun_task *task);
+	void *owner;              /* for ended() */
+	struct local_set *locals; /* NULL: none */
 	const char *name;
 	int (*fn)(void *);
 	void *arg;

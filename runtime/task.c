@@ -279,9 +279,6 @@ static void task_end(struct sched *sched, struct arun_task *self) {
 	}
 	local_release(self->locals);
 	registry_remove(&self->object);
-	if (unlikely(self->why && self->result >= 0)) {
-		free(self->why);
-	}
 	if (self->owned) {
 		self->ended(self);
 	} else if (self->joiners) {
@@ -397,8 +394,9 @@ void task_free(struct sched *sched, struct arun_task *task) {
 	if (task->sibling.next) {
 		list_remove(&task->sibling);
 	}
-	if (unlikely(task->result < 0)) {
+	if (unlikely(task->why)) {
 		free(task->why);
+		task->why = NULL;
 	}
 	task->state = TASK_GONE;
 	if (task != sched->current) {

@@ -49,8 +49,8 @@ static inline struct arun_task *task_enter(const struct arun_site *site, const c
 
 /*
  * Makes a task, which is neither listed nor queued before task_start(): until then the
- * caller may say more of it, as its owner. name must outlive it; stack_size is as in arun.h. NULL with errno
- * ENOMEM, EINVAL.
+ * caller may say more of it, as its owner. name must outlive it; stack_size is as in arun.h.
+ * NULL with errno ENOMEM, EINVAL.
  */
 struct arun_task *task_make(struct sched *sched, const char *name, size_t stack_size,
 	int (*fn)(void *), void *arg);

@@ -174,6 +174,36 @@ START_TEST(a_task_that_fails_with_nobody_waiting_is_told_of_and_can_be_joined_la
 }
 END_TEST
 
+static char why_at_end[64];
+
+static void fail_at_end(struct arun_task *task) {
+	task_fail(EIO, "close", "what it had");
+	snprintf(why_at_end, sizeof why_at_end, "%s", arun_why());
+	task_free(drive_sched(), task);
+}
+
+static int fail_and_go_on(void *arg) {
+	(void)arg;
+	task_fail(ENOENT, "open", "it");
+	return 0;
+}
+
+static int own_one(void *arg) {
+	(void)arg;
+	struct arun_task *task =
+		task_make(drive_sched(), "owned", 0, fail_and_go_on, NULL);
+	task_own(task, NULL, fail_at_end, NULL);
+	task_start(drive_sched(), task, NULL);
+	drive_yield();
+	ck_assert_str_eq(why_at_end, "close what it had: Input/output error");
+	return 0;
+}
+
+START_TEST(what_an_end_records_is_kept_and_freed) {
+	ck_assert_int_eq(drive(own_one, NULL), 0);
+}
+END_TEST
+
 static int fail_detached(void *arg) {
 	static int minus = -5, zero;
 	(void)arg;
@@ -323,6 +353,7 @@ Suite *suite(void) {
 		a_task_that_fails_with_nobody_waiting_is_told_of_and_can_be_joined_late);
 	tcase_add_test(
 		core, a_detached_task_frees_itself_and_only_its_failure_is_told_of);
+	tcase_add_test(core, what_an_end_records_is_kept_and_freed);
 	tcase_add_test(core, to_end_with_ECANCELED_when_cancelled_is_no_failure);
 	tcase_add_test(core, why_tells_who_cancelled_and_where);
 	tcase_add_test(core, names_are_copied_and_cut_at_31_bytes);
