@@ -2,6 +2,21 @@
 /* The switch for AArch64, AAPCS64: x19 to x30 and the low halves of v8 to v15. See context.h. */
 	.text
 
+/* Those of a suspended context, which lie at sp. */
+	.macro load_registers
+	ldp	x19, x20, [sp, #0]
+	ldp	x21, x22, [sp, #16]
+	ldp	x23, x24, [sp, #32]
+	ldp	x25, x26, [sp, #48]
+	ldp	x27, x28, [sp, #64]
+	ldp	x29, x30, [sp, #80]
+	ldp	d8, d9, [sp, #96]
+	ldp	d10, d11, [sp, #112]
+	ldp	d12, d13, [sp, #128]
+	ldp	d14, d15, [sp, #144]
+	add	sp, sp, #160
+	.endm
+
 /* int context_switch(void **save, void *to, int value) */
 	.p2align 4
 	.globl	context_switch
@@ -27,17 +42,7 @@ context_switch:
 	mov	x9, sp
 	str	x9, [x0]
 	mov	sp, x1
-	ldp	x19, x20, [sp, #0]
-	ldp	x21, x22, [sp, #16]
-	ldp	x23, x24, [sp, #32]
-	ldp	x25, x26, [sp, #48]
-	ldp	x27, x28, [sp, #64]
-	ldp	x29, x30, [sp, #80]
-	ldp	d8, d9, [sp, #96]
-	ldp	d10, d11, [sp, #112]
-	ldp	d12, d13, [sp, #128]
-	ldp	d14, d15, [sp, #144]
-	add	sp, sp, #160
+	load_registers
 	.cfi_def_cfa_offset 0
 	.cfi_restore x29
 	.cfi_restore x30
@@ -57,23 +62,13 @@ context_end:
 	.cfi_undefined x30
 	hint	#34			/* bti c */
 	mov	sp, x0
-	ldp	x19, x20, [sp, #0]
-	ldp	x21, x22, [sp, #16]
-	ldp	x23, x24, [sp, #32]
-	ldp	x25, x26, [sp, #48]
-	ldp	x27, x28, [sp, #64]
-	ldp	x29, x30, [sp, #80]
-	ldp	d8, d9, [sp, #96]
-	ldp	d10, d11, [sp, #112]
-	ldp	d12, d13, [sp, #128]
-	ldp	d14, d15, [sp, #144]
-	add	sp, sp, #160
+	load_registers
 	mov	w0, #0
 	ret
 	.cfi_endproc
 	.size	context_end, . - context_end
 
-/* void context_leave(void *to) */
+/* void context_leave(void *to): likewise. */
 	.p2align 4
 	.globl	context_leave
 	.hidden	context_leave
@@ -83,17 +78,7 @@ context_leave:
 	.cfi_undefined x30
 	hint	#34			/* bti c */
 	mov	sp, x0
-	ldp	x19, x20, [sp, #0]
-	ldp	x21, x22, [sp, #16]
-	ldp	x23, x24, [sp, #32]
-	ldp	x25, x26, [sp, #48]
-	ldp	x27, x28, [sp, #64]
-	ldp	x29, x30, [sp, #80]
-	ldp	d8, d9, [sp, #96]
-	ldp	d10, d11, [sp, #112]
-	ldp	d12, d13, [sp, #128]
-	ldp	d14, d15, [sp, #144]
-	add	sp, sp, #160
+	load_registers
 	mov	w0, #0
 	mov	x16, x30		/* x16: a jump that bti c permits, too */
 	br	x16

@@ -56,6 +56,18 @@ context_switch:
 	.cfi_endproc
 	.size	context_switch, . - context_switch
 
+/* All of a suspended context but where it goes on; its call returns 0. */
+	.macro go_on_at_rdi
+	movq	%rdi, %rsp
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbx
+	popq	%rbp
+	xorl	%eax, %eax
+	.endm
+
 /* void context_end(void *to): no call of an ended context is left to unwind. */
 	.p2align 4
 	.globl	context_end
@@ -65,19 +77,12 @@ context_end:
 	.cfi_startproc
 	.cfi_undefined %rip
 	endbr64
-	movq	%rdi, %rsp
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbx
-	popq	%rbp
-	xorl	%eax, %eax
+	go_on_at_rdi
 	ret
 	.cfi_endproc
 	.size	context_end, . - context_end
 
-/* void context_leave(void *to) */
+/* void context_leave(void *to): likewise. */
 	.p2align 4
 	.globl	context_leave
 	.hidden	context_leave
@@ -86,14 +91,7 @@ context_leave:
 	.cfi_startproc
 	.cfi_undefined %rip
 	endbr64
-	movq	%rdi, %rsp
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbx
-	popq	%rbp
-	xorl	%eax, %eax
+	go_on_at_rdi
 	popq	%rcx
 	jmp	*%rcx
 	.cfi_endproc
