@@ -8,14 +8,15 @@
 #include "ready.h"
 #include "say.h"
 
+#include "../runtime/libdw.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <locale.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATUS_FAILED = 1, STATUS_USAGE = 125, SHOW_STACK = 8 << 20 };
+enum { STATUS_FAILED = 1, STATUS_USAGE = 125 };
 
 struct request {
 	const char *command;
@@ -142,22 +143,10 @@ static void *show_main(void *argument) {
 	return NULL;
 }
 
-/* libdw takes more of a stack than a small RLIMIT_STACK gives to main(). */
+/* Also where main() has a small stack. */
 static int show_on_thread(const struct request *request, pid_t pid) {
 	struct showing showing = {request, pid, STATUS_FAILED};
-	pthread_attr_t attributes;
-	pthread_t thread;
-	int error = pthread_attr_init(&attributes);
-	if (!error) {
-		pthread_attr_setstacksize(&attributes, SHOW_STACK);
-		error = pthread_create(&thread, &attributes, show_main, &showing);
-		pthread_attr_destroy(&attributes);
-	}
-	if (error) {
-		return show(request, pid);
-	}
-	pthread_join(thread, NULL);
-	return showing.status;
+	return libdw_call(show_main, &showing) ? show(request, pid) : showing.status;
 }
 
 static int show_report(const char *path) {

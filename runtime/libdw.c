@@ -2,7 +2,11 @@
 #include "libdw.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
+
+enum { LIBDW_STACK = 8 << 20 };
 
 bool libdw_load(struct libdw *libdw) {
 	void *handle = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL), *symbol;
@@ -14,6 +18,34 @@ bool libdw_load(struct libdw *libdw) {
 	LIBDW_FUNCTIONS(LIBDW_FIND)
 #undef LIBDW_FIND
 	return whole;
+}
+
+/* A new thread inherits the mask. Blocked, a fault would end the process without a word. */
+static int thread_start(pthread_t *thread, const pthread_attr_t *attributes,
+	void *(*fn)(void *), void *argument) {
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+	sigset_t all, before;
+	sigfillset(&all);
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+		sigdelset(&all, faults[i]);
+	}
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int error = pthread_create(thread, attributes, fn, argument);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
+int libdw_call(void *(*fn)(void *), void *argument) {
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int error = pthread_attr_init(&attributes);
+	if (error) {
+		return error;
+	}
+	pthread_attr_setstacksize(&attributes, LIBDW_STACK);
+	error = thread_start(&thread, &attributes, fn, argument);
+	pthread_attr_destroy(&attributes);
+	return error ? error : pthread_join(thread, NULL);
 }
 
 /* Not dwfl_standard_find_debuginfo(): that may ask servers. */

@@ -167,6 +167,13 @@ struct libdw {
 /* Returns whether all of it is there. Never unloaded: other libraries may use it. */
 bool libdw_load(struct libdw *libdw);
 
+/*
+ * Calls fn(argument) on a thread of its own: libdw takes more of a stack than a task has, and than
+ * a small RLIMIT_STACK gives to main(). Signals go to other threads meanwhile. Returns 0, or why
+ * there is no thread.
+ */
+int libdw_call(void *(*fn)(void *argument), void *argument);
+
 /* Opens what a process maps now. Returns whether that succeeded; to be ended in any case. */
 bool libdw_begin(struct libdw *libdw, pid_t pid);
 void libdw_end(struct libdw *libdw);

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "notes.h"
 
-#include "handler.h"
+#include "libdw.h"
 
 #include <libgen.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-enum { NOTES_STACK = 8 << 20 };
 
 /* Life
  * ---------------------------------------------------------------------------------------------
@@ -70,34 +67,11 @@ static void *resolve_main(void *argument) {
 	return NULL;
 }
 
-/* Returns 0, or why there is no thread. */
-static int resolve_start(pthread_t *thread, struct resolve *resolve) {
-	pthread_attr_t attributes;
-	sigset_t before;
-	int error = pthread_attr_init(&attributes);
-	if (error) {
-		return error;
-	}
-	pthread_attr_setstacksize(&attributes, NOTES_STACK);
-	handler_block(&before);
-	error = pthread_create(thread, &attributes, resolve_main, resolve);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	return error;
-}
-
-/* libdw takes more of a stack than a task has, and than a small RLIMIT_STACK gives to main(). */
 void notes_resolve(struct notes *notes, const struct snapshot *snapshot) {
 	struct resolve resolve = {notes, snapshot};
-	pthread_t thread;
-	if (!snapshot->groups) {
-		return;
-	}
-	if (resolve_start(&thread, &resolve)) {
+	if (snapshot->groups && libdw_call(resolve_main, &resolve)) {
 		notes->missing = "no thread could be started to look them up";
-		return;
 	}
-	pthread_join(thread, NULL);
 }
 
 /* Places
