@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STATUS_LEAKS = 23, LEFT_STACK = 256 * 1024 };
+enum { LEFT_STACK = 256 * 1024 };
 
 /* Seconds: that threads which are idle may take to end. */
 static const double LEFT_THREADS = 1;
@@ -43,13 +43,13 @@ static void leave(int status, void *unused) {
 	bool strict = run->snapshot.total && run->report.leaks == ARUN_LEAKS_ERROR;
 	bool changed = strict && (status & 0xff) == 0;
 	run->report.end = leave_end(
-		run, "return", run->signal, changed ? STATUS_LEAKS : status & 0xff);
+		run, "return", run->signal, changed ? RUN_STATUS_LEAKS : status & 0xff);
 	report_leaks(&run->report, &run->snapshot);
 	report_to_parent(&run->report, &run->snapshot, &run->loop.broker);
 	conn_restore_flags(&run->loop.sched.registry);
 	if (changed) {
 		fflush(NULL);
-		_exit(STATUS_LEAKS);
+		_exit(RUN_STATUS_LEAKS);
 	}
 }
 

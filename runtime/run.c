@@ -138,7 +138,7 @@ static int run_status(const struct run *run, bool leaks) {
 	}
 	int value = run->result < 0 ? 0 : run->result > 255 ? 255 : run->result;
 	value = value ? value : run->status;
-	return value == 0 && leaks ? 23 : value;
+	return value == 0 && leaks ? RUN_STATUS_LEAKS : value;
 }
 
 static const char *run_end_word(const struct run *run) {

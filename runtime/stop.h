@@ -23,6 +23,9 @@
 #include "reaper.h"
 #include "report.h"
 
+/* Of a run that succeeded, and has leaks that are errors. */
+enum { RUN_STATUS_LEAKS = 23 };
+
 enum run_end { RUN_RETURNED, RUN_SIGNALLED, RUN_STOPPED, RUN_DEADLOCKED };
 
 struct run {
