@@ -13,7 +13,6 @@ import subprocess
 import tempfile
 
 import schema
-from load import not_sanitized
 from plugins import SOURCE, build
 from tap import ARUN, DEADLINE, arun, claim, contains, environment, equal, main
 
@@ -285,7 +284,6 @@ def what_is_open_is_told_of_also_where_the_plugin_calls_exit():
 
 @claim
 def where_pthread_exit_has_left_the_stacks_there_is_no_report():
-    not_sanitized("which does not see that pthread_exit() leaves the stack of main()")
     source = pathlib.Path(FOLDER.name, "leaves.c")
     source.write_text(LEAVES.replace("exit(*(int *)status)", "pthread_exit(status)")
                       .replace("stdlib.h", "pthread.h>\n#include <stdlib.h"))
