@@ -120,8 +120,11 @@ static bool run_task_failed(const struct run *run) {
 	       !list_empty(&run->loop.sched.registry.objects[KIND_FAILED]);
 }
 
-/* The signal to die of; 0: none. */
+/* The signal to die of; 0: none. Of those that came too late for the report as well. */
 static int run_signal(const struct run *run) {
+	if (run->handler.forced || run->handler.stop == SIGINT) {
+		return run->handler.forced ? run->handler.forced : SIGINT;
+	}
 	bool killed = run->signal == SIGTERM && !run->server && run->result < 0;
 	return run->signal == SIGINT || killed ? run->signal : 0;
 }
@@ -156,6 +159,7 @@ static const char *run_end_word(const struct run *run) {
 static int run_report(struct run *run) {
 	struct report *report = &run->report;
 	const struct sched *sched = &run->loop.sched;
+	stop_heed(run);
 	if (run_entry_failed(run)) {
 		log_line(LOG_LEVEL_ERROR, "%s: %s failed: %s", report->plugin, run->name,
 			run->why);
@@ -473,14 +477,15 @@ static int run_start(int (*fn)(int, char **), int argc, char **argv, arun_option
 		if (options.debug) {
 			run_name_idle_rules(&run->suppress);
 		}
-		if (given) {
-			given->signal = run_signal(run);
-		}
 	}
 	run_close(run);
+	int signal = status < 0 ? 0 : run_signal(run);
+	if (given) {
+		given->signal = signal;
+	}
 	free(run);
 	errno = error;
-	return status;
+	return signal ? 128 + signal : status;
 }
 
 int arun_run(int (*fn)(int, char **), int argc, char **argv, arun_options *options) {

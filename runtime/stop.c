@@ -131,19 +131,17 @@ void stop_last_words(struct loop *loop, int forced) {
 /* The request */
 
 static void stop_cancel_entry(struct run *run, const struct arun_site *site) {
-	const char *by = run->signal                  ? strsignal(run->signal)
+	const char *by = run->signal == SIGTERM       ? "SIGTERM"
+			 : run->signal == SIGINT      ? "SIGINT"
 			 : run->end == RUN_DEADLOCKED ? "the deadlock"
 						      : "arun_stop()";
-	if (run->signal == SIGTERM || run->signal == SIGINT) {
-		by = run->signal == SIGTERM ? "SIGTERM" : "SIGINT";
-	}
 	run->cancelled = true;
 	task_cancel(&run->loop.sched, run->entry, by, site);
 }
 
 void stop_ask(struct run *run, int signal, const struct arun_site *site) {
 	struct sched *sched = &run->loop.sched;
-	if (sched->stopping) {
+	if (sched->stopping || run->loop.quit) {
 		/* SIGINT decides the status also where it came after arun_stop(). */
 		run->signal = run->signal ? run->signal : signal;
 		return;
@@ -211,15 +209,27 @@ static void stop_hangup(struct run *run) {
 	}
 }
 
-void stop_on_wakeup(struct loop *loop) {
-	struct run *run = run_of(loop);
+/* The second signal: the end is now. */
+static void stop_force(struct run *run) {
 	if (run->handler.forced) {
 		run->handler.ending = 1;
 		handler_arm(&run->handler, STOP_TELL);
-		stop_last_words(loop, run->handler.forced);
+		stop_last_words(&run->loop, run->handler.forced);
 		fflush(NULL);
 		handler_die(run->handler.forced);
 	}
+}
+
+void stop_heed(struct run *run) {
+	stop_force(run);
+	if (run->handler.stop) {
+		stop_ask(run, run->handler.stop, NULL);
+	}
+}
+
+void stop_on_wakeup(struct loop *loop) {
+	struct run *run = run_of(loop);
+	stop_force(run);
 	pool_collect(loop);
 	signals_collect(loop);
 	post_deliver(loop);
@@ -228,9 +238,7 @@ void stop_on_wakeup(struct loop *loop) {
 			run->driver); /* it may wait for the last of those */
 	}
 	dump_tell_cut(&run->dump);
-	if (run->handler.stop) {
-		stop_ask(run, run->handler.stop, NULL);
-	}
+	stop_heed(run);
 	while (run->hangups != run->handler.hangups && !run->reloading &&
 		!loop->sched.stopping) {
 		/* One reload serves all signals that came before it. */
@@ -376,6 +384,7 @@ static void drive_on_entry_ended(struct arun_task *task) {
 	bool told = task->why && task->why_error == task->error;
 	snprintf(run->why, sizeof run->why, "%s",
 		told ? task->why : text_error(task->error));
+	stop_heed(run);
 	task_wake(&run->loop.sched, run->driver);
 	task_free(&run->loop.sched, task);
 }

@@ -83,8 +83,12 @@ static inline struct run *run_here(void) {
 	return (struct run *)sched_current;
 }
 
-/* Asks for the stop: by a signal, or 0. Only the first call does anything. */
+/* Asks for the stop: by a signal, or 0. Only the first call does anything, and the first
+ * signal. */
 void stop_ask(struct run *run, int signal, const struct arun_site *site);
+
+/* Sees to a signal that came since the loop's last turn; does not return from the second. */
+void stop_heed(struct run *run);
 
 /* Takes what is open for a leak, once; fds: the raw descriptors, too. Async-signal-safe. */
 void stop_snapshot(struct run *run, bool fds);

@@ -76,6 +76,27 @@ def a_main_dies_of_SIGINT_whatever_it_returns():
 
 
 @claim
+def a_signal_that_a_main_left_no_time_to_look_at_counts_too():
+    for signum, returned, status in ((INT, 0, -INT), (INT, 3, -INT), (TERM, -1, -TERM),
+                                     (TERM, 0, 0), (TERM, 4, 4)):
+        run = Running("mains:computes", str(returned)).reached("computing")
+        equal(run.signal(signum).tell().end().status, status, (signum, returned))
+    run = Running("mains:computes", "0").reached("computing").signal(TERM)
+    equal(run.signal_again(INT).end().status, -INT)
+
+
+@claim
+def SIGINT_counts_also_while_the_report_is_written():
+    ours, theirs = os.pipe()
+    run = Running("mains:fills_stderr", stderr=theirs)
+    os.close(theirs)
+    run.reached("full").idle().signal(INT)
+    with open(ours, "rb") as pipe:
+        contains(pipe.read().decode(), "leak: channel")
+    equal(run.end().status, -INT)
+
+
+@claim
 def a_signal_in_the_clean_up_after_arun_stop_does_not_disturb_it():
     run = Running("servers:cleans_up", "5").reached("clean-up").signal(TERM).tell()
     equal(run.end(), (5, "ready\nyield: 0\nclean-up\nclean-up: 0\n", ""))
