@@ -17,14 +17,9 @@
 	add	sp, sp, #160
 	.endm
 
-/* int context_switch(void **save, void *to, int value) */
-	.p2align 4
-	.globl	context_switch
-	.hidden	context_switch
-	.type	context_switch, %function
-context_switch:
-	.cfi_startproc
-	hint	#34			/* bti c */
+/* Saves this context at *x0 and goes on in that at x1, but for where; x2 is what its call
+ * returns. No flag changes. */
+	.macro exchange_contexts
 	sub	sp, sp, #160
 	.cfi_def_cfa_offset 160
 	stp	x19, x20, [sp, #0]
@@ -47,10 +42,42 @@ context_switch:
 	.cfi_restore x29
 	.cfi_restore x30
 	mov	x0, x2
+	.endm
+
+	.macro jump_back
 	mov	x16, x30		/* x16: a jump that bti c permits, too */
 	br	x16
+	.endm
+
+/* int context_switch(void **save, void *to, int value) */
+	.p2align 4
+	.globl	context_switch
+	.hidden	context_switch
+	.type	context_switch, %function
+context_switch:
+	.cfi_startproc
+	hint	#34			/* bti c */
+	exchange_contexts
+	jump_back
 	.cfi_endproc
 	.size	context_switch, . - context_switch
+
+/* int context_switch_alike(void **save, void *to, int value) */
+	.p2align 4
+	.globl	context_switch_alike
+	.hidden	context_switch_alike
+	.type	context_switch_alike, %function
+context_switch_alike:
+	.cfi_startproc
+	hint	#34			/* bti c */
+	ldr	x9, [x1, #88]		/* where it goes on */
+	cmp	x9, x30
+	exchange_contexts
+	b.ne	0f
+	ret
+0:	jump_back
+	.cfi_endproc
+	.size	context_switch_alike, . - context_switch_alike
 
 /* void context_end(void *to): no call of an ended context is left to unwind. */
 	.p2align 4
@@ -80,8 +107,7 @@ context_leave:
 	mov	sp, x0
 	load_registers
 	mov	w0, #0
-	mov	x16, x30		/* x16: a jump that bti c permits, too */
-	br	x16
+	jump_back
 	.cfi_endproc
 	.size	context_leave, . - context_leave
 

@@ -2,14 +2,9 @@
 /* The switch for x86-64, System V ABI. See context.h. */
 	.text
 
-/* int context_switch(void **save, void *to, int value) */
-	.p2align 4
-	.globl	context_switch
-	.hidden	context_switch
-	.type	context_switch, @function
-context_switch:
-	.cfi_startproc
-	endbr64
+/* Saves this context at *rdi and goes on in that at rsi, but for where; edx is what its call
+ * returns. No flag changes. */
+	.macro exchange_contexts
 	pushq	%rbp
 	.cfi_adjust_cfa_offset 8
 	pushq	%rbx
@@ -49,12 +44,46 @@ context_switch:
 	.cfi_adjust_cfa_offset -8
 	.cfi_restore %rbp
 	movq	%rdx, %rax
+	.endm
+
+	.macro jump_back
 	popq	%rcx
 	.cfi_adjust_cfa_offset -8
 	.cfi_register %rip, %rcx
 	jmp	*%rcx
+	.endm
+
+/* int context_switch(void **save, void *to, int value) */
+	.p2align 4
+	.globl	context_switch
+	.hidden	context_switch
+	.type	context_switch, @function
+context_switch:
+	.cfi_startproc
+	endbr64
+	exchange_contexts
+	jump_back
 	.cfi_endproc
 	.size	context_switch, . - context_switch
+
+/* int context_switch_alike(void **save, void *to, int value) */
+	.p2align 4
+	.globl	context_switch_alike
+	.hidden	context_switch_alike
+	.type	context_switch_alike, @function
+context_switch_alike:
+	.cfi_startproc
+	endbr64
+	movq	48(%rsi), %rcx		/* where it goes on */
+	cmpq	(%rsp), %rcx
+	exchange_contexts
+	.cfi_remember_state
+	jne	0f
+	ret
+0:	.cfi_restore_state
+	jump_back
+	.cfi_endproc
+	.size	context_switch_alike, . - context_switch_alike
 
 /* All of a suspended context but where it goes on; its call returns 0. */
 	.macro go_on_at_rdi

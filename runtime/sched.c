@@ -160,8 +160,9 @@ __attribute__((noinline)) static int sched_leave_last(
 	return context_switch(&self->sp, sched->loop_sp, 0);
 }
 
+/* waits: the caller has more to do when it comes back. A yield has not, and is jumped back to. */
 static inline int sched_leave_for(
-	struct sched *sched, struct arun_task *self, struct arun_task *next) {
+	struct sched *sched, struct arun_task *self, struct arun_task *next, bool waits) {
 	self->saved_errno = *sched->error;
 	if (!next) {
 		return sched_leave_last(sched, self);
@@ -173,7 +174,8 @@ static inline int sched_leave_for(
 	if (unlikely(sched->hooked)) {
 		return sched_switch_hooked(sched, self, next);
 	}
-	return context_switch(&self->sp, next->sp, 0);
+	return waits ? context_switch_alike(&self->sp, next->sp, 0)
+		     : context_switch(&self->sp, next->sp, 0);
 }
 
 void sched_end(struct sched *sched, struct arun_task *self) {
@@ -194,12 +196,12 @@ void sched_end(struct sched *sched, struct arun_task *self) {
 }
 
 int sched_leave(struct sched *sched, struct arun_task *self) {
-	return sched_leave_for(sched, self, sched_take(sched));
+	return sched_leave_for(sched, self, sched_take(sched), true);
 }
 
 int sched_yield_task(struct sched *sched, struct arun_task *self) {
 	sched_push(sched, self);
-	return sched_leave_for(sched, self, sched_shift(sched));
+	return sched_leave_for(sched, self, sched_shift(sched), false);
 }
 
 void sched_run(struct sched *sched) {

@@ -34,7 +34,7 @@ static __attribute__((noinline)) int64_t churn(
 		f = source[5], g = source[6], h = source[7], i = source[8], j = source[9];
 	double p = real[0], q = real[1], r = real[2], s = real[3], t = real[4],
 	       u = real[5];
-	*answer = context_switch(save, *to, value);
+	*answer = (seed % 2 ? context_switch : context_switch_alike)(save, *to, value);
 	return a + 2 * b + 3 * c + 5 * d + 7 * e + 11 * f + 13 * g + 17 * h + 19 * i +
 	       23 * j + (int64_t)(2 * p + 4 * q + 8 * r + 16 * s + 32 * t + 64 * u);
 }

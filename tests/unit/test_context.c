@@ -80,6 +80,10 @@ START_TEST(a_context_may_leave_for_one_that_never_ran) {
 }
 END_TEST
 
+static int (*const switches[])(void **, void *, int) = {
+	context_switch, context_switch_alike};
+static int (*exchange)(void **, void *, int);
+
 /* Fills every register that a callee must keep with other values. */
 static void trample(void *argument) {
 	long seed = (long)(intptr_t)argument;
@@ -90,19 +94,20 @@ static void trample(void *argument) {
 		__asm__ volatile(""
 				 : "+r"(a), "+r"(b), "+r"(c), "+r"(d), "+r"(e), "+r"(f));
 		__asm__ volatile("" : "+r"(g), "+r"(h), "+r"(i), "+r"(j));
-		seed += context_switch(&away[1], home, 0);
+		seed += exchange(&away[1], home, 0);
 		seen[0] = a + b + c + d + e + f + g + h + i + j;
 	}
 }
 
 START_TEST(what_is_kept_in_registers_survives_a_switch) {
 	long a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, g = 7, h = 8, i = 9, j = 10;
+	exchange = switches[_i];
 	make(1, trample, (void *)(intptr_t)1);
 	for (int round = 0; round < 3; round++) {
 		__asm__ volatile(""
 				 : "+r"(a), "+r"(b), "+r"(c), "+r"(d), "+r"(e), "+r"(f));
 		__asm__ volatile("" : "+r"(g), "+r"(h), "+r"(i), "+r"(j));
-		context_switch(&home, away[1], 1);
+		exchange(&home, away[1], 1);
 		ck_assert_int_eq(a + 10 * b + 100 * c + 1000 * d + 10000 * e, 54321);
 		ck_assert_int_eq(f + 10 * g + 100 * h + 1000 * i + 10000 * j, 109876);
 	}
@@ -151,6 +156,37 @@ START_TEST(contexts_switch_to_each_other_without_the_one_that_made_them) {
 	ck_assert_int_eq(count, 4);
 	const long expected[] = {1, 2, 1, 3};
 	ck_assert_int_eq(memcmp(seen, expected, sizeof expected), 0);
+}
+END_TEST
+
+/* The one place where both wait. */
+__attribute__((noinline)) static int wait_here(int self, int value) {
+	int got = context_switch_alike(&away[self], away[!self], value);
+	count++;
+	return got;
+}
+
+static void doubles(void *argument) {
+	(void)argument;
+	for (int value = 1;; value = 2 * wait_here(0, value)) {
+	}
+}
+
+static void adds_one(void *argument) {
+	(void)argument;
+	for (int i = 0, value = 0; i < 4; i++) {
+		value = wait_here(1, value + 1);
+		seen[i] = value;
+	}
+	context_switch_alike(&away[1], home, 0);
+}
+
+START_TEST(contexts_that_wait_in_one_place_return_each_to_its_caller) {
+	make(0, doubles, NULL);
+	context_switch_alike(&home, make(1, adds_one, NULL), 0);
+	const long expected[] = {1, 4, 10, 22};
+	ck_assert_int_eq(memcmp(seen, expected, sizeof expected), 0);
+	ck_assert_int_eq(count, 7);
 }
 END_TEST
 
@@ -226,7 +262,8 @@ Suite *suite(void) {
 	tcase_add_test(
 		core, a_context_that_ends_goes_on_in_another_whose_call_returns_zero);
 	tcase_add_test(core, a_context_may_leave_for_one_that_never_ran);
-	tcase_add_test(core, what_is_kept_in_registers_survives_a_switch);
+	tcase_add_loop_test(core, what_is_kept_in_registers_survives_a_switch, 0, 2);
+	tcase_add_test(core, contexts_that_wait_in_one_place_return_each_to_its_caller);
 	tcase_add_test(core, a_new_stack_is_aligned_as_the_ABI_wants_it);
 	tcase_add_test(
 		core, contexts_switch_to_each_other_without_the_one_that_made_them);
