@@ -172,7 +172,7 @@ static void stop_reload_ended(struct arun_task *task) {
 			task->why ? task->why : text_error(task->error));
 	}
 	task_free(&run->loop.sched, task);
-	stop_on_wakeup(&run->loop);
+	loop_wakeup(&run->loop); /* for a SIGHUP that came meanwhile */
 }
 
 static int stop_reload(void *argument) {

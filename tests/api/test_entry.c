@@ -313,6 +313,38 @@ START_TEST(SIGHUP_runs_the_reload_in_a_task) {
 }
 END_TEST
 
+static arun_task *delivered_in;
+static bool delivered;
+
+static void look_who_runs(void *unused) {
+	(void)unused;
+	delivered_in = arun_self();
+	delivered = true;
+}
+
+static int reload_and_post(void) {
+	return arun_post(look_who_runs, NULL);
+}
+
+static int wait_for_the_post(void) {
+	raise(SIGHUP);
+	ARUN_TIMEOUT(30);
+	while (!delivered) {
+		if (arun_sleep(0.001) < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+START_TEST(what_a_reload_has_posted_is_called_in_the_loop) {
+	arun_options options = with_signals();
+	options.reload = reload_and_post;
+	ck_assert_int_eq(run_main(wait_for_the_post, &options), 0);
+	ck_assert_ptr_null(delivered_in);
+}
+END_TEST
+
 static int write_to_nobody(void) {
 	int ends[2];
 	ck_assert_int_eq(pipe(ends), 0);
@@ -388,6 +420,7 @@ static void add_signals(Suite *suite) {
 	tcase_add_test(signals, a_main_that_SIGTERM_ended_dies_of_it);
 	tcase_add_test(signals, a_main_that_returns_0_after_SIGTERM_has_handled_it);
 	tcase_add_test(signals, SIGHUP_runs_the_reload_in_a_task);
+	tcase_add_test(signals, what_a_reload_has_posted_is_called_in_the_loop);
 	tcase_add_test(signals, SIGPIPE_does_not_end_a_run);
 	suite_add_tcase(suite, signals);
 }
