@@ -241,8 +241,8 @@ ARUN_API int arun_group_spawn_at(const struct arun_site *site, arun_group *group
 
 /*
  * Waits until all tasks of group have ended; the first that fails cancels the rest.
- * Returns 0; -1 with the errno of the first failure; ECANCELED, ETIMEDOUT: the caller was
- * interrupted, the tasks were cancelled. Always after all have ended. Suspends.
+ * Returns 0; -1 with the errno of the first failure (EIO where that set none); ECANCELED, ETIMEDOUT:
+ * the caller was interrupted, the tasks were cancelled. Always after all have ended. Suspends.
  */
 ARUN_API int arun_group_wait(arun_group *group);
 ARUN_API int arun_group_wait_at(const struct arun_site *site, arun_group *group);
@@ -597,8 +597,9 @@ ARUN_API arun_gen *arun_gen_new_at(
 
 /*
  * The next item, valid until the next call. NULL with errno 0: the body has returned; the body's
- * errno: it has failed; ECANCELED, ETIMEDOUT: the wait was cut short, the next call gets that item;
- * EBUSY: another task waits; EDEADLK: called by the body. Suspends.
+ * errno: it has failed (EIO where it set none); ECANCELED, ETIMEDOUT: the wait was cut short, the next
+ * call gets that item; EBUSY: another task waits; EDEADLK: called by the body; EBADF: closed
+ * meanwhile; EINVAL: it is NULL; ENOMEM: the body's stack. Suspends.
  */
 ARUN_API void *arun_gen_next(arun_gen *gen);
 ARUN_API void *arun_gen_next_at(const struct arun_site *site, arun_gen *gen);
@@ -617,7 +618,8 @@ ARUN_API int arun_gen_yield_at(const struct arun_site *site, void *item);
 /*
  * Resumes the body with ECANCELED in arun_gen_yield(), waits for its clean-up, frees. It always does
  * its work. Returns what the body returned (-1 with its errno; 0 where it never ran, or was closed
- * with ECANCELED); -1 with EDEADLK: called by the body. NULL is ignored. Suspends.
+ * with ECANCELED); -1 with EDEADLK: called by the body; EBUSY: another task closes it. NULL is
+ * ignored. Suspends.
  */
 ARUN_API int arun_gen_close(arun_gen *gen);
 ARUN_API int arun_gen_close_at(const struct arun_site *site, arun_gen *gen);

@@ -85,6 +85,19 @@ CLAIM(next_fails_with_the_errno_of_a_body_that_failed) {
 	assert_fails(arun_gen_close(gen), EXDEV);
 }
 
+static int yield_then_fail_mutely(void *arg) {
+	arun_gen_yield(arg);
+	errno = 0;
+	return -1;
+}
+
+CLAIM(the_failure_of_a_body_without_an_errno_is_not_its_end) {
+	arun_gen *gen = arun_gen_new(yield_then_fail_mutely, WORD("x"));
+	ck_assert_str_eq(arun_gen_next(gen), "x");
+	assert_null(arun_gen_next(gen), EIO);
+	assert_fails(arun_gen_close(gen), EIO);
+}
+
 CLAIM(a_million_items_need_no_more_than_one_at_a_time) {
 	enum { MANY = 1000000 };
 	int many = MANY;
@@ -171,6 +184,10 @@ CLAIM(a_consumer_cancelled_leaves_the_item_to_the_next) {
 	ck_assert_int_eq(next_number(gen), 2);
 	assert_null(arun_gen_next(gen), 0);
 	ck_assert_int_eq(arun_gen_close(gen), 0);
+}
+
+CLAIM(the_next_of_NULL_is_EINVAL) {
+	assert_null(arun_gen_next(NULL), EINVAL);
 }
 
 CLAIM(two_consumers_at_once_are_EBUSY) {
@@ -333,6 +350,7 @@ Suite *suite(void) {
 	tcase_add_test(items, the_body_runs_only_while_an_item_is_wanted);
 	tcase_add_test(items, the_body_may_wait_before_it_yields);
 	tcase_add_test(items, next_fails_with_the_errno_of_a_body_that_failed);
+	tcase_add_test(items, the_failure_of_a_body_without_an_errno_is_not_its_end);
 	tcase_add_test(items, a_million_items_need_no_more_than_one_at_a_time);
 	tcase_add_test(items, a_generator_may_draw_from_a_generator);
 	tcase_add_test(items, closing_a_generator_closes_the_one_it_draws_from);
@@ -341,6 +359,7 @@ Suite *suite(void) {
 	TCase *consumers = tcase_create("consumers");
 	tcase_add_test(consumers, a_consumer_timed_out_gets_that_item_next_time);
 	tcase_add_test(consumers, a_consumer_cancelled_leaves_the_item_to_the_next);
+	tcase_add_test(consumers, the_next_of_NULL_is_EINVAL);
 	tcase_add_test(consumers, two_consumers_at_once_are_EBUSY);
 	tcase_add_test(consumers, consumers_may_take_turns);
 	tcase_add_test(consumers, a_close_wakes_the_consumer_with_EBADF);

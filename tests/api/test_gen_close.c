@@ -87,6 +87,20 @@ CLAIM(after_close_every_yield_is_ECANCELED_while_other_waits_work) {
 	assert_trace("d");
 }
 
+static int close_it(void *arg) {
+	return arun_gen_close(arg);
+}
+
+CLAIM(a_close_while_another_task_closes_is_EBUSY) {
+	arun_gen *gen = arun_gen_new(clean_up_slowly, WORD("x"));
+	ck_assert_str_eq(arun_gen_next(gen), "x");
+	arun_task *task = arun_spawn(close_it, gen);
+	let_others_run(1);
+	assert_fails(arun_gen_close(gen), EBUSY);
+	ck_assert_int_eq(joined(task), 0);
+	assert_trace("d");
+}
+
 static int close_though_cancelled(void *arg) {
 	assert_fails(arun_sleep(FOREVER), ECANCELED);
 	return arun_gen_close(arg);
@@ -161,6 +175,7 @@ Suite *suite(void) {
 	tcase_add_test(close, close_fails_with_the_errno_of_a_clean_up_that_failed);
 	tcase_add_test(
 		close, after_close_every_yield_is_ECANCELED_while_other_waits_work);
+	tcase_add_test(close, a_close_while_another_task_closes_is_EBUSY);
 	tcase_add_test(close, close_does_its_work_in_a_cancelled_task);
 	suite_add_tcase(suite, close);
 

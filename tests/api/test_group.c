@@ -189,6 +189,15 @@ CLAIM(the_first_failure_cancels_the_rest_and_is_the_result) {
 	ck_assert_int_eq(error, ECANCELED);
 }
 
+CLAIM(a_failure_without_an_errno_is_a_failure) {
+	int error = 0, none = 0;
+	ARUN_GROUP(group);
+	ck_assert_int_eq(arun_group_spawn(group, sleep_long_and_tell, &error), 0);
+	ck_assert_int_eq(arun_group_spawn(group, fail_later, &none), 0);
+	assert_fails(arun_group_wait(group), EIO);
+	ck_assert_int_eq(error, ECANCELED);
+}
+
 CLAIM(a_second_failure_does_not_change_the_result) {
 	int first = EXDEV, second = EDOM;
 	ARUN_GROUP(group);
@@ -368,6 +377,13 @@ CLAIM(first_fails_with_the_last_errno_where_none_succeeded) {
 	assert_fails(arun_group_first(group), EDOM);
 }
 
+CLAIM(first_of_a_task_that_fails_without_an_errno_is_EIO) {
+	int none = 0;
+	ARUN_GROUP(group);
+	ck_assert_int_eq(arun_group_spawn(group, fail_with, &none), 0);
+	assert_fails(arun_group_first(group), EIO);
+}
+
 CLAIM(first_of_an_empty_group_is_EINVAL) {
 	ARUN_GROUP(group);
 	assert_fails(arun_group_first(group), EINVAL);
@@ -419,6 +435,7 @@ Suite *suite(void) {
 	tcase_add_test(wait, wait_for_an_empty_group_is_0);
 	tcase_add_test(wait, a_group_may_be_filled_again_after_a_wait_that_went_well);
 	tcase_add_test(wait, the_first_failure_cancels_the_rest_and_is_the_result);
+	tcase_add_test(wait, a_failure_without_an_errno_is_a_failure);
 	tcase_add_test(wait, a_second_failure_does_not_change_the_result);
 	tcase_add_test(wait, a_failure_before_the_wait_counts);
 	tcase_add_test(wait, a_failed_task_of_a_group_leaves_the_exit_status_alone);
@@ -440,6 +457,7 @@ Suite *suite(void) {
 	tcase_add_test(first, first_is_what_the_earlier_of_two_returned);
 	tcase_add_test(first, a_success_of_0_wins);
 	tcase_add_test(first, first_fails_with_the_last_errno_where_none_succeeded);
+	tcase_add_test(first, first_of_a_task_that_fails_without_an_errno_is_EIO);
 	tcase_add_test(first, first_of_an_empty_group_is_EINVAL);
 	tcase_add_test(first, a_first_interrupted_by_a_cancel_cancels_and_joins_all);
 	tcase_add_test(first, a_first_interrupted_by_a_timeout_is_ETIMEDOUT);
