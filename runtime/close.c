@@ -242,10 +242,12 @@ void arun_abort(arun_conn *conn) {
 
 int arun_shutdown(arun_conn *conn) {
 	struct conn_words words;
+	if (conn) {
+		check_handle(NULL, "arun_shutdown", conn);
+	}
 	if (!conn || conn->closing) {
 		return task_fail(EBADF, "shutdown", NULL);
 	}
-	check_handle(NULL, "arun_shutdown", conn);
 	return conn_shutdown(conn) == 0
 		       ? 0
 		       : task_fail(errno, "shutdown", conn_words(conn, &words));

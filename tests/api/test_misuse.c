@@ -173,6 +173,20 @@ MISUSE(a_read_of_a_closed_connection_aborts, "arun_read() of a connection that i
 	arun_read(closed_conn(), &byte, 1);
 }
 
+static void shut_gone(void) {
+	arun_shutdown(closed_conn());
+}
+
+static void shut_in_run(void) {
+	fprintf(stderr, "%s: ", __FILE__);
+	run(shut_gone);
+}
+
+START_TEST(a_shutdown_of_a_closed_connection_aborts) {
+	assert_misuse(shut_in_run, "arun_shutdown() of a connection that is gone");
+}
+END_TEST
+
 static int handle_nothing(arun_conn *conn, void *arg) {
 	(void)conn;
 	(void)arg;
@@ -236,6 +250,7 @@ Suite *suite(void) {
 		tcase_add_test(handles, a_next_of_a_closed_generator_aborts);
 		tcase_add_test(handles, a_second_close_of_a_connection_aborts);
 		tcase_add_test(handles, a_read_of_a_closed_connection_aborts);
+		tcase_add_test(handles, a_shutdown_of_a_closed_connection_aborts);
 		tcase_add_test(handles, a_second_close_of_a_server_aborts);
 	}
 	suite_add_tcase(suite, handles);
