@@ -48,8 +48,7 @@ static void conn_sweep(struct loop *loop, struct arun_conn *conn) {
 	registry_sweep(&loop->sched.registry, &conn->object);
 }
 
-/* Reads away what is there. Whether it is at its end. */
-static bool conn_drained(struct arun_conn *conn) {
+bool conn_drain(struct arun_conn *conn) {
 	char piece[DRAIN_PIECE];
 	for (int i = 0; i < DRAIN_PIECES; i++) {
 		ssize_t n = conn_take_in(conn, piece, sizeof piece);
@@ -62,7 +61,7 @@ static bool conn_drained(struct arun_conn *conn) {
 
 static void conn_on_rest(struct watch *watch) {
 	struct arun_conn *conn = container_of(watch, struct arun_conn, watch);
-	if (conn_drained(conn)) {
+	if (conn_drain(conn)) {
 		struct arun_task *closer = conn->closer;
 		conn_sweep(loop_here(), conn);
 		task_wake(sched_current, closer);
@@ -76,7 +75,7 @@ static void conn_close_start(
 	if (conn->transport) {
 		conn_shutdown(conn); /* also where the other end has ended its side */
 	}
-	if (conn_at_rest(conn) || conn_shutdown(conn) < 0 || conn_drained(conn)) {
+	if (conn_at_rest(conn) || conn_shutdown(conn) < 0 || conn_drain(conn)) {
 		conn_sweep(loop, conn);
 		return;
 	}

@@ -120,6 +120,12 @@ struct conn_words {
 };
 const char *conn_words(const struct arun_conn *conn, struct conn_words *words);
 
+/*
+ * Reads away what is there, 1 MiB at most: whoever sends on must not hold the thread. Returns
+ * whether nothing more will come.
+ */
+bool conn_drain(struct arun_conn *conn);
+
 /* Ends the sending side, where that is not so yet. Returns 0; -1 with errno. */
 int conn_shutdown(struct arun_conn *conn);
 

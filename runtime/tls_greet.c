@@ -56,7 +56,6 @@ static int session_greet(struct arun_conn *conn, struct arun_task *self) {
 /* What the other end has sent is read away, so that the alert is not lost by an RST. */
 static void session_break(struct arun_conn *conn, int error) {
 	struct tls_session *session = tls_session_of(conn);
-	struct tls_run *run = session->tls->run;
 	if (error == ETIME) {
 		conn->error = ETIMEDOUT;
 		strcpy(session->why, "the handshake took too long");
@@ -66,8 +65,7 @@ static void session_break(struct arun_conn *conn, int error) {
 	}
 	if (conn->watch.fd >= 0) {
 		shutdown(conn->watch.fd, SHUT_WR);
-		while (recv(conn->watch.fd, run->scratch, TLS_RECORD, 0) > 0) {
-		}
+		conn_drain(conn);
 	}
 }
 

@@ -6,6 +6,21 @@
 #include <dlfcn.h>
 #include <link.h>
 
+/* What comes --------------------------------------------------------------------------- */
+
+/* A peer that sends faster than anybody reads. */
+static bool floods;
+static unsigned received;
+
+ssize_t recv(int fd, void *buf, size_t size, int flags) {
+	enum { FLOOD = 20000 };
+	if (floods && ++received < FLOOD) {
+		memset(buf, 'x', size < 64 ? size : 64);
+		return (ssize_t)size;
+	}
+	return recvfrom(fd, buf, size, flags, NULL, NULL);
+}
+
 /* The other end goes ---------------------------------------------------------------- */
 
 /* How it goes. */
@@ -282,6 +297,19 @@ CLAIM(without_libssl_it_is_EOPNOTSUPP) {
 	ck_assert_int_eq(arun_server_close(server), 0);
 }
 
+CLAIM(who_floods_a_failed_handshake_holds_nobody_up) {
+	struct pair pair = tcp_pair();
+	struct starting starting = {pair.a,
+		arun_tls_server(certificate("local.pem"), certificate("local.key"))};
+	floods = true;
+	ck_assert_int_eq(joined(arun_spawn(start, &starting)), -EPROTO);
+	floods = false;
+	ck_assert_uint_lt(received, 1000);
+	assert_fails(arun_close(pair.a), EPROTO);
+	arun_abort(pair.b);
+	arun_tls_free(starting.tls);
+}
+
 Suite *suite(void) {
 	Suite *suite = suite_create("tls handshake");
 	TCase *all = tcase_create("all");
@@ -292,6 +320,7 @@ Suite *suite(void) {
 	tcase_add_test(all, a_client_that_goes_is_ECONNRESET_of_the_first_read_or_write);
 	tcase_add_test(all, who_is_not_to_be_trusted_is_EKEYREJECTED);
 	tcase_add_test(all, what_is_no_handshake_is_EPROTO);
+	tcase_add_test(all, who_floods_a_failed_handshake_holds_nobody_up);
 	tcase_add_test(all, after_a_shutdown_it_is_EPIPE);
 	tcase_add_test(all, an_end_that_is_silent_is_ETIMEDOUT_after_10_s);
 	suite_add_tcase(suite, all);
