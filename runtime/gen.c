@@ -140,6 +140,7 @@ static int gen_wait(struct sched *sched, struct arun_gen *gen, struct arun_task 
 	}
 	self->awaits = NULL;
 	gen->consumer = NULL;
+	gen_wake(gen->closer); /* which frees it when nobody uses it any more */
 	return gen->closed ? EBADF : gen->full || gen->ended ? 0 : error;
 }
 
@@ -263,12 +264,6 @@ int arun_gen_close_at(const struct arun_site *site, arun_gen *gen) {
 	gen->closer = self;
 	self->awaits = &gen->object;
 	while (gen->body || gen->consumer) {
-		if (!gen->body) {
-			/* Its consumer has been woken, and must leave before the memory
-			 * goes. */
-			sched_yield_task(sched, self);
-			continue;
-		}
 		task_suspend(sched, self, INFINITY, false);
 	}
 	self->awaits = NULL;
