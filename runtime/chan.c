@@ -115,8 +115,13 @@ static inline void chan_copy(const struct arun_chan *chan, void *to, const void 
 	}
 }
 
+/* index modulo the capacity, of which it is below the double. A division takes longer. */
+static size_t chan_wrap(const struct arun_chan *chan, size_t index) {
+	return index < chan->capacity ? index : index - chan->capacity;
+}
+
 static char *chan_slot(struct arun_chan *chan, size_t index) {
-	return chan->items + (chan->first + index) % chan->capacity * chan->item_size;
+	return chan->items + chan_wrap(chan, chan->first + index) * chan->item_size;
 }
 
 static void chan_push(struct arun_chan *chan, const void *item) {
@@ -125,7 +130,7 @@ static void chan_push(struct arun_chan *chan, const void *item) {
 
 static void chan_pop(struct arun_chan *chan, void *item) {
 	chan_copy(chan, item, chan_slot(chan, 0));
-	chan->first = (chan->first + 1) % chan->capacity;
+	chan->first = chan_wrap(chan, chan->first + 1);
 	chan->count--;
 }
 
