@@ -58,10 +58,11 @@ static void end(void) {
 }
 
 /* Who asks for a dump before there is a run gets none: that is no end. Nor is a file's limit
- * (ulimit -f): EFBIG says so. */
+ * (ulimit -f), or a pipe nobody reads: EFBIG and EPIPE say so. */
 void ending_prepare(void) {
 	ending.pid = getpid();
 	signal(SIGUSR1, ignore);
+	signal(SIGPIPE, ignore);
 	signal(SIGXFSZ, ignore);
 	if (atexit(end) != 0) {
 		say("%s", strerror(ENOMEM));

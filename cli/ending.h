@@ -7,8 +7,8 @@
 #ifndef ENDING_H
 #define ENDING_H
 
-/* To be called first in main(): handlers registered first run last. From now on SIGUSR1 ends
- * nothing. */
+/* To be called first in main(): handlers registered first run last. From now on SIGUSR1
+ * and SIGPIPE end nothing. */
 void ending_prepare(void);
 
 /* To be called in a forked child that is arun from now on. */

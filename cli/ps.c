@@ -165,6 +165,8 @@ static int show_report(const char *path) {
 
 void ps_main(int argc, char **argv) {
 	struct request request = {.word = NULL};
+	/* `arun ps PID | head` ends without a word, as its like do. */
+	signal(SIGPIPE, SIG_DFL);
 	parse(&request, argc, argv);
 	setlocale(LC_CTYPE, "");
 	pid_t pid = read_pid(request.word);

@@ -4,6 +4,7 @@
 #include "../runtime/journal_stream.h"
 #include "escape.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -11,14 +12,27 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_SIZE = 2048, PIECE_SIZE = 12 };
+enum { LINE_SIZE = 2048, PIECE_SIZE = 12, FOR_EVER = -1, PATIENCE = 1000 };
 
 static enum arun_log_format form = ARUN_LOG_TEXT;
+static int patience = FOR_EVER; /* milliseconds that a line may wait for its reader */
 
 void say_as(enum arun_log_format format) {
 	form = format != ARUN_LOG_AUTO            ? format
 	       : journal_stream_is(STDERR_FILENO) ? ARUN_LOG_JOURNAL
 						  : ARUN_LOG_TEXT;
+}
+
+void say_patiently(bool patiently) {
+	patience = patiently ? FOR_EVER : PATIENCE;
+}
+
+/* Whether a line finds room. Where one did not, the next need not wait for it. */
+static bool has_room(void) {
+	static bool full;
+	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+	full = patience >= 0 && poll(&out, 1, full ? 0 : patience) == 0;
+	return !full;
 }
 
 static bool is_control(unsigned char c) {
@@ -54,14 +68,15 @@ void say_escaped(FILE *out, const char *text) {
 	}
 }
 
-static void say_json(const char *text) {
+/* Returns whether there was memory for it. */
+static bool say_json(const char *text) {
 	char time[32] = "", *line = NULL;
 	size_t size = 0;
 	struct timespec now;
 	struct tm parts;
 	FILE *out = open_memstream(&line, &size);
 	if (!out) {
-		return;
+		return false;
 	}
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &parts);
@@ -72,10 +87,12 @@ static void say_json(const char *text) {
 		time, now.tv_nsec / 1000, (int)getpid());
 	escape_json(out, text);
 	fputs("}\n", out);
-	if (fclose(out) == 0) {
+	bool whole = fclose(out) == 0;
+	if (whole) {
 		fputs(line, stderr);
 	}
 	free(line);
+	return whole;
 }
 
 /* The line is written at once: those of several processes do not mix. */
@@ -87,8 +104,7 @@ void say(const char *format, ...) {
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
-	if (form == ARUN_LOG_JSON) {
-		say_json(text);
+	if (!has_room() || (form == ARUN_LOG_JSON && say_json(text))) {
 		return;
 	}
 	for (const char *p = text; *p; end += strlen(end)) {

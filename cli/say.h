@@ -7,10 +7,15 @@
 #define SAY_H
 
 #include <arun.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 /* The form of the lines from now on; until then it is text. */
 void say_as(enum arun_log_format format);
+
+/* Whether a line waits until stderr has room for it, as it does at first; otherwise it waits
+ * for a second, and is then given up. */
+void say_patiently(bool patiently);
 
 /* Prints "arun: " and the text on stderr, as one line whatever the arguments hold. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));

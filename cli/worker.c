@@ -3,6 +3,7 @@
 
 #include "ending.h"
 #include "family.h"
+#include "say.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +34,7 @@ static void begin(int line, pid_t parent, const sigset_t *mask) {
 	}
 	set_environment(line, parent);
 	ending_adopt();
+	say_patiently(true);
 	if (parent == 1) {
 		family_be_seen();
 	}

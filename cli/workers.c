@@ -358,6 +358,8 @@ bool workers_run(const struct workers_options *options) {
 		group_fail("cannot begin");
 	}
 	open_signals(group);
+	/* The workers are looked after also where nobody reads what it says of them. */
+	say_patiently(false);
 	group->now = clock_now();
 	if (options->watch) {
 		changes_open(&group->changes, options->watch, group->now);

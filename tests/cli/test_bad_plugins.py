@@ -125,6 +125,15 @@ def no_such_file():
 
 
 @claim
+def where_nobody_reads_the_line_the_status_tells():
+    ours, theirs = os.pipe()
+    os.close(ours)
+    ended = subprocess.run([tap.ARUN, "./missing.so"], cwd=FOLDER.name, stderr=theirs)
+    os.close(theirs)
+    equal(ended.returncode, 127)
+
+
+@claim
 def a_name_without_a_slash_is_not_the_file_here():
     good()
     for word, said in (("good.so", "./good.so"), ("good", "./good.so"),

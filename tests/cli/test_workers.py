@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """arun --workers: processes that share the sockets, and a parent that looks after them."""
+import contextlib
 import json
 import os
 import pathlib
@@ -145,6 +146,38 @@ def a_killed_worker_is_back_within_a_second_and_leaves_no_descriptor():
         equal(process.stop()[0], 0)
         equal(len(re.findall(r"died of signal 9 \(Killed\); another starts in 100 ms",
                              process.stderr)), kills)
+
+
+def replaces_a_killed_worker(process):
+    lines(process, 2)
+    serves(process)
+    os.kill(who(process)[0], signal.SIGKILL)
+    lines(process, 3)
+    serves(process)
+    equal(process.stop()[0], 0)
+
+
+@claim
+def a_parent_whose_stderr_nobody_reads_goes_on():
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with group("-w", "2", plugin(), ANY, stderr=theirs) as process:
+        replaces_a_killed_worker(process)
+    os.close(theirs)
+
+
+@claim
+def a_parent_whose_stderr_is_a_full_pipe_goes_on():
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(theirs, b"x")
+    os.set_blocking(theirs, True)
+    with group("-w", "2", plugin(), ANY, stderr=theirs) as process:
+        replaces_a_killed_worker(process)
+    os.close(theirs)
+    os.close(ours)
 
 
 @claim
