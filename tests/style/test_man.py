@@ -49,10 +49,13 @@ def squeezed(text):
     return re.sub(r"\s+", "", text)
 
 
+def uncommented(code):
+    return re.sub(r"/\*.*?\*/", "", code, flags=re.S)
+
+
 def prototypes():
     """The prototype of each function that the header exports, without white space."""
-    code = re.sub(r"/\*.*?\*/", "", HEADER, flags=re.S)
-    code = re.sub(r"^[ \t]*#.*(?:\\\n.*)*$", "", code, flags=re.M)
+    code = re.sub(r"^[ \t]*#.*(?:\\\n.*)*$", "", uncommented(HEADER), flags=re.M)
     found = {m[2]: squeezed(m[1]) for m in DECLARATION.finditer(code)}
     assert len(found) > 60, f"found only {sorted(found)}"
     return found
@@ -165,6 +168,38 @@ def every_synopsis_has_the_prototype_of_the_header():
     )
 
 
+def every_synopsis_has_the_members_of_the_header():
+    """Of structs that users fill; those with private members are opaque."""
+    text = [squeezed(uncommented(plain(sections(page)["SYNOPSIS"]))) for page in PAGES]
+    found = re.findall(r"^typedef struct \w+ \{.*?^\} (\w+);", HEADER, re.M | re.S)
+    assert {"arun_options", "arun_listen_options"} <= set(found), found
+    structs = re.findall(r"^typedef (struct \w+ \{.*?^\}) \w+;", HEADER, re.M | re.S)
+    house.none(
+        name for name, struct in zip(found, structs)
+        if "private_" not in struct
+        and not any(squeezed(uncommented(struct)) in page for page in text)
+    )
+
+
+def every_value_of_an_enumeration_is_named():
+    words = set(re.findall(r"\w+", " ".join(plain(page.read_text()) for page in PAGES)))
+    bodies = re.findall(r"^enum \w+ \{(.*?)\}", uncommented(HEADER), re.M | re.S)
+    values = set(re.findall(r"\bARUN_\w+", " ".join(bodies)))
+    assert {"ARUN_STREAM", "ARUN_LOG_JOURNAL"} <= values, values
+    house.none(sorted(values - words))
+
+
+def every_font_is_a_macro_of_roff():
+    """No mark of another language (_word_, `word`, **word**) is left, but in code."""
+    mark = re.compile(r"\w_[ ,.)]|[ (]_(?!at\b)[a-z]|`|\*\*\w")
+    for page in PAGES + [house.SOURCE / "man" / "arun.1"]:
+        text = re.sub(r"^\.(?:EX|nf)$.*?^\.(?:EE|fi)$", "", page.read_text(), flags=re.M | re.S)
+        house.none(
+            f"{house.short(page)}: {line}" for line in text.splitlines()
+            if mark.search(line) and not line.startswith(".BI ")
+        )
+
+
 def every_errno_that_the_header_promises_is_explained():
     text = {page: sections(page).get("ERRORS", "") for page in PAGES}
     found = homes()
@@ -249,6 +284,9 @@ house.run(
     every_page_has_the_sections_of_its_kind,
     every_function_is_in_exactly_one_synopsis,
     every_synopsis_has_the_prototype_of_the_header,
+    every_synopsis_has_the_members_of_the_header,
+    every_value_of_an_enumeration_is_named,
+    every_font_is_a_macro_of_roff,
     every_errno_that_the_header_promises_is_explained,
     every_name_has_a_page_or_a_link,
     the_overview_lists_every_function_that_is_called_by_its_name,
