@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "inherit.h"
 
+#include "log.h"
+
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,4 +223,23 @@ bool inherit_take_at(
 		}
 	}
 	return false;
+}
+
+void inherit_tell(const struct inherit *inherit) {
+	for (unsigned i = 0; i < inherit->count; i++) {
+		const struct inherited *item = &inherit->items[i];
+		char where[ENDPOINT_HOST];
+		struct text out;
+		text_fixed(&out, where, sizeof where);
+		address_text(&out, &item->address);
+		bool waits = item->listens || item->type == SOCK_DGRAM;
+		if (item->fd < 0 || !waits || !*where) {
+			continue;
+		}
+		log_line(LOG_LEVEL_WARNING,
+			"nothing listens at the socket %s%s%sat %s that was passed: its "
+			"clients wait",
+			*item->name ? "\"" : "", item->name, *item->name ? "\" " : "",
+			where);
+	}
 }

@@ -6,7 +6,8 @@
  * Design notes. They are handed out once each, by name or by the address that they are
  * bound to, to whoever would open them otherwise: so a plugin that listens at an address
  * needs to know nothing of it. The variables are unset, so that no child takes them for
- * its own. Those that nobody takes stay open to the end of the run, and are no leak.
+ * its own. Those that nobody takes stay open to the end of the run, and are no leak;
+ * but a client of theirs is never answered, so a server that is ready says so.
  */
 #ifndef INHERIT_H
 #define INHERIT_H
@@ -61,5 +62,8 @@ int inherit_take(struct inherited *out, const char *name, enum inherit_use use,
 /* The same of one that is bound to an address. Returns whether there is one. */
 bool inherit_take_at(
 	struct inherited *out, const struct address *address, enum inherit_use use);
+
+/* Names those that wait for clients, and that nobody has taken. */
+void inherit_tell(const struct inherit *inherit);
 
 #endif

@@ -86,6 +86,7 @@ int arun_yield_at(const struct arun_site *site) {
 		}
 		return run->signal;
 	}
+	inherit_tell(&run->inherit);
 	notify_ready(&run->notify);
 	error = yield_wait(run, self);
 	return error ? task_fail(error, self->op, NULL) : run->signal;

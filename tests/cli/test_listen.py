@@ -44,6 +44,11 @@ def stop(service):
     return service.signal(signal.SIGTERM).end()
 
 
+def untaken(socket):
+    """What is said of one that the server, once it is ready, does not listen at."""
+    return f"arun: nothing listens at the socket {socket} that was passed: its clients wait\n"
+
+
 def fails(service, *parts):
     status, _, errors = service.end()
     equal(status, 1, errors)
@@ -165,7 +170,7 @@ def a_datagram_socket_is_found_by_name_and_by_address():
 
 
 @claim
-def one_that_nobody_takes_is_no_leak():
+def one_that_nobody_takes_is_told_of_and_no_leak():
     with tcp() as http:
         service = Service("serve", sockets=[http], names=["http"], options=["--leaks=error"])
         service.signal(signal.SIGCONT)
@@ -175,7 +180,7 @@ def one_that_nobody_takes_is_no_leak():
         service = Service("serve", sockets=[http], names=["http"], manager=manager,
                           options=["--leaks=error"])
         manager.waits_for("READY=1")
-        equal(stop(service), (0, "", ""))
+        equal(stop(service), (0, "", untaken(f'"http" at {text(http.getsockname())}')))
 
 
 @claim
@@ -246,7 +251,7 @@ def what_is_listened_at_and_nobody_takes_is_removed():
                       options=["--leaks=error", "-l", "unix:" + path("unclaimed")])
     manager.waits_for("READY=1")
     assert os.path.exists(path("unclaimed"))
-    equal(stop(service), (0, "", ""))
+    equal(stop(service), (0, "", untaken("at unix:" + path("unclaimed"))))
     assert not os.path.exists(path("unclaimed"))
 
 
