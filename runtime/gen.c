@@ -97,8 +97,7 @@ static void gen_body_ended(struct arun_task *task) {
 	gen->ended = true;
 	gen->body = NULL;
 	gen->result = task->result;
-	int error = task->result == -1 ? task->error : -task->result;
-	gen->error = error ? error : EIO; /* it has failed, and set none */
+	gen->error = task_errno(task);
 	gen_wake(gen->consumer);
 	gen_wake(gen->closer);
 	task_free(sched_current, task);

@@ -88,11 +88,9 @@ static void group_task_ended(struct arun_task *task) {
 		group->winner = group->won ? group->winner : task->result;
 		group->won = true;
 	} else if (task->failed || !group->cancelled) {
-		int error = task->result == -1 ? task->error : -task->result;
-		error = error ? error : EIO; /* it has failed, and set none */
 		bool first = task->failed && !group->failure;
-		group->failure = first ? error : group->failure;
-		group->last = error;
+		group->last = task_errno(task);
+		group->failure = first ? group->last : group->failure;
 	}
 	if (group->waiting) {
 		task_wake(sched, group->parent);

@@ -140,7 +140,7 @@ int arun_join_at(const struct arun_site *site, arun_task *task, int *result) {
 		}
 	}
 	if (result) {
-		*result = task->result == -1 ? -task->error : task->result;
+		*result = task->result == -1 ? -task_errno(task) : task->result;
 	}
 	if (!task->joiners) {
 		task_free(sched, task);

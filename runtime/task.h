@@ -8,6 +8,8 @@
 
 #include "sched.h"
 
+#include <limits.h>
+
 extern const struct kind task_kind;
 extern const struct kind task_failed_kind;
 
@@ -64,6 +66,12 @@ static inline void task_own(struct arun_task *task, const struct object *owner,
 	task->owned = true;
 	task->ended = ended;
 	task->owner = context;
+}
+
+/* The errno of a task's failure: what fn left there or returned negated; EIO: neither. */
+static inline int task_errno(const struct arun_task *task) {
+	long error = task->result == -1 ? task->error : -(long)task->result;
+	return error > 0 && error <= INT_MAX ? (int)error : EIO;
 }
 
 /* Frees an ended task; the running one as soon as its stack is out of use. NULL is

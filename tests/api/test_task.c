@@ -164,6 +164,16 @@ CLAIM(join_stores_minus_errno_in_place_of_minus_one) {
 	ck_assert_int_eq(joined(arun_spawn(fail_with, &error)), -EXDEV);
 }
 
+static int fail_mutely(void *arg) {
+	(void)arg;
+	errno = 0;
+	return -1;
+}
+
+CLAIM(join_takes_a_failure_without_an_errno_for_no_success) {
+	ck_assert_int_eq(joined(arun_spawn(fail_mutely, NULL)), -EIO);
+}
+
 CLAIM(join_stores_other_negative_results_as_they_are) {
 	int number = -7;
 	ck_assert_int_eq(joined(arun_spawn(return_number, &number)), -7);
@@ -322,6 +332,7 @@ static void add_join(Suite *suite) {
 	TCase *join = tcase_create("join");
 	tcase_add_test(join, join_stores_what_the_function_returned);
 	tcase_add_test(join, join_stores_minus_errno_in_place_of_minus_one);
+	tcase_add_test(join, join_takes_a_failure_without_an_errno_for_no_success);
 	tcase_add_test(join, join_stores_other_negative_results_as_they_are);
 	tcase_add_test(join, join_takes_NULL_for_the_result);
 	tcase_add_test(join, join_of_a_task_that_has_ended_returns_at_once);
