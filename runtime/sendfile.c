@@ -114,7 +114,6 @@ static int send_by_pieces(struct stream_call *call, struct sending *sending) {
 }
 
 static int send_file(struct stream_call *call, struct sending *sending) {
-	call->conn->written = 0;
 	if (sending->offset < 0) {
 		return (int)stream_error(call, EINVAL);
 	}

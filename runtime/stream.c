@@ -20,6 +20,9 @@ static int stream_admit(struct stream_call *call, enum poller_events event) {
 	if (!error) {
 		error = conn->closing ? EBADF : *busy ? EBUSY : 0;
 	}
+	if (event == POLLER_WRITE && !conn->writing) {
+		conn->written = 0; /* also of a write that does not begin */
+	}
 	if (!error) {
 		*busy = true;
 		call->busy = busy;
@@ -406,7 +409,6 @@ int stream_send(struct stream_call *call, const struct iovec *pieces, int count)
 }
 
 static int stream_write(struct stream_call *call, const struct iovec *pieces, int count) {
-	call->conn->written = 0;
 	if (stream_send(call, pieces, count) < 0) {
 		return -1;
 	}

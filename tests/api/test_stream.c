@@ -300,6 +300,28 @@ CLAIM(a_cancelled_write_has_sent_as_much_as_it_says) {
 	close_pair(pair);
 }
 
+CLAIM(a_write_that_is_late_from_the_start_has_sent_nothing) {
+	struct pair pair = tcp_pair();
+	ck_assert_int_eq(arun_write(pair.a, "abc", 3), 0);
+	ck_assert_uint_eq(arun_written(pair.a), 3);
+	{
+		ARUN_TIMEOUT(0);
+		while (arun_sleep(0) == 0) {
+		}
+		assert_fails(arun_write(pair.a, "def", 3), ETIMEDOUT);
+		ck_assert_uint_eq(arun_written(pair.a), 0);
+	}
+	ck_assert_int_eq(arun_write(pair.a, "de", 2), 0);
+	assert_fails(arun_writev(pair.a, NULL, -1), EINVAL);
+	ck_assert_uint_eq(arun_written(pair.a), 0);
+	arun_shutdown(pair.a);
+	char text[8] = "";
+	assert_fails(arun_read_exactly(pair.b, text, 6), ENODATA);
+	ck_assert_int_eq(arun_read(pair.b, text, sizeof text), 5);
+	ck_assert_str_eq(text, "abcde");
+	close_pair(pair);
+}
+
 CLAIM(a_second_writer_is_busy) {
 	struct pair pair = unix_pair();
 	arun_task *writer = waiting(write_much, pair.a);
@@ -405,6 +427,7 @@ static void add_writes(Suite *suite) {
 	TCase *writes = tcase_create("write");
 	tcase_add_test(writes, twenty_megabytes_arrive_whole);
 	tcase_add_test(writes, a_cancelled_write_has_sent_as_much_as_it_says);
+	tcase_add_test(writes, a_write_that_is_late_from_the_start_has_sent_nothing);
 	tcase_add_test(writes, a_second_writer_is_busy);
 	tcase_add_test(writes, a_write_to_who_is_gone_fails_without_a_signal);
 	tcase_add_test(writes, a_write_to_a_broken_pipe_fails_without_a_signal);
