@@ -12,9 +12,25 @@
 #include <time.h>
 #include <unistd.h>
 
+/* More than there are between two turns of libev: each switch to a task makes at most three. */
+enum { LOOP_CHANGES = 4 * SCHED_BUDGET };
+
+/*
+ * Where a descriptor is closed when libev takes note of a change of its watchers, that is an
+ * assertion. Descriptors of others may be closed at any time: so they are looked at just before.
+ */
 struct loop_watchers {
 	ev_io poller;
 	ev_async wakeup;
+	struct list waits; /* loop_wait_fd() */
+	unsigned changes;  /* since libev's last turn */
+	int changed[LOOP_CHANGES];
+};
+
+/* One that waits for a descriptor; lies on its stack. */
+struct loop_fd_wait {
+	struct list link;
+	ev_io watcher;
 };
 
 _Static_assert(sizeof(ev_timer) <= sizeof((struct loop_timer){0}.watcher),
@@ -68,18 +84,54 @@ static void loop_on_fd(struct ev_loop *ev, ev_io *watcher, int events) {
 	task_wake(sched_current, watcher->data);
 }
 
+static void loop_fd_changed(struct loop_watchers *watchers, int fd) {
+	if (watchers->changes < LOOP_CHANGES) {
+		watchers->changed[watchers->changes++] = fd;
+	}
+}
+
+/* Ends the waits for fd, which is closed. */
+static void loop_drop_closed(struct loop *loop, int fd) {
+	struct list *all = &loop->watchers->waits;
+	for (struct list *at = all->next, *next; at != all; at = next) {
+		next = at->next;
+		struct loop_fd_wait *wait = container_of(at, struct loop_fd_wait, link);
+		if (wait->watcher.fd == fd) {
+			list_remove(at);
+			ev_io_stop(loop->ev, &wait->watcher);
+			task_wake(&loop->sched, wait->watcher.data);
+		}
+	}
+}
+
+/* Gives libev its turn. Returns how many watchers are active. */
+static int loop_ev_run(struct loop *loop, int flags) {
+	struct loop_watchers *watchers = loop->watchers;
+	while (watchers->changes) {
+		int fd = watchers->changed[--watchers->changes];
+		if (fcntl(fd, F_GETFD) < 0) {
+			loop_drop_closed(loop, fd);
+		}
+	}
+	return ev_run(loop->ev, sched_runnable(&loop->sched) ? EVRUN_NOWAIT : flags);
+}
+
 int loop_wait_fd(
 	struct loop *loop, struct arun_task *self, int fd, int events, double deadline) {
-	ev_io watcher;
-	ev_io_init(&watcher, loop_on_fd, fd,
+	struct loop_fd_wait wait;
+	ev_io_init(&wait.watcher, loop_on_fd, fd,
 		(events & ARUN_READABLE ? EV_READ : 0) |
 			(events & ARUN_WRITABLE ? EV_WRITE : 0));
-	watcher.data = self;
-	ev_io_start(loop->ev, &watcher);
+	wait.watcher.data = self;
+	ev_io_start(loop->ev, &wait.watcher);
+	list_append(&loop->watchers->waits, &wait.link);
+	loop_fd_changed(loop->watchers, fd);
 	loop->counted++;
 	int result = task_suspend(&loop->sched, self, deadline, true);
 	loop->counted--;
-	ev_io_stop(loop->ev, &watcher);
+	list_remove(&wait.link);
+	ev_io_stop(loop->ev, &wait.watcher);
+	loop_fd_changed(loop->watchers, fd);
 	return result;
 }
 
@@ -98,6 +150,7 @@ static int loop_watch(struct loop *loop) {
 	if (!watchers) {
 		return -1;
 	}
+	list_init(&watchers->waits);
 	ev_io_init(&watchers->poller, loop_on_poller, loop->poller.fd, EV_READ);
 	watchers->poller.data = &loop->poller;
 	ev_io_start(loop->ev, &watchers->poller);
@@ -180,7 +233,7 @@ void loop_wakeup(struct loop *loop) {
 }
 
 static void loop_turn(struct loop *loop, int flags) {
-	ev_run(loop->ev, flags);
+	loop_ev_run(loop, flags);
 	loop->sched.registry.now = loop_clock();
 }
 
@@ -190,7 +243,7 @@ static bool loop_stuck(struct loop *loop) {
 	if (loop->pending || loop->poller.waiting || loop->poller.serving) {
 		return false;
 	}
-	int active = ev_run(loop->ev, EVRUN_NOWAIT);
+	int active = loop_ev_run(loop, EVRUN_NOWAIT);
 	loop->sched.registry.now = loop_clock();
 	return !active && !sched_runnable(&loop->sched) && !loop->quit;
 }
@@ -288,7 +341,7 @@ unsigned loop_foreign(struct loop *loop) {
 	/* ev_run() returns at once, and how many there are; no callback is made, and
 	 * libev looks at no time and no descriptor. */
 	ev_set_invoke_pending_cb(loop->ev, loop_leave_pending);
-	int active = ev_run(loop->ev, EVRUN_NOWAIT);
+	int active = loop_ev_run(loop, EVRUN_NOWAIT);
 	ev_set_invoke_pending_cb(loop->ev, ev_invoke_pending);
 	return active > (int)loop->counted ? (unsigned)active - loop->counted : 0;
 }

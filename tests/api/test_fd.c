@@ -150,6 +150,62 @@ CLAIM(so_is_one_whose_number_was_used_again) {
 	close(pipe_ends[1]);
 }
 
+CLAIM(a_descriptor_closed_before_the_loops_turn_is_EBADF) {
+	struct pair pair = pair_open();
+	struct waiter waiter = {pair.ends[0], ARUN_READABLE, 0, 0, 0};
+	arun_task *task = arun_spawn(wait_fd, &waiter);
+	let_others_run(1);
+	close(pair.ends[0]);
+	pair.ends[0] = -1;
+	joined(task);
+	ck_assert_int_eq(waiter.result, -1);
+	ck_assert_int_eq(waiter.error, EBADF);
+	pair_close(&pair);
+}
+
+CLAIM(a_descriptor_that_one_of_two_waits_for_no_more_may_be_closed) {
+	struct pair pair = pair_open();
+	while (write(pair.ends[0], api_trace, sizeof api_trace) > 0) {
+	}
+	struct waiter waiters[2] = {{pair.ends[0], ARUN_READABLE, 0, 0, 0},
+		{pair.ends[0], ARUN_WRITABLE, 0, 0, 0}};
+	arun_task *tasks[2];
+	for (int i = 0; i < 2; i++) {
+		tasks[i] = arun_spawn(wait_fd, &waiters[i]);
+	}
+	ck_assert_int_eq(arun_sleep(0.001), 0);
+	arun_cancel(tasks[0]);
+	joined(tasks[0]);
+	close(pair.ends[0]);
+	pair.ends[0] = -1;
+	joined(tasks[1]);
+	ck_assert_int_eq(waiters[0].error, ECANCELED);
+	ck_assert_int_eq(waiters[1].error, EBADF);
+	pair_close(&pair);
+}
+
+CLAIM(hundreds_of_waits_for_a_descriptor_end_when_it_is_closed) {
+	struct pair pair = pair_open();
+	struct waiter waiters[600];
+	arun_task *tasks[600];
+	for (int i = 0; i < 600; i++) {
+		waiters[i] = (struct waiter){pair.ends[0], ARUN_READABLE, 0, 0, 0};
+		tasks[i] = arun_spawn(wait_fd, &waiters[i]);
+	}
+	let_others_run(1);
+	for (int i = 1; i < 600; i++) {
+		arun_cancel(tasks[i]);
+	}
+	let_others_run(1);
+	close(pair.ends[0]);
+	pair.ends[0] = -1;
+	for (int i = 0; i < 600; i++) {
+		joined(tasks[i]);
+		ck_assert_int_eq(waiters[i].error, i ? ECANCELED : EBADF);
+	}
+	pair_close(&pair);
+}
+
 CLAIM(a_number_that_is_used_again_can_be_waited_for) {
 	for (int i = 0; i < 3; i++) {
 		struct pair pair = pair_open();
@@ -187,6 +243,9 @@ Suite *suite(void) {
 	tcase_add_test(fd, a_wait_ends_with_ETIMEDOUT_and_a_later_one_works);
 	tcase_add_test(fd, a_descriptor_closed_meanwhile_is_EBADF_within_a_second);
 	tcase_add_test(fd, so_is_one_whose_number_was_used_again);
+	tcase_add_test(fd, a_descriptor_closed_before_the_loops_turn_is_EBADF);
+	tcase_add_test(fd, a_descriptor_that_one_of_two_waits_for_no_more_may_be_closed);
+	tcase_add_test(fd, hundreds_of_waits_for_a_descriptor_end_when_it_is_closed);
 	tcase_add_test(fd, a_number_that_is_used_again_can_be_waited_for);
 	tcase_add_test(fd, a_task_that_never_needs_to_wait_lets_the_others_run);
 	suite_add_tcase(suite, fd);
