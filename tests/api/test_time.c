@@ -226,6 +226,11 @@ CLAIM(a_timeout_of_no_number_is_over_at_once) {
 	assert_fails(arun_sleep(FOREVER), ETIMEDOUT);
 }
 
+CLAIM(a_timeout_of_0_is_over_at_once) {
+	ARUN_TIMEOUT(0);
+	assert_fails(arun_sleep(0), ETIMEDOUT);
+}
+
 /* Shields ------------------------------------------------------------------------------------------ */
 
 CLAIM(a_shield_outlasts_a_cancel_that_came_before_it) {
@@ -392,6 +397,7 @@ Suite *suite(void) {
 	tcase_add_test(timeout, goto_ends_a_timeout);
 	tcase_add_test(timeout, the_ends_of_timeout_and_shield_keep_errno);
 	tcase_add_test(timeout, a_timeout_of_no_number_is_over_at_once);
+	tcase_add_test(timeout, a_timeout_of_0_is_over_at_once);
 	suite_add_tcase(suite, timeout);
 
 	TCase *shield = tcase_create("shield");
