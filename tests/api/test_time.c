@@ -350,6 +350,19 @@ CLAIM(a_shield_does_not_hold_off_timeouts_declared_inside_it) {
 	assert_fails(arun_sleep(FOREVER), ETIMEDOUT);
 }
 
+#define BRIEFLY                                                                          \
+	ARUN_SHIELD(FOREVER);                                                            \
+	ARUN_TIMEOUT(0.01)
+
+CLAIM(a_macro_may_declare_a_shield_and_a_timeout) {
+	get_cancelled();
+	{
+		BRIEFLY;
+		assert_fails(arun_sleep(FOREVER), ETIMEDOUT);
+	}
+	assert_fails(arun_sleep(0), ECANCELED);
+}
+
 CLAIM(a_timeout_in_a_shield_ends_the_wait_of_a_cancelled_task_with_ETIMEDOUT) {
 	arun_cancel(arun_self());
 	{
@@ -418,6 +431,7 @@ Suite *suite(void) {
 	tcase_add_test(shield, an_inner_shield_outlasts_an_outer_one_that_ran_out);
 	tcase_add_test(shield, a_shield_holds_off_timeouts_declared_outside_it);
 	tcase_add_test(shield, a_shield_does_not_hold_off_timeouts_declared_inside_it);
+	tcase_add_test(shield, a_macro_may_declare_a_shield_and_a_timeout);
 	tcase_add_test(shield,
 		a_timeout_in_a_shield_ends_the_wait_of_a_cancelled_task_with_ETIMEDOUT);
 	tcase_add_test(shield, ECANCELED_wins_over_ETIMEDOUT);
