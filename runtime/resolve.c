@@ -92,8 +92,19 @@ static bool resolve_fits(const char *text, size_t size) {
 	return !text || strlen(text) < size;
 }
 
+/* getaddrinfo(3) takes 65536 for port 0. */
+static bool resolve_is_port(const char *service) {
+	return strspn(service, "0123456789") != strlen(service) ||
+	       strtoul(service, NULL, 10) <= UINT16_MAX;
+}
+
 int resolve_host(struct arun_task *self, const char *host, const char *service,
 	struct addrinfo **out) {
+	if (service && !resolve_is_port(service)) {
+		return task_fail_words(EINVAL, self->op, host, "no such port");
+	}
+	/* Without either there is nothing that getaddrinfo(3) would look up. */
+	service = host || service ? service : "0";
 	if (!resolve_fits(host, NI_MAXHOST) || !resolve_fits(service, NI_MAXSERV)) {
 		return task_fail_words(EINVAL, self->op, host,
 			"the name of the host or service is too long");

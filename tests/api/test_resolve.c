@@ -46,6 +46,12 @@ CLAIM(names_of_hosts_and_services_are_looked_up) {
 	ck_assert_int_eq(arun_resolve("127.0.0.1", NULL, &list), 0);
 	ck_assert_int_eq(port_of(list), 0);
 	freeaddrinfo(list);
+	ck_assert_int_eq(arun_resolve(NULL, NULL, &list), 0);
+	ck_assert_int_eq(port_of(list), 0);
+	freeaddrinfo(list);
+	ck_assert_int_eq(arun_resolve("::1", "65535", &list), 0);
+	ck_assert_int_eq(port_of(list), 65535);
+	freeaddrinfo(list);
 }
 
 CLAIM(what_is_not_there_is_an_error_with_words) {
@@ -56,6 +62,9 @@ CLAIM(what_is_not_there_is_an_error_with_words) {
 	assert_fails(arun_resolve(name, "1", &list), EINVAL);
 	assert_fails(arun_resolve("127.0.0.1", "no-such-service", &list), EINVAL);
 	assert_contains(arun_why(), "resolve 127.0.0.1: ");
+	assert_fails(arun_resolve("127.0.0.1", "65536", &list), EINVAL);
+	assert_contains(arun_why(), "resolve 127.0.0.1: ");
+	assert_fails(arun_resolve("localhost", "99999999999999999999", &list), EINVAL);
 	errno = 0;
 	ck_assert_int_eq(arun_resolve("no-such-host.invalid", "1", &list), -1);
 	/* EAGAIN: there is no name server to say so. */
