@@ -2,8 +2,14 @@
 #include "peek.h"
 #include "suite.h"
 
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static size_t page;
@@ -54,6 +60,29 @@ START_TEST(a_string_that_is_not_there_is_a_question_mark) {
 }
 END_TEST
 
+/* As the filters of some containers do. */
+static void forbid_the_call(void) {
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {4, filter};
+	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+START_TEST(where_the_call_is_forbidden_a_string_is_not_read_beyond_its_end) {
+	char copy[16];
+	memcpy(pages + page - 5, "word", 5);
+	forbid_the_call();
+	ck_assert_str_eq(peek_string(copy, sizeof copy, pages + page - 5), "word");
+	ck_assert_str_eq(peek_string(copy, 3, pages + page - 5), "wo");
+	ck_assert(peek(copy, pages + page - 5, 4));
+}
+END_TEST
+
 Suite *suite(void) {
 	Suite *suite = suite_create("peek");
 	TCase *tests = tcase_create("peek");
@@ -62,6 +91,8 @@ Suite *suite(void) {
 	tcase_add_test(tests, what_is_not_there_is_no_fault);
 	tcase_add_test(tests, a_string_ends_where_its_memory_does);
 	tcase_add_test(tests, a_string_that_is_not_there_is_a_question_mark);
+	tcase_add_test(
+		tests, where_the_call_is_forbidden_a_string_is_not_read_beyond_its_end);
 	suite_add_tcase(suite, tests);
 	return suite;
 }
