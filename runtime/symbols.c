@@ -67,6 +67,7 @@ static void symbols_read(struct symbols *symbols, const struct image *image) {
 			symbols->count = sections[i].sh_size / sizeof(ElfW(Sym));
 			symbols->names =
 				image_copy(image, names->sh_offset, names->sh_size);
+			symbols->names_size = names->sh_size;
 		}
 	}
 	free(sections);
@@ -122,6 +123,7 @@ const char *symbols_find(const struct symbols *symbols, const void *pc, size_t *
 	for (size_t i = 0; i < symbols->count; i++) {
 		const ElfW(Sym) *symbol = &table[i];
 		if (ELF64_ST_TYPE(symbol->st_info) == STT_FUNC && symbol->st_shndx &&
+			symbol->st_name < symbols->names_size &&
 			address >= symbol->st_value &&
 			address - symbol->st_value < symbol->st_size) {
 			*into = address - symbol->st_value;

@@ -15,6 +15,7 @@ struct symbols {
 	void *table;      /* ElfW(Sym); NULL: none */
 	size_t count;
 	char *names;
+	size_t names_size;
 };
 
 /*

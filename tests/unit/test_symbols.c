@@ -2,6 +2,8 @@
 #include "suite.h"
 #include "symbols.h"
 
+#include <link.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +51,23 @@ START_TEST(a_file_that_is_not_loaded_has_none) {
 }
 END_TEST
 
+START_TEST(a_symbol_whose_name_is_not_in_the_table_is_none) {
+	ElfW(Sym) damaged = {.st_name = 4,
+		.st_info = ELF64_ST_INFO(STB_LOCAL, STT_FUNC),
+		.st_shndx = 1,
+		.st_value = 16,
+		.st_size = 16};
+	char names[] = "one";
+	const struct symbols table = {.table = &damaged,
+		.count = 1,
+		.names = names,
+		.names_size = sizeof names};
+	ck_assert_ptr_null(symbols_find(&table, (const void *)(uintptr_t)20, &into));
+	damaged.st_name = 0;
+	ck_assert_str_eq(symbols_find(&table, (const void *)(uintptr_t)20, &into), "one");
+}
+END_TEST
+
 START_TEST(freed_it_finds_nothing) {
 	symbols_load(&symbols, NULL);
 	symbols_free(&symbols);
@@ -64,6 +83,7 @@ Suite *suite(void) {
 	tcase_add_test(tests, a_static_function_of_the_program_is_found_with_its_offset);
 	tcase_add_test(tests, what_is_no_function_of_it_is_not_found);
 	tcase_add_test(tests, a_file_that_is_not_loaded_has_none);
+	tcase_add_test(tests, a_symbol_whose_name_is_not_in_the_table_is_none);
 	tcase_add_test(tests, freed_it_finds_nothing);
 	suite_add_tcase(suite, tests);
 	return suite;
