@@ -55,7 +55,7 @@ size_t stack_round(const struct stack_pool *pool, size_t size) {
 	while (rounded < size) {
 		rounded *= 2;
 	}
-	return pool->address ? rounded * 4 : rounded;
+	return pool->address && rounded < STACK_LIMIT ? rounded * 4 : rounded;
 }
 
 /* MAP_STACK keeps huge pages out. */

@@ -46,6 +46,7 @@ START_TEST(stacks_are_four_times_as_large_under_AddressSanitizer) {
 	struct stack_pool other;
 	stack_pool_init(&other, true);
 	ck_assert_uint_eq(stack_round(&other, 0), 4 * STACK_SIZE);
+	ck_assert_uint_le(stack_round(&other, (size_t)1 << 30), UINT32_MAX);
 	stack_pool_finish(&other);
 }
 END_TEST
