@@ -56,7 +56,7 @@ static void tls_forget(struct arun_tls *tls, unsigned index) {
 static int tls_find(const struct arun_tls *tls, const char *name) {
 	for (int i = TLS_REMEMBERED - 1; i >= 0; i--) {
 		/* The newest first. */
-		int at = (int)(tls->next + (unsigned)i) % TLS_REMEMBERED;
+		int at = (int)((tls->next + (unsigned)i) % TLS_REMEMBERED);
 		if (tls->remembered[at].name &&
 			strcmp(tls->remembered[at].name, name) == 0) {
 			return at;
