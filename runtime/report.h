@@ -36,7 +36,7 @@ struct report {
 	char build_id[2 * 32 + 1]; /* in hexadecimal; "": none */
 };
 
-/* To be called with the members above set. Only this part is not async-signal-safe. */
+/* To be called with the members above set. */
 void report_init(struct report *report);
 
 /* "SIGTERM", of those that arun ends of; NULL: another. */
