@@ -166,6 +166,20 @@ void manager_tell_reloading(struct manager *manager) {
 	manager_tell(manager, text, -1);
 }
 
+/* The first counts; as control messages are padded, there may be room for two. */
+static void take_descriptors(
+	struct manager_message *message, const unsigned char *data, size_t size) {
+	int fd;
+	for (; size >= sizeof fd; size -= sizeof fd, data += sizeof fd) {
+		memcpy(&fd, data, sizeof fd);
+		if (message->fd < 0) {
+			message->fd = fd;
+		} else {
+			close(fd);
+		}
+	}
+}
+
 static void read_part(struct manager_message *message, struct cmsghdr *part) {
 	struct ucred sender;
 	if (part->cmsg_level != SOL_SOCKET) {
@@ -175,7 +189,7 @@ static void read_part(struct manager_message *message, struct cmsghdr *part) {
 		memcpy(&sender, CMSG_DATA(part), sizeof sender);
 		message->process = sender.pid;
 	} else if (part->cmsg_type == SCM_RIGHTS) {
-		memcpy(&message->fd, CMSG_DATA(part), sizeof message->fd);
+		take_descriptors(message, CMSG_DATA(part), part->cmsg_len - CMSG_LEN(0));
 	}
 }
 

@@ -22,6 +22,10 @@ static const double KILL_AGAIN = 5, TELL_AGAIN = 0.05;
 /* Later than anything. */
 static const double NEVER = 1e18;
 
+/* Messages in a turn, more than a queue holds: any user of the machine may send some, and must
+ * not keep the parent from its workers. */
+enum { HEARD_MOST = 1024 };
+
 static double earlier(double a, double b) {
 	return a < b ? a : b;
 }
@@ -45,7 +49,10 @@ static bool is_for_manager(const struct group *group, const char *text) {
 static bool hear(struct group *group) {
 	struct manager_message message;
 	bool result = false;
-	while (!group->child && manager_hear(&group->manager, &message)) {
+	for (int i = 0; i < HEARD_MOST && !group->child; i++) {
+		if (!manager_hear(&group->manager, &message)) {
+			break;
+		}
 		struct worker *worker = group_find(group, message.process);
 		if (worker && is_for_manager(group, message.text)) {
 			manager_tell(&group->manager, message.text, message.fd);

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import signal
 import socket
 import tempfile
@@ -14,7 +15,7 @@ import schema
 from group import FIXTURE, PLUGIN, Load, all_workers, ask, descriptors, group, lines, plugin
 from load import build, not_sanitized
 from service import Manager
-from tap import Skip, arun, claim, contains, equal, main, until
+from tap import DEADLINE, Skip, arun, claim, contains, equal, main, until
 
 ANY = "tcp:127.0.0.1:0"
 
@@ -178,6 +179,33 @@ def a_parent_whose_stderr_is_a_full_pipe_goes_on():
         replaces_a_killed_worker(process)
     os.close(theirs)
     os.close(ours)
+
+
+def ear(process):
+    """A socket to the parent's, which any user of this machine may talk to."""
+    links = [os.readlink(link) for link in pathlib.Path(f"/proc/{process.pid}/fd").iterdir()]
+    rows = [row.split() for row in pathlib.Path("/proc/net/unix").read_text().splitlines()]
+    names = [row[7] for row in rows
+             if len(row) > 7 and row[7][0] == "@" and f"socket:[{row[6]}]" in links]
+    equal(len(names), 1, names)
+    stranger = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    stranger.connect("\0" + names[0][1:])
+    return stranger
+
+
+@claim
+def what_strangers_send_leaves_no_descriptor():
+    with group("-w", "1", plugin(), ANY) as process:
+        ready(process, 1)
+        with ear(process) as stranger:
+            for count in (1, 2, 3):
+                reads, writes = os.pipe()
+                socket.send_fds(stranger, [b"FDSTORE=1"], [writes] * count)
+                os.close(writes)
+                # Its end comes when all copies of the other one are closed.
+                assert select.select([reads], [], [], DEADLINE)[0], f"{count} descriptors"
+                os.close(reads)
+        equal(process.stop()[0], 0)
 
 
 @claim
