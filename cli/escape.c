@@ -31,8 +31,7 @@ static unsigned decode(const unsigned char *byte, size_t length) {
 	return wrong ? 0 : code;
 }
 
-/* How many bytes are one printable character; 0: the first one is to be escaped. */
-static size_t printable(const unsigned char *byte) {
+size_t escape_printable(const unsigned char *byte) {
 	if (*byte < 0x80) {
 		return *byte >= 0x20 && *byte != 0x7f;
 	}
@@ -58,7 +57,7 @@ void line_string(struct line *line, const char *string) {
 	const unsigned char *byte = (const unsigned char *)string;
 	size_t end = line->length + ESCAPE_STRING;
 	while (*byte && line->length < end) {
-		size_t count = printable(byte);
+		size_t count = escape_printable(byte);
 		if (count) {
 			line_add(line, "%.*s", (int)count, (const char *)byte);
 		} else {
@@ -119,7 +118,7 @@ void escape_json(FILE *out, const char *string) {
 	putc('"', out);
 	const unsigned char *byte = (const unsigned char *)string;
 	while (*byte) {
-		size_t count = printable(byte);
+		size_t count = escape_printable(byte);
 		if (*byte == '"' || *byte == '\\') {
 			fprintf(out, "\\%c", *byte);
 		} else if (count) {

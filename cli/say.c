@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_SIZE = 2048, PIECE_SIZE = 12, FOR_EVER = -1, PATIENCE = 1000 };
+enum { LINE_SIZE = 2048, PIECE_SIZE = 8, FOR_EVER = -1, PATIENCE = 1000 };
 
 static enum arun_log_format form = ARUN_LOG_TEXT;
 static int patience = FOR_EVER; /* milliseconds that a line may wait for its reader */
@@ -35,27 +35,20 @@ static bool has_room(void) {
 	return !full;
 }
 
-static bool is_control(unsigned char c) {
-	return c < 0x20 || c == 0x7f;
-}
-
-/* The controls of Latin-1 (the 8-bit relatives of ESC), as UTF-8 has them. */
-static bool is_control_pair(const unsigned char *text) {
-	return text[0] == 0xc2 && text[1] >= 0x80 && text[1] <= 0x9f;
-}
-
 /* Stores the next character of text in out, escaped; returns how many bytes of text it
  * was. */
 static size_t escape(char out[PIECE_SIZE], const char *text) {
-	const unsigned char *p = (const unsigned char *)text;
-	if (is_control_pair(p)) {
-		snprintf(out, PIECE_SIZE, "\\x%02x\\x%02x", p[0], p[1]);
-		return 2;
+	const unsigned char *byte = (const unsigned char *)text;
+	size_t count = escape_printable(byte);
+	if (count) {
+		memcpy(out, text, count);
+		out[count] = '\0';
+		return count;
 	}
-	if (*p == '\n' || *p == '\t') {
-		strcpy(out, *p == '\n' ? "\\n" : "\\t");
+	if (*byte == '\n' || *byte == '\t') {
+		strcpy(out, *byte == '\n' ? "\\n" : "\\t");
 	} else {
-		snprintf(out, PIECE_SIZE, is_control(*p) ? "\\x%02x" : "%c", *p);
+		snprintf(out, PIECE_SIZE, "\\x%02x", *byte);
 	}
 	return 1;
 }

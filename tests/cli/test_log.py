@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 
 from plugins import build
-from tap import ARUN, DEADLINE, arun, claim, environment, equal, main
+from tap import ARUN, DEADLINE, arun, claim, contains, environment, equal, main
 
 FOLDER = tempfile.TemporaryDirectory(prefix="arun-log-")
 SOURCE = """#include <arun.h>
@@ -93,6 +93,15 @@ def so_is_what_arun_itself_says():
         equal((line["message"], line["level"], line["from"]),
               (text.removeprefix("arun: "), "error", "arun"))
         assert re.fullmatch(TIME, line["time"]) and line["pid"] > 0, line
+
+
+@claim
+def what_a_terminal_takes_for_controls_is_escaped():
+    for value, shown in (("\x1b[2J", "\\x1b[2J"), ("\udc9b2J", "\\x9b2J"),
+                         ("\u202etxt", "\\xe2\\x80\\xaetxt"), ("\udce9", "\\xe9"),
+                         ("\xe9\t", "\xe9\\t")):
+        ended = arun(f"--leaks={value}")
+        contains(ended.stderr, f"'{shown}' is not one of")
 
 
 main()
