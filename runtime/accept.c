@@ -287,16 +287,11 @@ static void accept_on_ready(struct watch *watch) {
 }
 
 void accept_single(struct arun_server *server) {
-	struct address *peer = &server->pending_peer;
 	server->single = true;
 	server->watch.fd = -1;
 	server->pending_fd = server->listening.fd;
 	server->listening.fd = -1;
-	*peer = (struct address){.length = sizeof peer->un};
-	if (getpeername(server->pending_fd, &peer->any, &peer->length) < 0 ||
-		peer->length > sizeof peer->un) {
-		peer->length = 0;
-	}
+	address_peer(&server->pending_peer, server->pending_fd);
 }
 
 int accept_start(struct loop *loop, struct arun_server *server) {

@@ -293,16 +293,10 @@ static void conn_set_nonblock(
 }
 
 static void conn_look_up(struct arun_conn *conn, const struct stat *stat) {
-	struct address *peer = &conn->peer;
 	conn->socket = S_ISSOCK(stat->st_mode);
-	if (!conn->socket) {
-		return;
-	}
-	conn->tcp = socket_option(conn->watch.fd, SO_PROTOCOL) == IPPROTO_TCP;
-	peer->length = sizeof peer->un;
-	if (getpeername(conn->watch.fd, &peer->any, &peer->length) < 0 ||
-		peer->length > sizeof peer->un) {
-		peer->length = 0;
+	if (conn->socket) {
+		conn->tcp = socket_option(conn->watch.fd, SO_PROTOCOL) == IPPROTO_TCP;
+		address_peer(&conn->peer, conn->watch.fd);
 	}
 }
 

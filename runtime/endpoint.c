@@ -246,6 +246,14 @@ void address_local(struct address *out, int fd) {
 	}
 }
 
+void address_peer(struct address *out, int fd) {
+	*out = (struct address){.length = sizeof out->un};
+	if (getpeername(fd, &out->any, &out->length) < 0 ||
+		out->length > sizeof out->un) {
+		out->length = 0;
+	}
+}
+
 static void text_v4(struct text *out, const uint8_t *bytes) {
 	text_add(out, "%u.%u.%u.%u", bytes[0], bytes[1], bytes[2], bytes[3]);
 }

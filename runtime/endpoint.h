@@ -57,8 +57,9 @@ int endpoint_resolve(
 /* Copies an address of the system. What is of another family has no text. */
 void address_set(struct address *out, const struct sockaddr *from, socklen_t length);
 
-/* Of fd's own side. */
+/* Of fd's own side, and of the other one; of length 0 where there is none. */
 void address_local(struct address *out, int fd);
+void address_peer(struct address *out, int fd);
 
 /* Appends "127.0.0.1:80", "[::1]:80", "unix:/path"; nothing where there is none. For
  * handlers, too. */

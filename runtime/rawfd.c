@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "rawfd.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
+#include "endpoint.h"
+
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { RAWFD_PAGE = 4096, RAWFD_BITS = 64, RAWFD_TRIED = 32 };
@@ -212,59 +209,9 @@ void rawfd_each(const struct rawfd *rawfd, const struct registry *registry,
  * ---------------------------------------------------------------------------------------
  */
 
-static void add_ipv4(struct text *out, const unsigned char *byte) {
-	text_add(out, "%d.%d.%d.%d", byte[0], byte[1], byte[2], byte[3]);
-}
-
-static unsigned ipv6_group(const unsigned char *byte, int group) {
-	return (unsigned)byte[2 * group] << 8 | byte[2 * group + 1];
-}
-
-/* The first longest run of zero groups, two at least, is left out (RFC 5952). */
-static int ipv6_zeros(const unsigned char *byte, int *length) {
-	int best = -1;
-	*length = 1;
-	for (int at = 0, run = 0; at < 8; at++) {
-		run = ipv6_group(byte, at) ? 0 : run + 1;
-		if (run > *length) {
-			*length = run;
-			best = at + 1 - run;
-		}
-	}
-	return best;
-}
-
-/* inet_ntop(3) uses stdio. */
-static void add_ipv6(struct text *out, const unsigned char *byte) {
-	int length, zeros = ipv6_zeros(byte, &length);
-	text_add(out, "[");
-	if (memcmp(byte, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0) {
-		text_add(out, "::ffff:");
-		add_ipv4(out, byte + 12);
-	} else {
-		for (int at = 0; at < 8; at++) {
-			if (at == zeros) {
-				text_add(out, at + length == 8 ? "::" : ":");
-				at += length - 1;
-			} else {
-				text_add(out, at ? ":%x" : "%x", ipv6_group(byte, at));
-			}
-		}
-	}
-	text_add(out, "]");
-}
-
-union rawfd_address {
-	struct sockaddr_storage storage;
-	struct sockaddr any;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-	struct sockaddr_un un;
-};
-
-static void add_unix(
-	struct text *out, const union rawfd_address *address, socklen_t size) {
-	size_t length = size - offsetof(struct sockaddr_un, sun_path);
+/* Not escaped, and all of an abstract name: it may hold zero bytes. */
+static void add_unix(struct text *out, const struct address *address) {
+	size_t length = address->length - offsetof(struct sockaddr_un, sun_path);
 	const char *path = address->un.sun_path;
 	text_add(out, "unix ");
 	if (*path) {
@@ -275,36 +222,15 @@ static void add_unix(
 		length--;
 	}
 	for (size_t i = 0; i < length; i++) {
-		/* An abstract name may hold zero bytes. */
 		text_add(out, "%c", path[i] ? path[i] : '@');
 	}
 }
 
-static void add_address(struct text *out, const char *type,
-	const union rawfd_address *address, socklen_t size) {
-	const void *place;
-	switch (address->any.sa_family) {
-	case AF_INET:
-		text_add(out, "%s ", type);
-		place = &address->in.sin_addr;
-		add_ipv4(out, place);
-		text_add(out, ":%d", ntohs(address->in.sin_port));
-		break;
-	case AF_INET6:
-		text_add(out, "%s ", type);
-		place = &address->in6.sin6_addr;
-		add_ipv6(out, place);
-		text_add(out, ":%d", ntohs(address->in6.sin6_port));
-		break;
-	default:
-		add_unix(out, address, size);
-	}
-}
-
-static bool is_named(const union rawfd_address *address, socklen_t size) {
-	int family = address->any.sa_family;
+static bool is_named(const struct address *address) {
+	int family = address->length ? address->any.sa_family : AF_UNSPEC;
 	return family == AF_INET || family == AF_INET6 ||
-	       (family == AF_UNIX && size > offsetof(struct sockaddr_un, sun_path));
+	       (family == AF_UNIX &&
+		       address->length > offsetof(struct sockaddr_un, sun_path));
 }
 
 static const char *socket_type(int fd) {
@@ -325,21 +251,20 @@ static const char *socket_type(int fd) {
 /* The other end's address where it is connected, else its own. */
 static const char *name_socket(int fd, struct text *out) {
 	const char *type = socket_type(fd);
-	union rawfd_address address = {0};
-	socklen_t size = sizeof address;
-	bool connected = getpeername(fd, &address.any, &size) == 0;
-	if (!connected || !is_named(&address, size)) {
-		size = sizeof address;
-		address = (union rawfd_address){0};
-		if (getsockname(fd, &address.any, &size) < 0) {
-			size = 0;
-		}
+	struct address address;
+	address_peer(&address, fd);
+	bool connected = address.length > 0;
+	if (!is_named(&address)) {
+		address_local(&address, fd);
 	}
-	if (is_named(&address, size)) {
-		add_address(out, type, &address, size);
-	} else {
+	if (!is_named(&address)) {
 		bool pair = connected && strcmp(type, "unix") == 0;
 		text_add(out, "%s", pair ? "socketpair" : type);
+	} else if (address.any.sa_family == AF_UNIX) {
+		add_unix(out, &address);
+	} else {
+		text_add(out, "%s ", type);
+		address_text(out, &address);
 	}
 	return type;
 }

@@ -242,11 +242,7 @@ static int udp_look_up(struct arun_udp *udp, int fd) {
 	char buffer[512];
 	struct text out;
 	address_local(&udp->address, fd);
-	udp->peer.length = sizeof udp->peer.un;
-	if (getpeername(fd, &udp->peer.any, &udp->peer.length) < 0 ||
-		udp->peer.length > sizeof udp->peer.un) {
-		udp->peer.length = 0;
-	}
+	address_peer(&udp->peer, fd);
 	text_fixed(&out, buffer, sizeof buffer);
 	address_text(&out, &udp->address);
 	udp->local = strdup(buffer);
