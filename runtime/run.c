@@ -357,16 +357,14 @@ static void run_reap(struct run *run, const arun_options *options) {
 
 static int run_open(struct run *run, const arun_options *options) {
 	struct sched *sched = &run->loop.sched;
-	if (loop_init(&run->loop, options->loop, run_exceptions(options->plugin)) < 0) {
-		return -1;
-	}
-	if (run_read_suppressions(run, options->suppress) < 0) {
-		return -1;
-	}
-	sched_current = sched;
 	log_setup(
 		options->log_level ? (enum log_level)options->log_level : LOG_LEVEL_INFO,
 		(enum log_format)options->log_format);
+	if (loop_init(&run->loop, options->loop, run_exceptions(options->plugin)) < 0 ||
+		run_read_suppressions(run, options->suppress) < 0) {
+		return -1;
+	}
+	sched_current = sched;
 	sched->grace = options->grace;
 	sched->failed = stop_on_failed;
 	sched->ignores = stop_on_ignored;

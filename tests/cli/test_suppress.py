@@ -55,6 +55,13 @@ def objects_that_fit_a_rule_are_left_out():
 
 
 @claim
+def a_file_that_is_none_is_told_of_in_the_form_of_the_log():
+    ended = arun("--log-format=json", "-s", rules("nonsense\n"), plugin())
+    equal(ended.returncode, 125)
+    contains(json.loads(ended.stderr)["message"], "is not KIND:PATTERN")
+
+
+@claim
 def descriptors_are_matched_by_their_path():
     ended = arun("-s", rules("fd:/etc/*\ntask:*\ngenerator:*\n"), "--leaks=error", plugin())
     equal((ended.stderr, ended.returncode), ("", 0))
