@@ -18,8 +18,7 @@ struct unwind {
 	size_t count;
 };
 
-/* The one thread
- * --------------------------------------------------------------------------------------- */
+/* The one thread ----------------------------------------------------------------- */
 
 /* There is one at a time, of this number: that of the task. */
 static pid_t next_thread(Dwfl *session, void *context, void **thread) {
@@ -87,8 +86,7 @@ static const Dwfl_Thread_Callbacks thread = {
 	.set_initial_registers = set_initial_registers,
 };
 
-/* Calls
- * ------------------------------------------------------------------------------------------ */
+/* Calls -------------------------------------------------------------------------- */
 
 /* Arun's own are left out: those that wait, and the one that has begun the task. */
 static int on_frame(Dwfl_Frame *frame, void *argument) {
@@ -157,8 +155,7 @@ static void unwind_task(struct unwind *unwind, struct dump *dump,
 	}
 }
 
-/* The session
- * ------------------------------------------------------------------------------------ */
+/* The session -------------------------------------------------------------------- */
 
 static bool begin(struct unwind *unwind, uint64_t own) {
 	struct libdw *libdw = &unwind->libdw;

@@ -26,9 +26,7 @@ struct path {
 	size_t mark_at;
 };
 
-/* Objects
- * ------------------------------------------------------------------------------------------
- */
+/* Objects ------------------------------------------------------------------------ */
 
 static uint64_t word_at(const struct copy *copy, size_t offset) {
 	uint64_t word = 0;
@@ -96,9 +94,7 @@ static bool again(struct path *path) {
 	return true;
 }
 
-/* Upward
- * -------------------------------------------------------------------------------------------
- */
+/* Upward ------------------------------------------------------------------------- */
 
 /* The last one found, or the head, and the one before it in the list, which is newer. */
 struct step {
@@ -213,9 +209,7 @@ static bool walk_upward(struct path *path) {
 	}
 }
 
-/* Downward
- * -----------------------------------------------------------------------------------------
- */
+/* Downward ----------------------------------------------------------------------- */
 
 /* Elements of a list that does not end come again. */
 static bool comes_again(struct path *path, uint64_t next) {

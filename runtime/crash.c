@@ -11,9 +11,7 @@
 
 static const double CRASH_PATIENCE = 1;
 
-/* The signal
- * --------------------------------------------------------------------------------------
- */
+/* The signal --------------------------------------------------------------------- */
 
 static bool has_address(const siginfo_t *info) {
 	bool memory = info->si_signo == SIGSEGV || info->si_signo == SIGBUS;
@@ -70,9 +68,7 @@ struct fault {
 	struct scene_task task;
 };
 
-/* Text
- * --------------------------------------------------------------------------------------------
- */
+/* Text --------------------------------------------------------------------------- */
 
 static void add_where(
 	struct text *out, const struct crash *crash, const struct fault *fault) {
@@ -147,9 +143,7 @@ static void write_stack(const struct crash *crash, const struct fault *fault) {
 	text_write_within(&out, STDERR_FILENO, CRASH_PATIENCE);
 }
 
-/* JSON
- * ------------------------------------------------------------------------------------------
- */
+/* JSON --------------------------------------------------------------------------- */
 
 static void add_members(
 	struct text *out, const struct crash *crash, const struct fault *fault) {
@@ -197,9 +191,7 @@ static void write_json(const struct crash *crash, const struct fault *fault) {
 	text_write_within(&out, crash->scene.report->fd, CRASH_PATIENCE);
 }
 
-/* The crash
- * ---------------------------------------------------------------------------------------
- */
+/* The crash ---------------------------------------------------------------------- */
 
 void crash_write(const struct crash *crash, const siginfo_t *info, const void *context,
 	bool foreign) {

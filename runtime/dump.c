@@ -26,9 +26,7 @@ static void add_task(
 	}
 }
 
-/* Lines
- * -----------------------------------------------------------------------------------------
- */
+/* Lines -------------------------------------------------------------------------- */
 
 static void add_counts(struct text *out, const struct snapshot *snapshot) {
 	const char *comma = ": ";
@@ -154,9 +152,7 @@ static void add_last(
 	text_add(out, "\narun: end of dump\n");
 }
 
-/* JSON
- * ------------------------------------------------------------------------------------------
- */
+/* JSON --------------------------------------------------------------------------- */
 
 static void json_line(
 	struct text *out, const struct scene *scene, const struct snapshot *snapshot) {
@@ -178,9 +174,7 @@ static void json_line(
 		members, snapshot, "objects");
 }
 
-/* The dump
- * ------------------------------------------------------------------------------------------
- */
+/* The dump ----------------------------------------------------------------------- */
 
 static double write_json(struct dump *dump, const struct snapshot *snapshot) {
 	double start = loop_clock();
@@ -243,8 +237,7 @@ void dump_write(struct dump *dump) {
 	snapshot_finish(&snapshot);
 }
 
-/* Dumps that were cut
- * ------------------------------------------------------------------------------- */
+/* Dumps that were cut ------------------------------------------------------------ */
 
 static void dump_retry(struct loop_timer *timer) {
 	dump_tell_cut(container_of(timer, struct dump, retry));

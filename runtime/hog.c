@@ -13,9 +13,7 @@
 static const double HOG_TICK = 0.025, HOG_GAP = 1;
 static const double HOG_PATIENCE = 1;
 
-/* Lines
- * -----------------------------------------------------------------------------------------
- */
+/* Lines -------------------------------------------------------------------------- */
 
 static void hog_say(const struct hog *hog, const char *verb, const char *more) {
 	char space[1024];
@@ -79,9 +77,7 @@ static bool hog_is_fragile(long call) {
 	return false;
 }
 
-/* The thread
- * --------------------------------------------------------------------------------------
- */
+/* The thread --------------------------------------------------------------------- */
 
 static void hog_tell(struct hog *hog) {
 	bool fragile = hog_is_fragile(hog_call(hog));

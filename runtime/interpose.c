@@ -53,9 +53,7 @@ static void *interpose_find(void **cache, const char *name) {
 	__typeof__(name) *next;                                                          \
 	memcpy(&next, &found_, sizeof next)
 
-/* Files
- * --------------------------------------------------------------------------------------------
- */
+/* Files -------------------------------------------------------------------------- */
 
 /* The mode, which is passed where the flags ask for it. */
 #define MODE(flags)                                                                      \
@@ -168,9 +166,7 @@ int memfd_create(const char *name, unsigned flags) {
 	return NOTE(next(name, flags));
 }
 
-/* Sockets, pipes
- * -----------------------------------------------------------------------------------
- */
+/* Sockets, pipes ----------------------------------------------------------------- */
 
 int socket(int domain, int type, int protocol) {
 	NEXT(socket);
@@ -211,9 +207,7 @@ int pipe2(int pair[2], int flags) {
 	return note_pair(next(pair, flags), pair, __builtin_return_address(0));
 }
 
-/* Copies
- * -------------------------------------------------------------------------------------------
- */
+/* Copies ------------------------------------------------------------------------- */
 
 int dup(int fd) {
 	NEXT(dup);
@@ -251,9 +245,7 @@ int fcntl64(int fd, int command, ...);
 FCNTL(fcntl64)
 #endif
 
-/* Events
- * -------------------------------------------------------------------------------------------
- */
+/* Events ------------------------------------------------------------------------- */
 
 int eventfd(unsigned value, int flags) {
 	NEXT(eventfd);
@@ -294,9 +286,7 @@ int inotify_init1(int flags) {
 	return NOTE(next(flags));
 }
 
-/* Their ends
- * ---------------------------------------------------------------------------------------
- */
+/* Their ends --------------------------------------------------------------------- */
 
 int close(int fd) {
 	NEXT(close);
@@ -312,9 +302,7 @@ int fclose(FILE *file) {
 	return next(file);
 }
 
-/* Watchers
- * ------------------------------------------------------------------------------------------
- */
+/* Watchers ----------------------------------------------------------------------- */
 
 /* As <ev.h>, which the loop alone sees, has them. One that has stopped by itself, unseen, may be
  * started again: so each is looked at before as well. */

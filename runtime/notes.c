@@ -8,9 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Life
- * ---------------------------------------------------------------------------------------------
- */
+/* Life --------------------------------------------------------------------------- */
 
 void notes_init(struct notes *notes, const struct trace *trace, const char *plugin,
 	const char *path) {
@@ -32,9 +30,7 @@ void notes_finish(struct notes *notes) {
 	notes->folder = NULL;
 }
 
-/* Looking up
- * --------------------------------------------------------------------------------------------
- */
+/* Looking up --------------------------------------------------------------------- */
 
 static void resolve_calls(struct notes *notes, const struct calls *calls) {
 	for (unsigned i = 0; calls && i < calls->count; i++) {
@@ -74,9 +70,7 @@ void notes_resolve(struct notes *notes, const struct snapshot *snapshot) {
 	}
 }
 
-/* Places
- * -------------------------------------------------------------------------------------------
- */
+/* Places ------------------------------------------------------------------------- */
 
 /* The call before the address that it returns to. */
 static struct trace_where where_of(const struct notes *notes, const void *pc) {
@@ -146,9 +140,7 @@ bool notes_place(struct text *out, const struct notes *notes, const struct calls
 	return true;
 }
 
-/* Source lines
- * -------------------------------------------------------------------------------------
- */
+/* Source lines ------------------------------------------------------------------- */
 
 /* The folder that file was compiled in, where a call of calls tells; else NULL. */
 static const char *folder_in(
@@ -182,9 +174,7 @@ static void add_source_of_caller(
 	}
 }
 
-/* Lines
- * --------------------------------------------------------------------------------------------
- */
+/* Lines -------------------------------------------------------------------------- */
 
 void notes_seconds(struct text *out, double seconds) {
 	if (seconds >= 10 && seconds < 100) {
@@ -312,9 +302,7 @@ void notes_add_missing(struct text *out, const struct notes *notes) {
 	}
 }
 
-/* JSON
- * ---------------------------------------------------------------------------------------------
- */
+/* JSON --------------------------------------------------------------------------- */
 
 void notes_json_place(struct text *out, const struct notes *notes, const void *pc) {
 	struct trace_where where = where_of(notes, pc);

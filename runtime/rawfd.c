@@ -22,9 +22,7 @@ const struct kind rawfd_kind = {
 	.ageless = true,
 };
 
-/* The set
- * --------------------------------------------------------------------------------------
- */
+/* The set ------------------------------------------------------------------------ */
 
 static bool set_has(const struct rawfd_set *set, int fd) {
 	size_t word = (size_t)fd / RAWFD_BITS;
@@ -88,8 +86,7 @@ static void set_of_registry(struct rawfd_set *set, const struct registry *regist
 	}
 }
 
-/* What is open
- * ----------------------------------------------------------------------------------- */
+/* What is open ------------------------------------------------------------------- */
 
 /* linux_dirent64, which no header of the C library has under this name. */
 struct rawfd_entry {
@@ -205,9 +202,7 @@ void rawfd_each(const struct rawfd *rawfd, const struct registry *registry,
 	set_finish(&search.listed);
 }
 
-/* What it is
- * ---------------------------------------------------------------------------------------
- */
+/* What it is --------------------------------------------------------------------- */
 
 /* Not escaped, and all of an abstract name: it may hold zero bytes. */
 static void add_unix(struct text *out, const struct address *address) {

@@ -18,9 +18,7 @@
 
 enum { NAMED = 8, LINES = 20 };
 
-/* The plugin
- * -------------------------------------------------------------------------------------
- */
+/* The plugin --------------------------------------------------------------------- */
 
 struct build_id_search {
 	struct report *report;
@@ -110,9 +108,7 @@ void report_init(struct report *report) {
 	}
 }
 
-/* JSON
- * --------------------------------------------------------------------------------------------
- */
+/* JSON --------------------------------------------------------------------------- */
 
 static void add_plugin(struct text *out, const struct report *report) {
 	text_add(out, ", \"plugin\": {\"path\": ");
@@ -196,9 +192,7 @@ static void report_json(const struct report *report, const char *kind,
 	text_finish(&out);
 }
 
-/* Text
- * --------------------------------------------------------------------------------------------
- */
+/* Text --------------------------------------------------------------------------- */
 
 static void say(struct text *out) {
 	log_lines(LOG_LEVEL_WARNING, out);
@@ -315,9 +309,7 @@ static unsigned add_tasks(struct text *out, const struct report *report,
 	return count > most ? count - most : 0;
 }
 
-/* Deadlock
- * ------------------------------------------------------------------------------------------
- */
+/* Deadlock ----------------------------------------------------------------------- */
 
 static void add_deadlocked(struct text *out, const struct report *report,
 	const struct arun_task *entry, const struct arun_task *task) {
@@ -359,8 +351,7 @@ void report_deadlock(const struct report *report, const struct registry *registr
 	snapshot_finish(&objects);
 }
 
-/* The end of a stop
- * ----------------------------------------------------------------------------------- */
+/* The end of a stop -------------------------------------------------------------- */
 
 static void add_running(struct text *out, const struct arun_task *task) {
 	text_add(out, " running since its %s", task->at ? "last wait at " : "start");

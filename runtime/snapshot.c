@@ -26,9 +26,7 @@ struct snapshot_memory {
 	char arena[ARENA_SIZE];
 };
 
-/* Groups
- * ----------------------------------------------------------------------------------------
- */
+/* Groups ------------------------------------------------------------------------- */
 
 static size_t hash_of(uint64_t key) {
 	return (size_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 40);
@@ -144,9 +142,7 @@ static void snapshot_see_all(struct snapshot *snapshot,
 	}
 }
 
-/* Copies
- * ----------------------------------------------------------------------------------------
- */
+/* Copies ------------------------------------------------------------------------- */
 
 /* A text at the end of the arena. */
 static struct text arena_begin(struct snapshot_memory *memory) {
@@ -259,8 +255,7 @@ static void snapshot_copy_all(struct snapshot *snapshot) {
 	snapshot->groups = kept;
 }
 
-/* Raw descriptors
- * ------------------------------------------------------------------------------- */
+/* Raw descriptors ---------------------------------------------------------------- */
 
 struct snapshot_search {
 	struct snapshot *snapshot;
@@ -344,9 +339,7 @@ static void snapshot_see_fd(void *context, int fd) {
 	}
 }
 
-/* Order
- * -----------------------------------------------------------------------------------------
- */
+/* Order -------------------------------------------------------------------------- */
 
 /* In lines a task comes after the connections; in counts it is the first. */
 static unsigned kind_rank(const struct kind *kind) {
@@ -423,9 +416,7 @@ void snapshot_finish(struct snapshot *snapshot) {
 	*snapshot = (struct snapshot){0};
 }
 
-/* Outcomes
- * --------------------------------------------------------------------------------------
- */
+/* Outcomes ----------------------------------------------------------------------- */
 
 static struct snapshot_item **ids_find(struct snapshot_memory *memory, uint64_t id) {
 	size_t at = hash_of(id) % IDS_SIZE;

@@ -57,9 +57,7 @@ static const struct kind watcher_kind = {
 	.line = watcher_kind_line,
 };
 
-/* Life
- * ---------------------------------------------------------------------------------------------
- */
+/* Life --------------------------------------------------------------------------- */
 
 void watcher_notes_begin(struct loop *loop) {
 	loop->foreign = calloc(1, sizeof *loop->foreign);
@@ -83,9 +81,7 @@ void watcher_notes_finish(struct loop *loop) {
 	free(notes);
 }
 
-/* Notes
- * --------------------------------------------------------------------------------------------
- */
+/* Notes -------------------------------------------------------------------------- */
 
 static struct watcher **place_of(struct watcher_notes *notes, const void *watcher) {
 	uint64_t hash = (uint64_t)(uintptr_t)watcher * UINT64_C(0x9e3779b97f4a7c15);
@@ -147,9 +143,7 @@ void watcher_note(const struct ev_loop *ev, const void *watcher, const char *nam
 	}
 }
 
-/* The report
- * ----------------------------------------------------------------------------------------
- */
+/* The report --------------------------------------------------------------------- */
 
 /* Those that are active; background: ev_unref() was called for all that libev has, so nothing
  * waits for any. */
