@@ -30,7 +30,7 @@ static int open_datagram(struct listening *out, const char *text,
 	struct broker *broker = &loop_here()->broker;
 	char name[ENDPOINT_HOST];
 	struct text key;
-	int fd;
+	int fd, result;
 	(void)options;
 	text_fixed(&key, name, sizeof name);
 	text_add(&key, "udp:");
@@ -40,9 +40,9 @@ static int open_datagram(struct listening *out, const char *text,
 		*out = (struct listening){.fd = fd};
 		return 0;
 	case BROKER_OPEN:
-		fd = bind_datagram(out, text, address);
-		broker_keep(broker, fd < 0 ? -1 : out->fd);
-		return fd;
+		result = bind_datagram(out, text, address);
+		broker_keep(broker, result < 0 ? -1 : out->fd);
+		return result;
 	default:
 		return bind_datagram(out, text, address);
 	}
