@@ -11,7 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOG_LINE = 1024, LOG_OVERHEAD = 768, LOG_WIDEST = 6 };
+/* LOG_WIDEST: what a byte becomes at most, \xNN; of JSON it is not asked. */
+enum { LOG_LINE = 1024, LOG_OVERHEAD = 768, LOG_WIDEST = 4 };
 
 /* Of the process, as stderr is. */
 static struct {
