@@ -28,7 +28,8 @@ void handler_arm(struct handler *handler, double seconds) {
 	if (!handler->timed) {
 		return;
 	}
-	seconds = seconds < 0.001 ? 0.001 : seconds;
+	/* INFINITY is no time_t, and 0 would be never. */
+	seconds = time_min(time_max(seconds, 0.001), 1e9);
 	struct itimerspec time = {
 		.it_value = {(time_t)seconds,
 			(long)((seconds - (double)(time_t)seconds) * 1e9)},
