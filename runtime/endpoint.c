@@ -7,6 +7,8 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { PORT_MAX = 65535, GROUPS = 8 };
 
@@ -252,6 +254,33 @@ void address_peer(struct address *out, int fd) {
 		out->length > sizeof out->un) {
 		out->length = 0;
 	}
+}
+
+bool address_has_file(const struct address *address) {
+	return address->any.sa_family == AF_UNIX && address->un.sun_path[0] != '\0';
+}
+
+static bool is_refused(const struct address *address, int type) {
+	int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		return false;
+	}
+	bool refused =
+		connect(fd, &address->any, address->length) < 0 && errno == ECONNREFUSED;
+	close(fd);
+	return refused;
+}
+
+bool address_remove_dead(const struct address *address, int type) {
+	const char *path = address->un.sun_path;
+	struct stat before, after;
+	if (lstat(path, &before) < 0 || !S_ISSOCK(before.st_mode) ||
+		!is_refused(address, type)) {
+		return false;
+	}
+	/* Another one may have replaced it meanwhile. */
+	return lstat(path, &after) == 0 && after.st_ino == before.st_ino &&
+	       after.st_dev == before.st_dev && unlink(path) == 0;
 }
 
 static void text_v4(struct text *out, const uint8_t *bytes) {

@@ -61,6 +61,15 @@ void address_set(struct address *out, const struct sockaddr *from, socklen_t len
 void address_local(struct address *out, int fd);
 void address_peer(struct address *out, int fd);
 
+/* Whether it is of a Unix socket that has a file. */
+bool address_has_file(const struct address *address);
+
+/*
+ * Removes the file of a Unix socket of that type which its owner left: nobody has it open, and
+ * one whose queue is full lives. Returns whether it did.
+ */
+bool address_remove_dead(const struct address *address, int type);
+
 /* Appends "127.0.0.1:80", "[::1]:80", "unix:/path"; nothing where there is none. For
  * handlers, too. */
 void address_text(struct text *out, const struct address *address);

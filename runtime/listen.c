@@ -10,42 +10,14 @@
 
 static const char op[] = "arun_listen";
 
-static bool has_file(const struct address *address) {
-	return address->any.sa_family == AF_UNIX && address->un.sun_path[0] != '\0';
-}
-
-/* Whether a server answers at the file of a Unix socket; one whose queue is full lives. */
-static bool file_is_dead(const struct address *address) {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		return false;
-	}
-	bool dead =
-		connect(fd, &address->any, address->length) < 0 && errno == ECONNREFUSED;
-	close(fd);
-	return dead;
-}
-
-/* Removes the socket that a dead server left. Returns whether it did. */
-static bool remove_dead(const struct address *address) {
-	const char *path = address->un.sun_path;
-	struct stat before, after;
-	if (lstat(path, &before) < 0 || !S_ISSOCK(before.st_mode) ||
-		!file_is_dead(address)) {
-		return false;
-	}
-	/* Another server may have replaced it meanwhile. */
-	return lstat(path, &after) == 0 && after.st_ino == before.st_ino &&
-	       after.st_dev == before.st_dev && unlink(path) == 0;
-}
-
 /* Returns 0, or why not. */
 static int bind_address(int fd, const struct address *address) {
 	if (bind(fd, &address->any, address->length) == 0) {
 		return 0;
 	}
 	int error = errno;
-	if (error != EADDRINUSE || !has_file(address) || !remove_dead(address)) {
+	if (error != EADDRINUSE || !address_has_file(address) ||
+		!address_remove_dead(address, SOCK_STREAM)) {
 		return error;
 	}
 	return bind(fd, &address->any, address->length) == 0 ? 0 : errno;
@@ -65,7 +37,7 @@ static int set_options(int fd, const struct address *address, bool reuse_port) {
 
 static void note_file(struct listening *listening, const struct address *address) {
 	struct stat stat;
-	if (has_file(address) && lstat(address->un.sun_path, &stat) == 0) {
+	if (address_has_file(address) && lstat(address->un.sun_path, &stat) == 0) {
 		listening->made = true;
 		listening->device = stat.st_dev;
 		listening->inode = stat.st_ino;

@@ -65,36 +65,17 @@ static int opening_parse(struct opening *opening) {
 
 /* Sockets -------------------------------------------------------------------------- */
 
-static bool has_file(const struct address *address) {
-	return address->any.sa_family == AF_UNIX && address->un.sun_path[0] != '\0';
-}
-
-/* Removes the file of a socket that nobody has open any more. Returns whether it did. */
-static bool remove_dead(const struct address *address) {
-	const char *path = address->un.sun_path;
-	struct stat before, after;
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		return false;
-	}
-	bool dead = lstat(path, &before) == 0 && S_ISSOCK(before.st_mode) &&
-		    connect(fd, &address->any, address->length) < 0 &&
-		    errno == ECONNREFUSED;
-	close(fd);
-	/* Another one may have replaced it meanwhile. */
-	return dead && lstat(path, &after) == 0 && after.st_ino == before.st_ino &&
-	       after.st_dev == before.st_dev && unlink(path) == 0;
-}
-
 /* Returns 0; -1 with errno. */
 static int udp_bind(struct arun_udp *udp, int fd, const struct address *address) {
 	int result = bind(fd, &address->any, address->length);
-	if (result < 0 && errno == EADDRINUSE && has_file(address)) {
-		result = remove_dead(address) ? bind(fd, &address->any, address->length)
-					      : (errno = EADDRINUSE, -1);
+	if (result < 0 && errno == EADDRINUSE && address_has_file(address)) {
+		bool removed = address_remove_dead(address, SOCK_DGRAM);
+		errno = EADDRINUSE;
+		result = removed ? bind(fd, &address->any, address->length) : -1;
 	}
 	struct stat stat;
-	if (result == 0 && has_file(address) && lstat(address->un.sun_path, &stat) == 0) {
+	if (result == 0 && address_has_file(address) &&
+		lstat(address->un.sun_path, &stat) == 0) {
 		udp->made = true;
 		udp->device = stat.st_dev;
 		udp->inode = stat.st_ino;
