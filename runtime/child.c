@@ -160,9 +160,11 @@ static void child_found(void *context, const struct child *child) {
 	}
 }
 
-void child_list(struct children *children, struct registry *registry) {
+void child_list(struct children *children, struct registry *registry, bool alone) {
 	struct child_search search = {children, registry};
-	child_each(child_found, &search);
+	if (alone) {
+		child_each(child_found, &search);
+	}
 }
 
 void child_unlist(struct children *children) {

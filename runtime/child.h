@@ -34,8 +34,9 @@ struct children {
 /* Remembers those that are there now. */
 void child_baseline(struct children *children);
 
-/* Lists those that have come since, CHILD_MAX at most, and takes them out again. */
-void child_list(struct children *children, struct registry *registry);
+/* Lists those that have come since, CHILD_MAX at most, and takes them out again; none where the
+ * run is not alone, as they may be another's. */
+void child_list(struct children *children, struct registry *registry, bool alone);
 void child_unlist(struct children *children);
 
 /* Calls found() with each child of this process. Where there is none it costs one system call. */

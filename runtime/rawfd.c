@@ -12,6 +12,10 @@
 
 enum { RAWFD_PAGE = 4096, RAWFD_BITS = 64, RAWFD_TRIED = 32 };
 
+/* How many runs have begun in this process, times RAWFD_RUN, and how many there are. */
+static uint64_t rawfd_runs;
+static const uint64_t RAWFD_RUN = (uint64_t)1 << 32;
+
 const struct kind rawfd_kind = {
 	.index = KIND_COUNT,
 	.word = "fd",
@@ -150,7 +154,7 @@ static bool rawfd_try(struct rawfd *rawfd) {
 }
 
 int rawfd_baseline(struct rawfd *rawfd) {
-	*rawfd = (struct rawfd){0};
+	*rawfd = (struct rawfd){.turn = rawfd->turn, .beside = rawfd->beside};
 	rawfd->folder = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (rawfd->folder < 0) {
 		return -1;
@@ -161,7 +165,28 @@ int rawfd_baseline(struct rawfd *rawfd) {
 	return 0;
 }
 
+void rawfd_begin(struct rawfd *rawfd) {
+	uint64_t before =
+		__atomic_fetch_add(&rawfd_runs, RAWFD_RUN + 1, __ATOMIC_SEQ_CST);
+	rawfd->beside = (uint32_t)before != 0;
+	rawfd->turn = (uint32_t)(before / RAWFD_RUN) + 1;
+}
+
+bool rawfd_alone(const struct rawfd *rawfd) {
+	uint64_t now = __atomic_load_n(&rawfd_runs, __ATOMIC_SEQ_CST);
+	return !rawfd->beside &&
+	       (!rawfd->turn || rawfd->turn == (uint32_t)(now / RAWFD_RUN));
+}
+
+void rawfd_forked(void) {
+	rawfd_runs = 0;
+}
+
 void rawfd_finish(struct rawfd *rawfd) {
+	if (rawfd->turn) {
+		__atomic_fetch_sub(&rawfd_runs, 1, __ATOMIC_SEQ_CST);
+		rawfd->turn = 0;
+	}
 	if (rawfd->folder > 0) {
 		close(rawfd->folder);
 	}
@@ -193,7 +218,7 @@ static void rawfd_filter(void *context, int fd) {
 
 void rawfd_each(const struct rawfd *rawfd, const struct registry *registry,
 	void (*found)(void *context, int fd), void *context) {
-	if (rawfd->folder < 0 || !rawfd->known.words) {
+	if (rawfd->folder < 0 || !rawfd->known.words || !rawfd_alone(rawfd)) {
 		return;
 	}
 	struct rawfd_search search = {rawfd, {0}, found, context};

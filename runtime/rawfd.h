@@ -23,9 +23,23 @@ struct rawfd {
 	int folder; /* /proc/self/fd, held open: reports are made when there are none left
 		       too */
 	struct rawfd_set known; /* open at the baseline, or arun's own */
+	uint32_t turn;          /* which run of the process it is of; 0: of none */
+	bool beside;            /* another run was there when it began */
 };
 
 extern const struct kind rawfd_kind;
+
+/* A run begins, before it opens anything. rawfd_finish() is its end. */
+void rawfd_begin(struct rawfd *rawfd);
+
+/*
+ * Whether no other thread has had a run since this one began: otherwise nobody can tell whose a
+ * descriptor is, or a child, and none is taken for a leak.
+ */
+bool rawfd_alone(const struct rawfd *rawfd);
+
+/* In a forked child: there is no run. */
+void rawfd_forked(void);
 
 /*
  * Remembers what is open now. Returns 0; -1 with what open(2) says of /proc/self/fd: then
@@ -38,7 +52,8 @@ void rawfd_finish(struct rawfd *rawfd);
 void rawfd_own(struct rawfd *rawfd, int fd);
 void rawfd_disown(struct rawfd *rawfd, int fd);
 
-/* Calls found(context, fd) for each raw descriptor, lowest first. */
+/* Calls found(context, fd) for each raw descriptor, lowest first; for none where the run is not
+ * alone. */
 void rawfd_each(const struct rawfd *rawfd, const struct registry *registry,
 	void (*found)(void *context, int fd), void *context);
 

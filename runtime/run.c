@@ -200,6 +200,7 @@ static void run_in_child(void) {
 	}
 	arun_process_run = NULL;
 	post_forked();
+	rawfd_forked();
 }
 
 static void run_watch_process(void) {
@@ -357,6 +358,7 @@ static void run_reap(struct run *run, const arun_options *options) {
 
 static int run_open(struct run *run, const arun_options *options) {
 	struct sched *sched = &run->loop.sched;
+	rawfd_begin(&run->rawfd);
 	log_setup(
 		options->log_level ? (enum log_level)options->log_level : LOG_LEVEL_INFO,
 		(enum log_format)options->log_format);

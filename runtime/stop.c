@@ -398,7 +398,8 @@ static int drive_entry(void *argument) {
 static void drive_snapshot(struct run *run) {
 	if (!run->snapped) {
 		struct watchers watchers;
-		child_list(&run->children, &run->loop.sched.registry);
+		child_list(&run->children, &run->loop.sched.registry,
+			rawfd_alone(&run->rawfd));
 		watcher_list(&watchers, &run->loop);
 		/* A lookup has sockets of its own until it ends, waited for or not. */
 		stop_snapshot(run, !pool_looks_up(&run->loop));
@@ -407,8 +408,7 @@ static void drive_snapshot(struct run *run) {
 	}
 }
 
-/* The entry, from its start to its end, or to the point where no more waiting is done for
- * it. */
+/* The entry, from its start to its end, or until it is not waited for any longer. */
 static void drive_run(struct run *run) {
 	struct sched *sched = &run->loop.sched;
 	run->entry = task_make(sched, run->name, run->stack_size, drive_entry, run);

@@ -2,6 +2,7 @@
 #include "api.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -48,6 +49,56 @@ static int run_beside(int argc, char **argv) {
 
 START_TEST(another_thread_may_have_a_run_of_its_own) {
 	ck_assert_int_eq(arun_run(run_beside, 0, NULL, STRICT), 8);
+}
+END_TEST
+
+/* What two runs tell each other: how far they are. */
+static sem_t beside[2];
+static int beside_status;
+
+static int begin_and_wait(int argc, char **argv) {
+	(void)argc;
+	(void)argv;
+	sem_post(&beside[0]);
+	while (sem_trywait(&beside[1]) < 0) {
+		ck_assert_int_eq(arun_sleep(0.001), 0);
+	}
+	return 0;
+}
+
+static void *run_until_told(void *arg) {
+	*(int *)arg = arun_run(begin_and_wait, 0, NULL, STRICT);
+	return NULL;
+}
+
+static int see_another_begin(int argc, char **argv) {
+	(void)argc;
+	pthread_t *thread = (void *)argv;
+	ck_assert_int_eq(pthread_create(thread, NULL, run_until_told, &beside_status), 0);
+	while (sem_trywait(&beside[0]) < 0) {
+		ck_assert_int_eq(arun_sleep(0.001), 0);
+	}
+	return 0;
+}
+
+static int leave_a_descriptor(int argc, char **argv) {
+	(void)argc;
+	(void)argv;
+	return dup(STDERR_FILENO) < 0;
+}
+
+START_TEST(what_another_run_has_open_is_no_leak_of_this) {
+	pthread_t thread;
+	FILE *file = catch_stderr();
+	sem_init(&beside[0], 0, 0);
+	sem_init(&beside[1], 0, 0);
+	ck_assert_int_eq(
+		arun_run(see_another_begin, 0, (char **)(void *)&thread, STRICT), 0);
+	sem_post(&beside[1]);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(beside_status, 0);
+	ck_assert_str_eq(read_stderr(file), "");
+	ck_assert_int_eq(arun_run(leave_a_descriptor, 0, NULL, STRICT), 23);
 }
 END_TEST
 
@@ -117,6 +168,7 @@ Suite *suite(void) {
 	TCase *forks = tcase_create("threads and forks");
 	tcase_add_test(forks, another_thread_is_outside_the_run);
 	tcase_add_test(forks, another_thread_may_have_a_run_of_its_own);
+	tcase_add_test(forks, what_another_run_has_open_is_no_leak_of_this);
 	tcase_add_test(forks, a_sleep_in_a_forked_child_aborts_it_and_not_the_parent);
 	tcase_add_test(forks, a_forked_child_that_exits_reports_nothing);
 	suite_add_tcase(suite, forks);

@@ -397,7 +397,7 @@ END_TEST
 
 START_TEST(raw_descriptors_are_the_last_lines) {
 	begin();
-	struct rawfd rawfd;
+	struct rawfd rawfd = {.turn = 0};
 	ck_assert_int_eq(rawfd_baseline(&rawfd), 0);
 	open_thing(&task, &line7, "x");
 	int ends[2];
