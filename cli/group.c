@@ -13,7 +13,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STATUS_OVERDUE = 124, STATUS_FAILED = 125, STATUS_ABSENT = 127 };
+enum {
+	STATUS_LEAKS = 23,
+	STATUS_OVERDUE = 124,
+	STATUS_FAILED = 125,
+	STATUS_ABSENT = 127
+};
 
 /* Seconds: the pause before a start, from and to; a life after which it is short again;
  * what a worker has to end by itself above its grace time. */
@@ -29,9 +34,18 @@ static double earlier(double a, double b) {
 static int weight(int status) {
 	if (WIFSIGNALED(status)) {
 		int signum = WTERMSIG(status);
-		return signum == SIGINT ? 3 : signum == SIGTERM ? 2 : 5;
+		return signum == SIGINT ? 5 : signum == SIGTERM ? 4 : 7;
 	}
-	return WEXITSTATUS(status) == STATUS_OVERDUE ? 4 : WEXITSTATUS(status) != 0;
+	switch (WEXITSTATUS(status)) {
+	case STATUS_OVERDUE:
+		return 6;
+	case EXIT_FAILURE:
+		return 3;
+	case STATUS_LEAKS:
+		return 2;
+	default:
+		return WEXITSTATUS(status) != 0;
+	}
 }
 
 void group_note_end(struct group *group, int status) {

@@ -274,6 +274,17 @@ def the_signal_that_stops_it_decides_how_it_ends():
 
 
 @claim
+def of_several_ends_the_first_in_the_order_of_the_manual_counts():
+    for first, other, status in ((5, 1, 1), (5, 23, 23), (23, 1, 1), (1, 23, 1), (23, 5, 23),
+                                 (5, 6, 5), (1, 124, 124)):
+        with tempfile.TemporaryDirectory() as folder:
+            with group("-w", "2", f"{plugin()}:ends_apart", folder, first, other) as process:
+                lines(process, 2)
+                serves(process)
+                equal(process.stop()[0], status, (first, other))
+
+
+@claim
 def what_nohup_has_ignored_stays_so():
     def ignore():
         for signum in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
