@@ -9,6 +9,7 @@
 #include "dynamic.h"
 #include "entries.h"
 #include "error.h"
+#include "fatal.h"
 #include "tables.h"
 #include "trial.h"
 
@@ -86,7 +87,9 @@ static int look(struct opening *opening, const char *path, struct loader_error *
 
 static int load(struct opening *opening, struct loader_error *error) {
 	const char *path = opening->file.path;
+	fatal_begin(path);
 	opening->plugin.handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	fatal_end();
 	if (!opening->plugin.handle) {
 		return explain(opening, dlerror(), error);
 	}

@@ -128,9 +128,8 @@ def no_such_file():
 def where_nobody_reads_the_line_the_status_tells():
     ours, theirs = os.pipe()
     os.close(ours)
-    ended = subprocess.run([tap.ARUN, "./missing.so"], cwd=FOLDER.name, stderr=theirs)
+    equal(subprocess.run([tap.ARUN, "./missing.so"], stderr=theirs).returncode, 127)
     os.close(theirs)
-    equal(ended.returncode, 127)
 
 
 @claim
@@ -420,6 +419,15 @@ def a_trial_prints_nothing_twice():
     compiled("loud.so", MAIN + "__attribute__((constructor)) static void start(void) "
              '{ fprintf(stderr, "loud\\n"); }\n')
     equal(arun("--check", "./loud.so").stderr, "loud\n")
+
+
+@claim
+def a_constructor_that_crashes_is_told_of():
+    compiled("dies.so", MAIN + "__attribute__((constructor)) static void c(void) { abort(); }",
+             "-include", "stdlib.h")
+    ended = arun("./dies.so")
+    line = "crashed while it was loaded, in a constructor of it, or it is damaged"
+    equal((ended.returncode, ended.stderr), (-6, f"arun: ./dies.so: {line}\n"))
 
 
 @claim
