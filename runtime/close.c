@@ -87,6 +87,21 @@ static void conn_close_start(
 	}
 }
 
+/* Goes on where more had come than is read at once: nothing tells of that again. Returns whether
+ * there was such a connection. */
+static bool conn_drain_rests(struct list *all) {
+	bool any = false;
+	for (struct list *at = all->next, *next; at != all; at = next) {
+		struct arun_conn *conn = container_of(at, struct arun_conn, object.link);
+		next = at->next;
+		if (conn->watch.readable && conn->closer) {
+			any = true;
+			conn_on_rest(&conn->watch);
+		}
+	}
+	return any;
+}
+
 int conn_close_all(struct loop *loop, double deadline) {
 	struct list *all = &loop->sched.registry.objects[KIND_CONNECTION];
 	struct arun_task *self = loop->sched.current;
@@ -97,9 +112,11 @@ int conn_close_all(struct loop *loop, double deadline) {
 		conn_close_start(
 			loop, container_of(at, struct arun_conn, object.link), self);
 	}
-	while (!list_empty(all)) {
-		if (task_suspend(&loop->sched, self, deadline, false) == ETIME) {
-			break;
+	while (!list_empty(all) && loop_clock() < deadline) {
+		if (conn_drain_rests(all)) {
+			sched_yield_task(&loop->sched, self);
+		} else {
+			task_suspend(&loop->sched, self, deadline, false);
 		}
 	}
 	while (!list_empty(all)) {

@@ -381,6 +381,31 @@ static void add_descriptors(Suite *suite) {
 	suite_add_tcase(suite, fds);
 }
 
+/* A peer that has sent so many pieces, and then its end. */
+static unsigned pieces;
+
+ssize_t recv(int fd, void *buf, size_t size, int flags) {
+	if (pieces) {
+		memset(buf, 'x', size);
+		return --pieces ? (ssize_t)size : 0;
+	}
+	return recvfrom(fd, buf, size, flags, NULL, NULL);
+}
+
+static void leave_much_unread(void) {
+	struct pair pair = unix_pair();
+	ck_assert_int_eq(write(arun_fd(pair.b), "x", 1), 1);
+	pieces = 2000;
+}
+
+START_TEST(what_has_come_is_read_away_at_the_end_however_much_it_is) {
+	arun_options options = {.struct_size = sizeof options, .leaks = ARUN_LEAKS_OFF};
+	api_body = leave_much_unread;
+	ck_assert_int_eq(arun_run(api_entry, 0, NULL, &options), 0);
+	ck_assert_uint_eq(pieces, 0);
+}
+END_TEST
+
 Suite *suite(void) {
 	Suite *suite = suite_create("conn");
 	add_connects(suite);
@@ -398,6 +423,7 @@ Suite *suite(void) {
 			closes, a_read_of_a_closed_connection_aborts, SIGABRT);
 	}
 	tcase_add_test(closes, connections_left_open_are_leaks_and_are_closed);
+	tcase_add_test(closes, what_has_come_is_read_away_at_the_end_however_much_it_is);
 	suite_add_tcase(suite, closes);
 	return suite;
 }
