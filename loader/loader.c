@@ -14,6 +14,9 @@
 #include "trial.h"
 
 #include <dlfcn.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -37,19 +40,53 @@ static bool needs(const struct dynamic *dynamic, const char *library) {
 	return false;
 }
 
+/* A part of what dlerror(3) said. */
+struct word {
+	const char *at;
+	int length;
+};
+
+/* The word between prefix, with which said begins, and suffix; at NULL: there is none. */
+static struct word between(const char *said, const char *prefix, const char *suffix) {
+	size_t skip = strlen(prefix);
+	const char *end =
+		strncmp(said, prefix, skip) ? NULL : strstr(said + skip, suffix);
+	return end ? (struct word){said + skip, (int)(end - said - (ptrdiff_t)skip)}
+		   : (struct word){NULL, 0};
+}
+
+/* The library that is not found, in the words of glibc, or of musl. */
+static struct word missing_library(const char *said) {
+	struct word musl =
+		between(said, "Error loading shared library ", ": No such file");
+	return musl.at ? musl
+		       : between(said, "", ": cannot open shared object file: No such");
+}
+
+/* The symbol that nothing defines, likewise, where the rest of the line is about the plugin. */
+static struct word undefined_symbol(const char *said, const char *path) {
+	char prefix[PATH_MAX + 64];
+	snprintf(prefix, sizeof prefix, "Error relocating %s: ", path);
+	struct word musl = between(said, prefix, ": symbol not found");
+	const char *glibc = strstr(said, "undefined symbol: ");
+	if (musl.at || !glibc) {
+		return musl;
+	}
+	glibc += strlen("undefined symbol: ");
+	return (struct word){glibc, (int)strlen(glibc)};
+}
+
 /* Says what dlerror(3) said, where that misleads in better words. */
 static int explain(
 	const struct opening *opening, const char *said, struct loader_error *error) {
-	static const char missing[] = ": cannot open shared object file: No such file";
-	static const char undefined[] = "undefined symbol: ";
 	const char *path = opening->file.path;
 	size_t length = strlen(path);
-	const char *end = strstr(said, missing);
-	const char *symbol = strstr(said, undefined);
-	char library[256];
+	struct word missing = missing_library(said),
+		    symbol = undefined_symbol(said, path);
 
-	if (end && strncmp(said, path, length)) {
-		snprintf(library, sizeof library, "%.*s", (int)(end - said), said);
+	if (missing.at && strncmp(said, path, length)) {
+		char library[256];
+		snprintf(library, sizeof library, "%.*s", missing.length, missing.at);
 		return error_set(error, 126, path, " needs %s%s, which is not found",
 			library,
 			needs(&opening->dynamic, library) ? ""
@@ -58,13 +95,13 @@ static int explain(
 	if (!strncmp(said, path, length) && !strncmp(said + length, ": ", 2)) {
 		said += length + 2;
 	}
-	if (!symbol) {
+	if (!symbol.at) {
 		return error_set(error, 126, path, ": %s", said);
 	}
-	return error_set(error, 126, path, ": %s (%s)", said,
-		strncmp(symbol + strlen(undefined), "arun_", 5)
-			? "is a library missing at the link?"
-			: "it was built for a newer arun");
+	return error_set(error, 126, path, ": undefined symbol: %.*s (%s)", symbol.length,
+		symbol.at,
+		strncmp(symbol.at, "arun_", 5) ? "is a library missing at the link?"
+					       : "it was built for a newer arun");
 }
 
 static int look(struct opening *opening, const char *path, struct loader_error *error) {

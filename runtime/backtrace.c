@@ -109,3 +109,28 @@ static void suspended_visit(void *argument) {
 void backtrace_suspended(struct calls *calls, void *sp) {
 	context_visit(sp, suspended_visit, calls);
 }
+
+struct interrupted {
+	const void *pc;
+	const void **frames;
+	unsigned count, most;
+};
+
+/* What is above it is the handler's own. */
+static _Unwind_Reason_Code interrupted_frame(
+	struct _Unwind_Context *context, void *argument) {
+	struct interrupted *walk = argument;
+	const void *pc = (const void *)unwind_pc(context);
+	if (walk->count || pc == walk->pc) {
+		walk->frames[walk->count++] = pc;
+	}
+	return walk->count < walk->most ? _URC_NO_REASON : _URC_END_OF_STACK;
+}
+
+unsigned backtrace_interrupted(const void *pc, const void **frames, unsigned most) {
+	struct interrupted walk = {pc, frames, 0, most};
+	if (unwind) {
+		unwind(interrupted_frame, &walk);
+	}
+	return walk.count;
+}

@@ -29,6 +29,12 @@ void backtrace_here(struct calls *calls);
 /* Those of the context that is suspended at sp and has run before. Async-signal-safe. */
 void backtrace_suspended(struct calls *calls, void *sp);
 
+/*
+ * The return addresses from pc on, which a signal has interrupted, the innermost first, and
+ * arun's own, too. In its handler. Returns how many; 0: pc was not found, or no unwinder.
+ */
+unsigned backtrace_interrupted(const void *pc, const void **frames, unsigned most);
+
 /* Whether pc is in arun's own code. */
 bool backtrace_is_own(const void *pc);
 

@@ -5,6 +5,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef sigev_notify_thread_id /* as timer_create(2) has it; glibc has no name for it */
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
 enum { HANDLER_STACK = 128 * 1024 };
 
 /* Seconds: between two signals that are one, for a loop to react, and for last words. */
@@ -295,9 +299,9 @@ int handler_install(struct handler *handler, bool signals) {
 	if (handler_take_stack(handler) < 0) {
 		return -1;
 	}
-	struct sigevent event = {
-		.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMAX};
-	event._sigev_un._tid = handler->thread;
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
+		.sigev_signo = SIGRTMAX,
+		.sigev_notify_thread_id = handler->thread};
 	if (timer_create(CLOCK_MONOTONIC, &event, &handler->timer) < 0) {
 		return -1;
 	}

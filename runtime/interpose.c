@@ -31,6 +31,13 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+/* As the C library declares the argument. */
+#ifdef __GLIBC__
+#define SOCKADDR __SOCKADDR_ARG
+#else
+#define SOCKADDR struct sockaddr *restrict
+#endif
+
 #pragma GCC visibility push(default)
 
 /* The caller's place: in a macro, as it is that of the function it stands in. */
@@ -187,12 +194,12 @@ int socketpair(int domain, int type, int protocol, int pair[2]) {
 		next(domain, type, protocol, pair), pair, __builtin_return_address(0));
 }
 
-int accept(int fd, __SOCKADDR_ARG address, socklen_t *restrict size) {
+int accept(int fd, SOCKADDR address, socklen_t *restrict size) {
 	NEXT(accept);
 	return NOTE(next(fd, address, size));
 }
 
-int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict size, int flags) {
+int accept4(int fd, SOCKADDR address, socklen_t *restrict size, int flags) {
 	NEXT(accept4);
 	return NOTE(next(fd, address, size, flags));
 }

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LEFT_STACK = 256 * 1024 };
+/* LEFT_UNKNOWN: a status. */
+enum { LEFT_STACK = 256 * 1024, LEFT_UNKNOWN = -1 };
 
 /* Seconds: that threads which are idle may take to end. */
 static const double LEFT_THREADS = 1;
@@ -41,9 +42,11 @@ static void leave(int status, void *unused) {
 	}
 	stop_snapshot(run, true);
 	bool strict = run->snapshot.total && run->report.leaks == ARUN_LEAKS_ERROR;
-	bool changed = strict && (status & 0xff) == 0;
-	run->report.end = leave_end(
-		run, "return", run->signal, changed ? RUN_STATUS_LEAKS : status & 0xff);
+	bool changed = strict && status != LEFT_UNKNOWN && (status & 0xff) == 0;
+	int told = changed                  ? RUN_STATUS_LEAKS
+		   : status == LEFT_UNKNOWN ? 0
+					    : status & 0xff;
+	run->report.end = leave_end(run, "return", run->signal, told);
 	report_leaks(&run->report, &run->snapshot);
 	report_to_parent(&run->report, &run->snapshot, &run->loop.broker);
 	conn_restore_flags(&run->loop.sched.registry);
@@ -77,6 +80,19 @@ static void leave_thread(void *unused) {
 
 /* Of each thread that has had a run: its end is told. Written once. */
 static pthread_key_t leave_key;
+
+#ifndef __GLIBC__
+/* musl's has no argument. */
+static void leave_mutely(void) {
+	leave(LEFT_UNKNOWN, NULL);
+}
+
+static void on_exit(void (*fn)(int, void *), void *unused) {
+	(void)fn;
+	(void)unused;
+	atexit(leave_mutely);
+}
+#endif
 
 void leave_watch(void) {
 	on_exit(leave, NULL);

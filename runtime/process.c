@@ -126,6 +126,10 @@ static void process_wake(struct arun_process *process) {
 	}
 }
 
+#ifndef WCOREFLAG /* which POSIX does not have, nor musl */
+#define WCOREFLAG 0x80
+#endif
+
 static int status_of(const siginfo_t *info) {
 	return info->si_code == CLD_EXITED   ? (info->si_status & 0xff) << 8
 	       : info->si_code == CLD_DUMPED ? info->si_status | WCOREFLAG

@@ -86,11 +86,11 @@ static int search_object(struct dl_phdr_info *info, size_t size, void *context) 
 	struct search *search = context;
 	struct stat file;
 	(void)size;
-	bool same = search->path
-			    ? *info->dlpi_name && stat(info->dlpi_name, &file) == 0 &&
-				      file.st_dev == search->file.st_dev &&
-				      file.st_ino == search->file.st_ino
-			    : !*info->dlpi_name;
+	/* The program is the first. */
+	bool same =
+		!search->path || (*info->dlpi_name && stat(info->dlpi_name, &file) == 0 &&
+					 file.st_dev == search->file.st_dev &&
+					 file.st_ino == search->file.st_ino);
 	if (same) {
 		search->base = (const void *)info->dlpi_addr;
 	}

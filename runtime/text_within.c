@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,7 +36,7 @@ static size_t chunk_of(const char *data, size_t length) {
  * other write than one that waits. */
 static ssize_t write_now(int fd, const char *data, size_t length) {
 	struct iovec vector = {(void *)(size_t)data, length};
-	ssize_t count = pwritev2(fd, &vector, 1, -1, RWF_NOWAIT);
+	ssize_t count = syscall(SYS_pwritev2, fd, &vector, 1, -1L, -1L, RWF_NOWAIT);
 	if (count < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == ESPIPE)) {
 		count = write(fd, data, length);
 	}

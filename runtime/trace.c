@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace.h"
 
+#include "backtrace.h"
+
 #include <dlfcn.h>
-#include <execinfo.h>
 #include <string.h>
 #include <ucontext.h>
 
 enum { TRACE_DEPTH = 48 };
 
 void trace_prepare(struct trace *trace, const char *path) {
-	void *frame[1];
-	backtrace(frame, 1);
+	backtrace_prepare();
 	symbols_load(&trace->symbols, path);
 	trace->ready = true;
 }
@@ -87,8 +87,8 @@ void trace_json(struct text *out, const struct trace *trace, const void *pc) {
 
 /* A line of the calls from first on that are the same, as in a recursion. Returns the
  * next one. */
-static int trace_add_run(struct text *out, const struct trace *trace, void *const *frames,
-	int first, int count) {
+static int trace_add_run(struct text *out, const struct trace *trace,
+	const void *const *frames, int first, int count) {
 	int next = first + 1;
 	while (next < count && frames[next] == frames[first]) {
 		next++;
@@ -102,23 +102,17 @@ static int trace_add_run(struct text *out, const struct trace *trace, void *cons
 }
 
 void trace_add(struct text *out, const struct trace *trace, const void *context) {
-	void *frames[TRACE_DEPTH];
+	const void *frames[TRACE_DEPTH];
 	if (!trace->ready) {
 		return;
 	}
-	int count = backtrace(frames, TRACE_DEPTH), first = 0;
 	const void *pc = trace_pc(context);
-	/* What is above it is the handler's own. */
-	while (first < count && frames[first] != pc) {
-		first++;
+	int count = (int)backtrace_interrupted(pc, frames, TRACE_DEPTH);
+	if (!count) {
+		frames[count++] = pc;
 	}
-	if (first == count) {
-		frames[0] = (void *)(size_t)pc;
-		first = 0;
-		count = 1;
-	}
-	for (int i = first; i < count;) {
-		text_add(out, "    #%d ", i - first);
+	for (int i = 0; i < count;) {
+		text_add(out, "    #%d ", i);
 		i = trace_add_run(out, trace, frames, i, count);
 	}
 }
