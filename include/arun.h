@@ -751,8 +751,8 @@ ARUN_API void arun_chan_free(arun_chan *chan);
 /* Inspection */
 
 /*
- * What handle stands for may live to the end: it is no leak. handle is that of a task, server,
- * connection, generator, timer or channel. Does not suspend.
+ * What handle stands for may live to the end: it is no leak, nor are the connections that a server
+ * serves. handle is that of a task, server, connection, generator, timer or channel. Does not suspend.
  */
 ARUN_API void arun_daemon(void *handle);
 

@@ -140,6 +140,24 @@ CLAIM(a_daemon_is_no_leak) {
 	ck_assert_int_eq(arun_leaks_since(mark, NULL), 0);
 }
 
+static int ignore_it(arun_conn *conn, void *arg) {
+	char byte;
+	*(bool *)arg = true;
+	return (int)arun_read(conn, &byte, 1);
+}
+
+CLAIM(what_a_daemon_serves_is_no_leak) {
+	bool served = false;
+	arun_server *server = arun_listen("127.0.0.1:0", ignore_it, &served);
+	arun_daemon(server);
+	arun_conn *conn = arun_connect(arun_server_address(server));
+	arun_daemon(conn);
+	while (!served) {
+		ck_assert_int_eq(arun_sleep(0.001), 0);
+	}
+	ck_assert_int_eq(arun_leaks_since(0, NULL), 0);
+}
+
 CLAIM(a_daemon_of_null_is_ignored) {
 	arun_daemon(NULL);
 }
@@ -178,6 +196,7 @@ Suite *suite(void) {
 	tcase_add_test(inspect, a_callback_can_dump);
 	tcase_add_test(inspect, a_dump_to_null_is_on_stderr);
 	tcase_add_test(inspect, a_daemon_is_no_leak);
+	tcase_add_test(inspect, what_a_daemon_serves_is_no_leak);
 	tcase_add_test(inspect, a_daemon_of_null_is_ignored);
 	tcase_add_test(inspect, outside_a_run_there_is_nothing_to_tell);
 	tcase_add_test_raise_signal(
