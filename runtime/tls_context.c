@@ -99,11 +99,15 @@ void tls_recall(struct tls_session *session) {
 
 /* Making --------------------------------------------------------------------------- */
 
-static int tls_fail_openssl(struct tls_run *run, const char *op, const char *on) {
+/* what: is wrong with the file, as OpenSSL's own words ("PEM lib") seldom tell; NULL: they do. */
+static int tls_fail_openssl(
+	struct tls_run *run, const char *op, const char *on, const char *what) {
 	char words[256];
 	struct text out;
 	text_fixed(&out, words, sizeof words);
+	text_add(&out, "%s%s", what ? what : "", what ? " (" : "");
 	openssl_words(&run->openssl, &out);
+	text_add(&out, "%s", what ? ")" : "");
 	run->openssl.ERR_clear_error();
 	return task_fail_words(EINVAL, op, on, words);
 }
@@ -292,12 +296,14 @@ static int tls_read_certificate(struct arun_tls *tls, SSL_CTX *context, const ch
 	const char *cert_file, const char *key_file) {
 	const struct openssl *openssl = &tls->run->openssl;
 	if (openssl->SSL_CTX_use_certificate_chain_file(context, cert_file) != 1) {
-		return tls_fail_openssl(tls->run, op, cert_file);
+		return tls_fail_openssl(
+			tls->run, op, cert_file, "no certificate in it as PEM");
 	}
 	if (openssl->SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) !=
 			1 ||
 		openssl->SSL_CTX_check_private_key(context) != 1) {
-		return tls_fail_openssl(tls->run, op, key_file);
+		return tls_fail_openssl(tls->run, op, key_file,
+			"not the certificate's key as PEM, without a passphrase");
 	}
 	return 0;
 }
@@ -371,7 +377,7 @@ static int tls_trust(struct tls_run *run, SSL_CTX *context, const char *ca_file,
 	int good =
 		ca_file ? openssl->SSL_CTX_load_verify_locations(context, ca_file, NULL)
 			: openssl->SSL_CTX_set_default_verify_paths(context);
-	return good == 1 ? 0 : tls_fail_openssl(run, op, on);
+	return good == 1 ? 0 : tls_fail_openssl(run, op, on, NULL);
 }
 
 static struct arun_tls *tls_make_client(

@@ -91,7 +91,12 @@ CLAIM(what_can_be_no_context_is_refused) {
 	assert_null(arun_tls_server(cert, certificate("none.key")), ENOENT);
 	assert_null((arun_tls_server)(cert, key), EINVAL);
 	assert_contains(arun_why(), "key values mismatch");
+	assert_contains(arun_why(), "not the certificate's key");
 	assert_null(arun_tls_server(certificate("ca.cnf"), key), EINVAL);
+	assert_contains(arun_why(), "ca.cnf: no certificate in it");
+	cert = certificate("local.pem");
+	assert_null(arun_tls_server(cert, certificate("ca.cnf")), EINVAL);
+	assert_contains(arun_why(), "ca.cnf: not the certificate's key");
 	assert_null(arun_tls_client(certificate("none.pem")), ENOENT);
 	assert_null((arun_tls_client)(certificate("ca.cnf")), EINVAL);
 	arun_tls *tls = arun_tls_server(certificate("both.pem"), NULL);
