@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "group.h"
 
+#include <stdlib.h>
+
 _Static_assert(sizeof(struct group) <= sizeof(struct arun_group), "room for a group");
 
 static struct group *group_of(arun_group *group) {
@@ -79,6 +81,30 @@ arun_group *arun_group_begin(struct arun_group *space, const struct arun_site *s
 	return space;
 }
 
+static void group_blame(char why[GROUP_WHY], const struct arun_task *task, int error) {
+	struct text out;
+	text_fixed(&out, why, GROUP_WHY);
+	text_add(&out, "task \"%s\" (#%lu): %s", task_kind.name(&task->object),
+		(unsigned long)task->object.id,
+		task->why && task->why_error == error ? task->why : text_error(error));
+}
+
+/* A task has failed with error. */
+static void group_note(
+	struct group *group, const struct arun_task *task, int error, bool first) {
+	group->last = error;
+	group->words = group->words ? group->words : calloc(1, sizeof *group->words);
+	if (group->words) {
+		group_blame(group->words->last, task, error);
+	}
+	if (first) {
+		group->failure = error;
+	}
+	if (first && group->words) {
+		group_blame(group->words->failure, task, error);
+	}
+}
+
 static void group_task_ended(struct arun_task *task) {
 	struct sched *sched = sched_current;
 	struct group *group = task->owner;
@@ -89,8 +115,7 @@ static void group_task_ended(struct arun_task *task) {
 		group->won = true;
 	} else if (task->failed || !group->cancelled) {
 		bool first = task->failed && !group->failure;
-		group->last = task_errno(task);
-		group->failure = first ? group->last : group->failure;
+		group_note(group, task, task_errno(task), first);
 	}
 	if (group->waiting) {
 		task_wake(sched, group->parent);
@@ -195,8 +220,14 @@ int arun_group_wait_at(const struct arun_site *site, arun_group *space) {
 	struct group *group = group_enter(site, space, self);
 	int error = group_until(sched_current, group, self, group_has_failure,
 		"the failure of another task");
-	error = error ? error : group->failure;
-	return error ? task_fail(error, self->op, NULL) : 0;
+	if (error) {
+		return task_fail(error, self->op, NULL);
+	}
+	if (!group->failure) {
+		return 0;
+	}
+	return task_fail_words(group->failure, self->op, NULL,
+		group->words ? group->words->failure : NULL);
 }
 
 int(arun_group_first)(arun_group *space) {
@@ -211,8 +242,12 @@ int arun_group_first_at(const struct arun_site *site, arun_group *space) {
 	if (!error && group->won) {
 		return group->winner;
 	}
-	error = error ? error : group->last ? group->last : EINVAL;
-	return task_fail(error, self->op, NULL);
+	if (error || !group->last) {
+		return error ? task_fail(error, self->op, NULL)
+			     : task_fail_words(EINVAL, self->op, NULL, "no tasks");
+	}
+	return task_fail_words(
+		group->last, self->op, NULL, group->words ? group->words->last : NULL);
 }
 
 void arun_group_end(arun_group **space) {
@@ -230,5 +265,6 @@ void arun_group_end(arun_group **space) {
 		}
 	}
 	registry_remove(&group->object);
+	free(group->words);
 	errno = saved;
 }

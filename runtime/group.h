@@ -10,6 +10,14 @@
 
 #include "task.h"
 
+enum { GROUP_WHY = 256 };
+
+/* Which task failed, and what it said of it. */
+struct group_words {
+	char failure[GROUP_WHY];
+	char last[GROUP_WHY];
+};
+
 struct group {
 	struct object object;
 	struct arun_task *parent;
@@ -19,12 +27,13 @@ struct group {
 	bool closed;    /* no more are started */
 	bool cancelled; /* its tasks have been */
 	bool waiting;   /* parent waits */
+	bool won;       /* some task has succeeded */
 	unsigned running;
 	unsigned ended;
-	int failure; /* the first one's errno */
-	int last;    /* the last one's */
-	bool won;    /* some task has succeeded */
-	int winner;  /* what the first of those returned */
+	int failure;               /* the first one's errno */
+	int last;                  /* the last one's */
+	int winner;                /* what the first of those returned */
+	struct group_words *words; /* of failure and last; NULL: none, or no memory */
 };
 
 #endif

@@ -61,6 +61,46 @@ CLAIM(tasks_do_not_inherit_a_deadline_that_a_shield_holds_off) {
 	ck_assert_int_eq(arun_group_wait(group), 0);
 }
 
+/* Failures -------------------------------------------------------------------------------------- */
+
+static int nap_until_late(void *arg) {
+	(void)arg;
+	ARUN_TIMEOUT(0);
+	return arun_sleep(FOREVER);
+}
+
+static int lack_a_program(void *arg) {
+	char name[] = "/nonexistent", *words[] = {name, NULL};
+	(void)arg;
+	return arun_exec(words, NULL) ? 0 : -1;
+}
+
+CLAIM(wait_says_which_task_failed_first_and_why) {
+	ARUN_GROUP(group);
+	ck_assert_int_eq(arun_group_spawn(group, lack_a_program, NULL), 0);
+	ck_assert_int_eq(arun_group_spawn(group, nap_until_late, NULL), 0);
+	assert_fails(arun_group_wait(group), ENOENT);
+	assert_contains(arun_why(), "group_wait: task \"lack_a_program\" (#");
+	assert_contains(arun_why(), "): exec /nonexistent: No such file");
+}
+
+CLAIM(first_says_which_task_failed_last_and_why) {
+	ARUN_GROUP(group);
+	ck_assert_int_eq(arun_group_spawn(group, lack_a_program, NULL), 0);
+	ck_assert_int_eq(arun_group_spawn(group, nap_until_late, NULL), 0);
+	assert_fails(arun_group_first(group), ETIMEDOUT);
+	assert_contains(arun_why(), "group_first: task \"nap_until_late\" (#");
+	assert_contains(arun_why(), "ARUN_TIMEOUT of 0 ");
+}
+
+CLAIM(a_wait_that_is_late_itself_says_so) {
+	ARUN_GROUP(group);
+	ck_assert_int_eq(arun_group_spawn(group, sleep_long_and_tell, &(int){0}), 0);
+	ARUN_TIMEOUT(0);
+	assert_fails(arun_group_wait(group), ETIMEDOUT);
+	assert_contains(arun_why(), "group_wait: Connection timed out: ARUN_TIMEOUT");
+}
+
 /* One task by itself ---------------------------------------------------------------------------- */
 
 static int cancel_oneself(void *arg) {
@@ -117,6 +157,12 @@ Suite *suite(void) {
 	tcase_add_test(deadline, tasks_do_not_inherit_a_deadline_that_a_shield_holds_off);
 	tcase_add_test(deadline, arun_spawn_inherits_no_deadline);
 	suite_add_tcase(suite, deadline);
+
+	TCase *failures = tcase_create("failures");
+	tcase_add_test(failures, wait_says_which_task_failed_first_and_why);
+	tcase_add_test(failures, first_says_which_task_failed_last_and_why);
+	tcase_add_test(failures, a_wait_that_is_late_itself_says_so);
+	suite_add_tcase(suite, failures);
 
 	TCase *one = tcase_create("one");
 	tcase_add_test(one, a_task_that_was_cancelled_by_itself_has_not_failed);
