@@ -77,7 +77,10 @@ _arun() {
 		COMPREPLY=("${COMPREPLY[@]/#/$prefix}")
 	else
 		compopt -o filenames 2>/dev/null
-		mapfile -t COMPREPLY < <(compgen -f -X '!*.so' -- "$cur"; compgen -d -- "$cur"
+		# A word without a slash is not a file, but a name looked for in $ARUN_PATH.
+		local file=$cur
+		[[ $cur == */* || $cur == [.~]* ]] || file=./$cur
+		mapfile -t COMPREPLY < <(compgen -f -X '!*.so' -- "$file"; compgen -d -- "$file"
 			[[ $COMP_CWORD -eq 1 ]] && compgen -W 'ps tree' -- "$cur")
 	fi
 }

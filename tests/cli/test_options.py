@@ -465,7 +465,7 @@ def bash_completes_options_values_and_plugins():
     equal(bash_completes("--leaks", "="), ["off", "warn", "error"])
     equal(bash_completes("--leaks=e"), ["--leaks=error"])
     for words in (["./p"], ["-d", "./p"], ["-g", "3", "./p"], ["--grace", "=", "3", "./p"],
-                  ["--", "./p"]):
+                  ["--", "./p"], ["p.s"]):
         assert "./p.so" in bash_completes(*words), words
     equal([bash_completes("./p.so", "--"), bash_completes("--report", "=", "one.so.")], [[], ["one.so.c"]])
     equal([bash_completes(word) for word in ("ps", "t")], [["ps"], ["tree"]])
