@@ -133,45 +133,52 @@ void text_add(struct text *text, const char *format, ...) {
 	va_end(list);
 }
 
-/* How many bytes at byte are one well-formed UTF-8 character (RFC 3629) that is not a
- * control one. */
-static size_t text_printable(const unsigned char *byte) {
-	if (*byte < 0x80) {
-		return *byte >= 0x20 && *byte != 0x7f;
-	}
-	size_t count = *byte >= 0xf0 ? 4 : *byte >= 0xe0 ? 3 : 2;
-	if (*byte < 0xc2 || *byte > 0xf4) {
+/* The character that begins at byte, of well-formed UTF-8 (RFC 3629), in *code. Returns how many
+ * bytes it has; 0: there is none. */
+static size_t text_decode(const unsigned char *byte, uint32_t *code) {
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t count = *byte >= 0xf0 ? 4 : *byte >= 0xe0 ? 3 : *byte >= 0x80 ? 2 : 1;
+	if ((*byte >= 0x80 && *byte < 0xc2) || *byte > 0xf4) {
 		return 0;
 	}
+	*code = count == 1 ? *byte : *byte & (0x7fu >> count);
 	for (size_t i = 1; i < count; i++) {
 		if ((byte[i] & 0xc0) != 0x80) {
 			return 0;
 		}
+		*code = *code << 6 | (byte[i] & 0x3f);
 	}
-	bool c1 = *byte == 0xc2 && byte[1] < 0xa0;
-	bool overlong =
-		(*byte == 0xe0 && byte[1] < 0xa0) || (*byte == 0xf0 && byte[1] < 0x90);
-	bool outside =
-		(*byte == 0xed && byte[1] > 0x9f) || (*byte == 0xf4 && byte[1] > 0x8f);
-	/* U+202A..E and U+2066..9 turn the direction of the line: a name must not forge
-	 * one. */
-	bool turns = *byte == 0xe2 &&
-		     ((byte[1] == 0x80 && byte[2] >= 0xaa && byte[2] <= 0xae) ||
-			     (byte[1] == 0x81 && byte[2] >= 0xa6 && byte[2] <= 0xa9));
-	return c1 || overlong || outside || turns ? 0 : count;
+	bool surrogate = *code >= 0xd800 && *code <= 0xdfff;
+	return *code < least[count] || *code > 0x10ffff || surrogate ? 0 : count;
+}
+
+/* Whether the character is printed as it is: it controls nothing. U+2028 and the next one end a line,
+ * U+202A..E and U+2066..9 turn its direction: a name must not forge one. */
+static bool text_prints(uint32_t code) {
+	bool control = code < 0x20 || (code >= 0x7f && code < 0xa0);
+	return !control && !(code >= 0x2028 && code <= 0x202e) &&
+	       !(code >= 0x2066 && code <= 0x2069);
+}
+
+/* Appends a number in so many hexadecimal digits. */
+static void text_digits(struct text *text, uint32_t number, int count) {
+	while (count-- > 0) {
+		text_bytes(text, &"0123456789abcdef"[number >> 4 * count & 15], 1);
+	}
 }
 
 void text_escape(struct text *text, const char *string) {
 	const unsigned char *byte = (const unsigned char *)(string ? string : "?");
+	uint32_t code;
 	while (*byte) {
-		size_t count = text_printable(byte);
-		if (count) {
+		size_t count = text_decode(byte, &code);
+		if (count && text_prints(code)) {
 			text_bytes(text, (const char *)byte, count);
+			byte += count;
 		} else {
-			text_add(text, "\\x%c%c", "0123456789abcdef"[*byte >> 4],
-				"0123456789abcdef"[*byte & 15]);
+			text_bytes(text, "\\x", 2);
+			text_digits(text, *byte++, 2);
 		}
-		byte += count ? count : 1;
 	}
 }
 
@@ -183,17 +190,18 @@ void text_json(struct text *text, const char *string) {
 	text_bytes(text, "\"", 1);
 	const unsigned char *byte = (const unsigned char *)string;
 	while (*byte) {
-		size_t count = text_printable(byte);
+		uint32_t code = 0;
+		size_t count = text_decode(byte, &code);
 		if (*byte == '"' || *byte == '\\') {
-			text_add(text, "\\%c", *byte);
-			count = 1;
-		} else if (count) {
+			text_bytes(text, "\\", 1);
+		}
+		if (count && text_prints(code)) {
 			text_bytes(text, (const char *)byte, count);
 		} else {
 			/* An invalid byte becomes the character of its number: nothing is
 			 * lost. */
-			text_add(text, "\\u00%c%c", "0123456789abcdef"[*byte >> 4],
-				"0123456789abcdef"[*byte & 15]);
+			text_bytes(text, "\\u", 2);
+			text_digits(text, count ? code : *byte, 4);
 		}
 		byte += count ? count : 1;
 	}

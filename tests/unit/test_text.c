@@ -104,10 +104,11 @@ static const struct {
 		"\"\\u00ed\\u00a0\\u0080\""}, /* a surrogate */
 	{"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80", "\"\\u00f4\\u0090\\u0080\\u0080\""},
 	{"\xe2\x82", "\\xe2\\x82", "\"\\u00e2\\u0082\""}, /* cut short */
-	{"\xc2\x9b", "\\xc2\\x9b", "\"\\u00c2\\u009b\""}, /* C1's CSI */
+	{"\xc2\x9b", "\\xc2\\x9b", "\"\\u009b\""},        /* C1's CSI */
 	{"\xe2\x80\xae"
 	 "gpj",
-		"\\xe2\\x80\\xaegpj", "\"\\u00e2\\u0080\\u00aegpj\""}, /* turns */
+		"\\xe2\\x80\\xaegpj", "\"\\u202egpj\""},    /* turns */
+	{"\xe2\x80\xa8", "\\xe2\\x80\\xa8", "\"\\u2028\""}, /* ends a line */
 };
 
 START_TEST(strings_from_outside_cannot_forge_a_line) {
