@@ -164,18 +164,26 @@ static void rule_refused(
 	errno = error == EDOM ? EINVAL : error;
 }
 
-/* Whether that is a whole line: a device never ends one. */
-static bool is_whole(const char *line, FILE *file) {
-	return strchr(line, '\n') || feof(file);
+/* What is wrong with what fgets(3) took for a line; NULL: nothing. A device never ends one. */
+static const char *line_fault(const char *line, FILE *file) {
+	size_t length = strlen(line);
+	if (length && line[length - 1] == '\n') {
+		return NULL;
+	}
+	if (length == SUPPRESS_LINE - 1) {
+		return "a line that is too long";
+	}
+	return length && feof(file) ? NULL : "a zero byte: this is no text";
 }
 
 static int suppress_read(struct suppress *suppress, FILE *file, struct text *words) {
 	char line[SUPPRESS_LINE];
 	int result = 0;
 	for (int number = 1; result == 0 && fgets(line, sizeof line, file); number++) {
-		if (!is_whole(line, file)) {
+		const char *fault = line_fault(line, file);
+		if (fault) {
 			text_escape(words, suppress->path);
-			text_add(words, ":%d: a line that is too long", number);
+			text_add(words, ":%d: %s", number, fault);
 			errno = EINVAL;
 			return -1;
 		}

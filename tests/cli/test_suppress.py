@@ -101,7 +101,7 @@ def every_kind_of_the_reports_may_be_named():
 def a_file_that_never_ends_is_one_line_and_125():
     ended = arun("-s", "/dev/zero", plugin())
     equal((ended.returncode, ended.stdout), (125, ""), ended.stderr)
-    equal(ended.stderr, "arun: /dev/zero:1: a line that is too long\n")
+    equal(ended.stderr, "arun: /dev/zero:1: a zero byte: this is no text\n")
 
 
 @claim

@@ -38,11 +38,11 @@ END_TEST
 
 static char path[] = "/tmp/test_suppress.XXXXXX";
 
-static int load(
-	struct suppress *suppress, const char *content, char *words, size_t size) {
+static int load_bytes(struct suppress *suppress, const char *content, size_t length,
+	char *words, size_t size) {
 	int fd = mkstemp(path);
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(write(fd, content, strlen(content)), (ssize_t)strlen(content));
+	ck_assert_int_eq(write(fd, content, length), (ssize_t)length);
 	close(fd);
 	struct text text;
 	text_fixed(&text, words, size);
@@ -50,6 +50,11 @@ static int load(
 	unlink(path);
 	errno = error;
 	return result;
+}
+
+static int load(
+	struct suppress *suppress, const char *content, char *words, size_t size) {
+	return load_bytes(suppress, content, strlen(content), words, size);
 }
 
 START_TEST(rules_are_tried_on_name_line_and_function) {
@@ -83,6 +88,18 @@ START_TEST(a_line_that_is_no_rule_is_named) {
 }
 END_TEST
 
+START_TEST(a_zero_byte_is_no_matter_of_length) {
+	static const char content[] = "task:a\ntask\0:b\n";
+	struct suppress suppress;
+	char words[256];
+	ck_assert_int_eq(
+		load_bytes(&suppress, content, sizeof content - 1, words, sizeof words),
+		-1);
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_ptr_nonnull(strstr(words, ":2: a zero byte"));
+}
+END_TEST
+
 START_TEST(a_kind_that_does_not_exist_is_named) {
 	struct suppress suppress;
 	char words[256];
@@ -113,6 +130,7 @@ Suite *suite(void) {
 	TCase *files = tcase_create("files");
 	tcase_add_test(files, rules_are_tried_on_name_line_and_function);
 	tcase_add_test(files, a_line_that_is_no_rule_is_named);
+	tcase_add_test(files, a_zero_byte_is_no_matter_of_length);
 	tcase_add_test(files, a_kind_that_does_not_exist_is_named);
 	tcase_add_test(files, a_missing_file_is_named);
 	suite_add_tcase(suite, files);
