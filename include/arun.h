@@ -619,9 +619,9 @@ ARUN_API int arun_gen_yield_at(const struct arun_site *site, void *item);
 
 /*
  * Resumes the body with ECANCELED in arun_gen_yield(), waits for its clean-up, frees. It always does
- * its work. Returns what the body returned (-1 with its errno; 0 where it never ran, or was closed
- * with ECANCELED); -1 with EDEADLK: called by the body; EBUSY: another task closes it. NULL is
- * ignored. Suspends.
+ * its work; at a stop, a clean-up that still waits after 7/8 of the grace time is cancelled. Returns
+ * what the body returned (-1 with its errno; 0 where it never ran, or was closed with ECANCELED); -1
+ * with EDEADLK: called by the body; EBUSY: another task closes it. NULL is ignored. Suspends.
  */
 ARUN_API int arun_gen_close(arun_gen *gen);
 ARUN_API int arun_gen_close_at(const struct arun_site *site, arun_gen *gen);

@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+/* The share of the grace time after which clean-ups that still wait are cancelled: an entry's. */
+static const double GEN_LAST = 7.0 / 8;
+
 /* How reports show it */
 
 static const struct arun_gen *gen_of(const struct object *object) {
@@ -233,6 +236,20 @@ static void gen_end(struct arun_gen *gen) {
 	}
 }
 
+/* Waits for its end. A stop may begin meanwhile: see gen_stopping(). */
+static void gen_finish(
+	struct sched *sched, struct arun_gen *gen, struct arun_task *self) {
+	gen_end(gen);
+	gen->closer = self;
+	while (gen->body || gen->consumer) {
+		bool told = gen->body && gen->body->cancelled;
+		double until = told ? INFINITY : sched->stop_at + GEN_LAST * sched->grace;
+		if (task_suspend(sched, self, until, false) && gen->body) {
+			task_cancel(sched, gen->body, "the stop", NULL);
+		}
+	}
+}
+
 static int gen_destroy(struct arun_gen *gen) {
 	int result = gen->result, error = gen->error;
 	registry_remove(&gen->object);
@@ -259,17 +276,19 @@ int arun_gen_close_at(const struct arun_site *site, arun_gen *gen) {
 	if (gen->body == self || gen->closer) {
 		return task_fail(gen->closer ? EBUSY : EDEADLK, self->op, gen->name);
 	}
-	gen_end(gen);
-	gen->closer = self;
 	self->awaits = &gen->object;
-	while (gen->body || gen->consumer) {
-		task_suspend(sched, self, INFINITY, false);
-	}
+	gen_finish(sched, gen, self);
 	self->awaits = NULL;
 	return gen_destroy(gen);
 }
 
-void gen_close_all(struct sched *sched, struct arun_task *self, double patience) {
+void gen_stopping(struct sched *sched) {
+	registry_each (object, &sched->registry, KIND_GENERATOR) {
+		gen_wake(container_of(object, struct arun_gen, object)->closer);
+	}
+}
+
+void gen_close_all(struct sched *sched, struct arun_task *self) {
 	struct list *all = &sched->registry.objects[KIND_GENERATOR];
 	while (!list_empty(all)) {
 		struct arun_gen *gen = container_of(
@@ -280,15 +299,7 @@ void gen_close_all(struct sched *sched, struct arun_task *self, double patience)
 			task_suspend(sched, self, sched->registry.now + 0.05, false);
 			continue;
 		}
-		gen_end(gen);
-		gen->closer = self;
-		while (gen->body || gen->consumer) {
-			int late = task_suspend(sched, self, patience, false);
-			if (late && gen->body) {
-				task_cancel(sched, gen->body, "the stop", NULL);
-				patience = INFINITY;
-			}
-		}
+		gen_finish(sched, gen, self);
 		gen->closer = NULL;
 		registry_sweep(&sched->registry, &gen->object);
 	}

@@ -4,7 +4,8 @@
  *
  * Design notes. The body runs from one arun_gen_next() to its next arun_gen_yield(). An
  * item that was handed out while its consumer was interrupted waits in the generator for
- * the next consumer.
+ * the next consumer. What a body waits for in its clean-up is cut short by a stop's clock,
+ * before it is over.
  */
 #ifndef GEN_H
 #define GEN_H
@@ -28,10 +29,10 @@ struct arun_gen {
 	int result, error;
 };
 
-/*
- * Closes every generator, newest first, and waits for their clean-up; at the time
- * patience, bodies that still run are cancelled. From a task. Suspends.
- */
-void gen_close_all(struct sched *sched, struct arun_task *self, double patience);
+/* Closes every generator, newest first, and waits for their clean-up. From a task. Suspends. */
+void gen_close_all(struct sched *sched, struct arun_task *self);
+
+/* A stop has begun: whoever waits for a clean-up does not wait for ever. */
+void gen_stopping(struct sched *sched);
 
 #endif

@@ -90,6 +90,7 @@ static void stop_clock(struct run *run, double at) {
 	}
 	sched->stop_at = at;
 	sched->clock_end = at + sched->grace;
+	gen_stopping(sched);
 	double left = sched->clock_end - loop_clock();
 	loop_timer_start(&run->loop, &run->clock, left > 0 ? left : 0, stop_on_clock);
 	double told = at + STOP_TELL + STOP_LATER - loop_clock();
@@ -234,8 +235,7 @@ void stop_on_wakeup(struct loop *loop) {
 	signals_collect(loop);
 	post_deliver(loop);
 	if (loop->sched.sweeping) {
-		task_wake(&loop->sched,
-			run->driver); /* it may wait for the last of those */
+		task_wake(&loop->sched, run->driver); /* it may wait for them */
 	}
 	dump_tell_cut(&run->dump);
 	stop_heed(run);
@@ -470,7 +470,7 @@ int stop_drive(void *argument) {
 	post_list(loop);
 	drive_snapshot(run);
 	drive_sweep(run);
-	gen_close_all(sched, run->driver, stop_share(run, STOP_LAST));
+	gen_close_all(sched, run->driver);
 	double flushed = sched->registry.now + 1;
 	conn_close_all(loop, flushed < sched->clock_end ? flushed : sched->clock_end);
 	server_close_all(loop);

@@ -115,6 +115,66 @@ CLAIM(close_does_its_work_in_a_cancelled_task) {
 	assert_trace("d");
 }
 
+/* At a stop ----------------------------------------------------------------------------------------------- */
+
+static int wait_for_ever_in_the_clean_up(void *arg) {
+	assert_fails(arun_gen_yield(arg), ECANCELED);
+	assert_fails(arun_sleep(FOREVER), ECANCELED);
+	note('d');
+	return 0;
+}
+
+static arun_gen *endless(void) {
+	static char item[] = "x";
+	arun_gen *gen = arun_gen_new(wait_for_ever_in_the_clean_up, item);
+	ck_assert_str_eq(arun_gen_next(gen), "x");
+	return gen;
+}
+
+static int stop_it(void *arg) {
+	(void)arg;
+	arun_stop(0);
+	return 0;
+}
+
+/* Before, after, and at the end of the time that a clean-up has. */
+static void close_after_the_stop(void) {
+	arun_gen *gen = endless();
+	arun_stop(0);
+	ck_assert_int_eq(arun_gen_close(gen), 0);
+}
+
+static void close_before_the_stop(void) {
+	arun_gen *gen = endless();
+	arun_detach(arun_spawn(stop_it, NULL));
+	ck_assert_int_eq(arun_gen_close(gen), 0);
+}
+
+static void close_late(void) {
+	arun_gen *gen = endless();
+	arun_stop(0);
+	{
+		ARUN_SHIELD(FOREVER);
+		arun_sleep(0.19);
+	}
+	ck_assert_int_eq(arun_gen_close(gen), 0);
+}
+
+static void close_in_a_task_that_is_left(void) {
+	arun_detach(arun_spawn(close_it, endless()));
+	let_others_run(1);
+}
+
+START_TEST(a_clean_up_that_waits_is_cancelled_before_the_grace_time_is_over) {
+	static void (*const bodies[])(void) = {close_after_the_stop,
+		close_before_the_stop, close_late, close_in_a_task_that_is_left};
+	arun_options options = {.struct_size = sizeof options, .grace = 0.2};
+	api_body = bodies[_i];
+	ck_assert_int_eq(arun_run(api_entry, 0, NULL, &options), 0);
+	assert_trace("d");
+}
+END_TEST
+
 /* Making one ---------------------------------------------------------------------------------------------- */
 
 START_TEST(a_generator_outside_a_run_is_ESHUTDOWN) {
@@ -178,6 +238,11 @@ Suite *suite(void) {
 	tcase_add_test(close, a_close_while_another_task_closes_is_EBUSY);
 	tcase_add_test(close, close_does_its_work_in_a_cancelled_task);
 	suite_add_tcase(suite, close);
+
+	TCase *stop = tcase_create("stop");
+	tcase_add_loop_test(stop,
+		a_clean_up_that_waits_is_cancelled_before_the_grace_time_is_over, 0, 4);
+	suite_add_tcase(suite, stop);
 
 	TCase *make = tcase_create("new");
 	tcase_add_test(make, a_generator_outside_a_run_is_ESHUTDOWN);
