@@ -94,10 +94,10 @@ static size_t count_by_sections(
 	if (file->header.e_shentsize != sizeof(Elf64_Shdr)) {
 		return 0;
 	}
+	uint64_t table = dynamic_get(dynamic, DT_SYMTAB);
 	for (size_t i = 0; i < file->section_count; i++) {
 		const Elf64_Shdr *section = &file->sections[i];
-		if (section->sh_type == SHT_DYNSYM &&
-			section->sh_addr == dynamic_get(dynamic, DT_SYMTAB)) {
+		if (section->sh_type == SHT_DYNSYM && section->sh_addr == table) {
 			return section->sh_size / sizeof(Elf64_Sym);
 		}
 	}

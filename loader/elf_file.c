@@ -13,8 +13,8 @@
 
 #define ELF_WINDOW 4096 /* a small plugin is judged by few pages */
 #define ELF_WINDOW_LARGE (4 * ELF_WINDOW)
-#define ELF_LARGE (1 << 20)          /* what is a large file */
-#define ELF_SEGMENTS_MOST 4096       /* linkers write a dozen */
+#define ELF_LARGE (1 << 20)   /* what is a large file */
+#define ELF_SEGMENTS_MOST 256 /* sought in for each address; linkers write a dozen */
 #define ELF_ADDRESS_END (1ULL << 47) /* of user space, on both machines */
 
 void elf_odd(struct elf_file *file, const char *oddity) {

@@ -31,19 +31,35 @@ static bool known(uint32_t type) {
 	return false;
 }
 
-/* Whether address is a slot of the array of functions that both tags describe. */
-static bool in_array(
-	const struct dynamic *dynamic, int64_t array, int64_t size, uint64_t address) {
-	uint64_t start = dynamic_get(dynamic, array);
-	return address >= start && address - start < dynamic_get(dynamic, size);
+/* An array of functions, which the dynamic linker calls. */
+struct functions {
+	uint64_t start, size;
+};
+
+/* What relocations are held against: looked up once, as files may have many of both. */
+struct relocated {
+	size_t symbol_count;
+	struct functions first, last;
+};
+
+static struct functions functions_of(
+	const struct dynamic *dynamic, int64_t array, int64_t size) {
+	return (struct functions){
+		dynamic_get(dynamic, array), dynamic_get(dynamic, size)};
 }
 
-static bool is_sound(const struct elf_file *file, const struct dynamic *dynamic,
+/* Whether address is a slot of it. */
+static bool holds(const struct functions *functions, uint64_t address) {
+	return address >= functions->start &&
+	       address - functions->start < functions->size;
+}
+
+static bool is_sound(const struct elf_file *file, const struct relocated *relocated,
 	const Elf64_Rela *entry) {
 	uint32_t type = ELF64_R_TYPE(entry->r_info);
 	uint64_t size = type == TYPE_TLSDESC ? 16 : 8;
 	uint64_t target = (uint64_t)entry->r_addend;
-	if (!known(type) || ELF64_R_SYM(entry->r_info) > dynamic->symbol_count) {
+	if (!known(type) || ELF64_R_SYM(entry->r_info) > relocated->symbol_count) {
 		return false;
 	}
 	if (!type) {
@@ -54,10 +70,8 @@ static bool is_sound(const struct elf_file *file, const struct dynamic *dynamic,
 	}
 	if (type == TYPE_IRELATIVE ||
 		(type == TYPE_RELATIVE &&
-			(in_array(dynamic, DT_INIT_ARRAY, DT_INIT_ARRAYSZ,
-				 entry->r_offset) ||
-				in_array(dynamic, DT_FINI_ARRAY, DT_FINI_ARRAYSZ,
-					entry->r_offset)))) {
+			(holds(&relocated->first, entry->r_offset) ||
+				holds(&relocated->last, entry->r_offset)))) {
 		return elf_holds(file, target, 1, PF_X);
 	}
 	return type != TYPE_RELATIVE ||
@@ -66,6 +80,9 @@ static bool is_sound(const struct elf_file *file, const struct dynamic *dynamic,
 
 static void check_table(struct elf_file *file, const struct dynamic *dynamic,
 	int64_t table, int64_t size, uint64_t relative) {
+	const struct relocated relocated = {dynamic->symbol_count,
+		functions_of(dynamic, DT_INIT_ARRAY, DT_INIT_ARRAYSZ),
+		functions_of(dynamic, DT_FINI_ARRAY, DT_FINI_ARRAYSZ)};
 	size_t count = dynamic_get(dynamic, size) / sizeof(Elf64_Rela);
 	if (!count && !relative) {
 		return;
@@ -79,7 +96,7 @@ static void check_table(struct elf_file *file, const struct dynamic *dynamic,
 	}
 	for (size_t i = 0; i < count; i++) {
 		/* The first ones are sorted, and not even looked at for their type. */
-		if (!is_sound(file, dynamic, &entries[i]) ||
+		if (!is_sound(file, &relocated, &entries[i]) ||
 			(i < relative &&
 				ELF64_R_TYPE(entries[i].r_info) != TYPE_RELATIVE) ||
 			(i && i < relative &&

@@ -5,12 +5,15 @@
 
 static const char astray[] = "its symbol versions are not in order";
 
-/* The versions wanted of one library. Returns the largest index, at least most. */
+/*
+ * The versions wanted of one library. room: how many more the file can have, where no two libraries
+ * share one. Returns the largest index, at least most.
+ */
 static uint32_t check_wanted(struct elf_file *file, const struct dynamic *dynamic,
-	uint64_t address, size_t count, uint32_t most) {
+	uint64_t address, size_t count, uint64_t *room, uint32_t most) {
 	Elf64_Vernaux wanted;
 	for (size_t i = 0; i < count; i++) {
-		if (!elf_read(file, address, &wanted, sizeof wanted) ||
+		if (!(*room)-- || !elf_read(file, address, &wanted, sizeof wanted) ||
 			wanted.vna_name >= dynamic->strings_size ||
 			(wanted.vna_next == 0) != (i + 1 == count)) {
 			elf_odd(file, astray);
@@ -27,8 +30,9 @@ static uint32_t check_needed(
 	struct elf_file *file, const struct dynamic *dynamic, uint32_t most) {
 	uint64_t address = dynamic_get(dynamic, DT_VERNEED);
 	uint64_t count = dynamic_get(dynamic, DT_VERNEEDNUM);
+	uint64_t room = file->size / sizeof(Elf64_Vernaux);
 	Elf64_Verneed needed;
-	for (uint64_t i = 0; i < count; i++) {
+	for (uint64_t i = 0; i < count && !file->oddity; i++) {
 		if (!elf_read(file, address, &needed, sizeof needed) ||
 			needed.vn_version != 1 ||
 			needed.vn_file >= dynamic->strings_size ||
@@ -36,8 +40,8 @@ static uint32_t check_needed(
 			elf_odd(file, astray);
 			return most;
 		}
-		most = check_wanted(
-			file, dynamic, address + needed.vn_aux, needed.vn_cnt, most);
+		most = check_wanted(file, dynamic, address + needed.vn_aux, needed.vn_cnt,
+			&room, most);
 		address += needed.vn_next;
 	}
 	return most;

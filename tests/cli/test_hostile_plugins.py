@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Files made to be looked at for hours are judged at once."""
+import array
+import os
+import shlex
+import struct
+import subprocess
+import tempfile
+
+import tap
+from elf import *  # noqa: F403: names of elf(5)
+from tap import claim, contains, equal
+
+CC = shlex.split(os.environ.get("CC", "cc"))
+FOLDER = tempfile.TemporaryDirectory(prefix="arun-hostile-")
+SECONDS = 30  # less than a fraction of what looking at everything each time would take
+DT_NEEDED, DT_VERNEEDNUM = 1, 0x6fffffff
+SOURCE = """
+#include <arun.h>
+#include <stdio.h>
+static int serve(int argc, char **argv) {
+	return argc && printf("%s\\n", argv[0]) < 0;
+}
+ARUN_MAIN(serve)
+"""
+
+
+def path_of(name):
+    return os.path.join(FOLDER.name, name)
+
+
+def good():
+    """A sound plugin, without section headers: what they say of the tables would not fit."""
+    if not os.path.exists(path_of("good.so")):
+        with open(path_of("good.c"), "w") as file:
+            file.write(SOURCE)
+        subprocess.run([*CC, "-shared", "-fPIC", "-I", os.environ["ARUN_INCLUDE"],
+                        "-o", "good.so", "good.c"], cwd=FOLDER.name, check=True)
+    with open(path_of("good.so"), "rb") as file:
+        content = bytearray(file.read())
+    struct.pack_into("<Q", content, SHOFF, 0)
+    struct.pack_into("<HH", content, SHNUM, 0, 0)
+    return content
+
+
+def header_offset(content, kind):
+    return next(h[0] for h in program_headers(content) if h[1] == kind)
+
+
+def value(content, number):
+    return struct.unpack_from("<Q", content, tag_offset(content, number) + 8)[0]
+
+
+def point(content, number, address):
+    struct.pack_into("<Q", content, tag_offset(content, number) + 8, address)
+
+
+def bytes_at(content, address, size):
+    offset = next(address - h[4] + h[3] for h in program_headers(content)
+                  if h[1] == PT_LOAD and h[4] <= address < h[4] + h[6])
+    return bytes(content[offset:offset + size])
+
+
+def loaded(content, addition):
+    """Appends addition, to be loaded behind the rest in place of a note; returns its address."""
+    last = max(h[4] + h[6] for h in program_headers(content) if h[1] == PT_LOAD)
+    address = (last + 0x1ffff) & ~0xffff
+    content.extend(bytes(-len(content) % 0x10000))
+    struct.pack_into("<IIQQQQQQ", content, header_offset(content, PT_NOTE), PT_LOAD, 4,
+                     len(content), address, address, len(addition), len(addition), 0x10000)
+    content.extend(addition)
+    return address
+
+
+def tags_first(content, tags, table=b""):
+    """Puts tags before those of the dynamic section; returns where table is loaded."""
+    offset, size = dynamic_section(content)
+    tags += bytes(content[offset:offset + size])
+    address = loaded(content, table + tags)
+    struct.pack_into("<QQQQQ", content, header_offset(content, PT_DYNAMIC) + 8,
+                     len(content) - len(tags), address + len(table), address + len(table),
+                     len(tags), len(tags))
+    return address
+
+
+def judged(content):
+    with open(path_of("large.so"), "wb") as file:
+        file.write(content)
+    ended = tap.arun("--check", "./large.so", cwd=FOLDER.name, timeout=SECONDS)
+    equal((ended.returncode, ended.stderr.count("\n")), (126, 1), ended)
+    contains(ended.stderr, "arun: ./large.so")
+
+
+@claim
+def the_versions_that_many_libraries_share_are_counted():
+    count = 60000
+    content = good()
+    libraries = b"".join(struct.pack("<HHIII", 1, count, 1, 16 * (count - i), 16 * (i < count - 1))
+                         for i in range(count))
+    versions = struct.pack("<IHHII", 0, 0, 2, 1, 16) * (count - 1)
+    versions += struct.pack("<IHHII", 0, 0, 2, 1, 0)
+    point(content, DT["VERNEED"], loaded(content, libraries + versions))
+    point(content, DT_VERNEEDNUM, count)
+    judged(content)
+
+
+@claim
+def a_million_tags_are_not_compared_with_each_other():
+    content = good()
+    tags = array.array("Q", bytes(16 << 20))
+    tags[::2] = array.array("Q", range(1 << 40, (1 << 40) + (1 << 20)))
+    tags_first(content, tags.tobytes())
+    judged(content)
+
+
+@claim
+def tags_are_not_sought_for_each_relocation():
+    content = good()
+    size = value(content, DT["RELASZ"])
+    table = bytes_at(content, value(content, DT["RELA"]), size)
+    table += table[:24] * 400000
+    point(content, DT["RELASZ"], len(table))
+    # The place of the table is known once it is loaded.
+    probe = bytearray(content)
+    point(content, DT["RELA"], loaded(probe, table))
+    tags_first(content, struct.pack("<QQ", DT_NEEDED, 1) * 400000, table)
+    judged(content)
+
+
+if __name__ == "__main__":
+    tap.main()
