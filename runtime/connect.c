@@ -211,6 +211,7 @@ arun_conn *arun_connect_at(const struct arun_site *site, const char *endpoint,
 	struct arun_task *self = connecting.self;
 	struct endpoint local;
 	options = options ? options : &none;
+	tls_check(site, self->op, options->tls);
 	int error = task_interrupted(&connecting.loop->sched, self);
 	if (error) {
 		task_fail(error, self->op, endpoint);

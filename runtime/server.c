@@ -202,6 +202,7 @@ arun_server *arun_listen_at(const struct arun_site *site, const char *name,
 	struct endpoint parsed;
 	struct listening listening;
 	options = options ? options : &none;
+	tls_check(site, "arun_listen", options->tls);
 	if (!loop || server_parse(loop, &parsed, endpoint, options) < 0 ||
 		server_open(loop, site, &listening, endpoint, &parsed, options) < 0) {
 		return NULL;

@@ -37,6 +37,7 @@ int(arun_starttls)(arun_conn *conn, arun_tls *tls, const char *host) {
 int arun_starttls_at(
 	const struct arun_site *site, arun_conn *conn, arun_tls *tls, const char *host) {
 	struct arun_task *self = task_enter(site, "arun_starttls");
+	tls_check(site, self->op, tls);
 	struct arun_tls *used =
 		tls ? tls_ref(tls) : tls_system(loop_here(), self->op, host);
 	struct stream_call call;

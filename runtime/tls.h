@@ -24,6 +24,9 @@ struct arun_tls *tls_system(struct loop *loop, const char *op, const char *on);
 struct arun_tls *tls_ref(struct arun_tls *tls);
 void tls_unref(struct arun_tls *tls);
 
+/* Aborts where tls, of a plugin's call of op, is freed; NULL is none. */
+void tls_check(const struct arun_site *site, const char *op, const struct arun_tls *tls);
+
 /* Whether it is a server's. */
 bool tls_serves(const struct arun_tls *tls);
 

@@ -45,6 +45,7 @@ static unsigned char *alpn_encode(const char *protocols, size_t size) {
 int arun_tls_alpn(arun_tls *tls, const char *protocols) {
 	static const char op[] = "tls_alpn";
 	size_t size = protocols ? strlen(protocols) : 0;
+	tls_check(NULL, "arun_tls_alpn", tls);
 	if (!tls || !size || size >= UINT16_MAX) {
 		return task_fail(EINVAL, op, protocols);
 	}

@@ -27,6 +27,7 @@ static void tls_kind_line(const struct object *object, struct text *out) {
 }
 
 static void tls_kind_forget(struct object *object) {
+	object_gone(object);
 	tls_unref(container_of(object, struct arun_tls, object));
 }
 
@@ -266,10 +267,15 @@ void tls_unref(struct arun_tls *tls) {
 		free(tls->certificates[i].file);
 	}
 	free(tls->certificates);
-	object_gone(&tls->object);
 	free(tls->alpn);
 	free(tls);
 	errno = error;
+}
+
+void tls_check(const struct arun_site *site, const char *op, const struct arun_tls *tls) {
+	if (tls && unlikely(!tls->object.id)) {
+		task_misuse(site, "%s() with a TLS context that is gone", op);
+	}
 }
 
 bool tls_serves(const struct arun_tls *tls) {
@@ -360,6 +366,7 @@ arun_tls *arun_tls_server_at(
 
 int arun_tls_certificate(arun_tls *tls, const char *cert_file, const char *key_file) {
 	static const char op[] = "tls_certificate";
+	tls_check(NULL, "arun_tls_certificate", tls);
 	if (!tls || !tls->server || !cert_file) {
 		return task_fail_words(EINVAL, op, cert_file,
 			cert_file ? "only a server's context takes one"
@@ -431,9 +438,8 @@ void arun_tls_free(arun_tls *tls) {
 	if (!tls) {
 		return;
 	}
-	if (unlikely(!tls->object.id)) {
-		task_misuse(NULL, "arun_tls_free() of a context that is gone");
-	}
+	tls_check(NULL, "arun_tls_free", tls);
 	registry_remove(&tls->object);
+	object_gone(&tls->object); /* also where servers and connections still use it */
 	tls_unref(tls);
 }

@@ -22,6 +22,12 @@ void tls_unref(struct arun_tls *tls) {
 	(void)tls;
 }
 
+void tls_check(const struct arun_site *site, const char *op, const struct arun_tls *tls) {
+	(void)site;
+	(void)op;
+	(void)tls;
+}
+
 bool tls_serves(const struct arun_tls *tls) {
 	(void)tls;
 	return false;

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* misuse - what ends the process: one line on stderr that names the place, and SIGABRT. */
+#ifndef MISUSE_H
+#define MISUSE_H
+
+#include "api.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+
+/* Runs body in a child, which must say words with the name of this file and abort. */
+static inline void assert_misuse(void (*body)(void), const char *words) {
+	FILE *file = tmpfile();
+	fflush(NULL);
+	pid_t child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		struct rlimit none = {0, 0};
+		setrlimit(RLIMIT_CORE, &none);
+		dup2(fileno(file), STDERR_FILENO);
+		body();
+		_exit(0);
+	}
+	int status = -1;
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	const char *text = read_stderr(file);
+	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT,
+		"it ended with status %d, and printed: %s", status, text);
+	assert_contains(text, words);
+	assert_contains(text, __BASE_FILE__);
+	fclose(file);
+}
+
+/* A case whose body, in a run, is misuse told of in those words. */
+#define MISUSE(name, words)                                                              \
+	static void name##_body(void);                                                   \
+	static void name##_in_run(void) {                                                \
+		run(name##_body);                                                        \
+	}                                                                                \
+	START_TEST(name) {                                                               \
+		assert_misuse(name##_in_run, words);                                     \
+	}                                                                                \
+	END_TEST                                                                         \
+	static void name##_body(void)
+
+#endif
