@@ -38,9 +38,9 @@ const char *conn_words(const struct arun_conn *conn, struct conn_words *words) {
 	return words->text;
 }
 
-/* One that is being closed is none, nor is one of a server that may live to the end. */
+/* One that is being closed is none. */
 static bool conn_kind_leaked(const struct object *object) {
-	return !conn_of(object)->closing && !(object->owner && object->owner->background);
+	return !conn_of(object)->closing;
 }
 
 static const char *conn_kind_name(const struct object *object) {

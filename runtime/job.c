@@ -24,11 +24,6 @@ static void job_detail(const struct object *object, struct text *out) {
 	text_add(out, "\"orphan\": %s", job_of(object)->waiter ? "false" : "true");
 }
 
-/* A task that may live to the end may do so in a job. */
-static bool job_leaked(const struct object *object) {
-	return !object->owner || !object->owner->background;
-}
-
 static const struct kind job_kind = {
 	.index = KIND_JOB,
 	.word = "job",
@@ -37,7 +32,6 @@ static const struct kind job_kind = {
 	.waits = "waits",
 	.help = "have it return, and wait for it",
 	.outcome = "closed",
-	.leaked = job_leaked,
 	.name = job_name,
 	.state = job_state,
 	.line = job_line,

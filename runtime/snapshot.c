@@ -107,8 +107,16 @@ static void snapshot_see(struct snapshot *snapshot, const struct object *object)
 	group->count++;
 }
 
+/* What belongs to one that may live to the end may live as long. */
+static bool in_background(const struct object *object) {
+	while (object && !object->background) {
+		object = object->owner;
+	}
+	return object;
+}
+
 static bool is_leak(const struct object *object) {
-	return !object->part && !object->background &&
+	return !object->part && !in_background(object) &&
 	       (!object->kind->leaked || object->kind->leaked(object));
 }
 

@@ -76,11 +76,6 @@ static void held_detail(const struct object *object, struct text *out) {
 		object->owner ? "" : ", \"holder_ended\": true");
 }
 
-/* A task that may live to the end may do so with a lock. */
-static bool held_leaked(const struct object *object) {
-	return !object->owner || !object->owner->background;
-}
-
 static void held_forget(struct object *object) {
 	free(container_of(object, struct held, object));
 }
@@ -93,7 +88,6 @@ static const struct kind held_kind = {
 	.waits = "waits",
 	.help = "arun_mutex_unlock()",
 	.outcome = "closed",
-	.leaked = held_leaked,
 	.name = held_name,
 	.state = held_state,
 	.line = held_line,

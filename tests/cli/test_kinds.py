@@ -104,7 +104,11 @@ def leaves(kind, *words):
     plugin = build(FOLDER.name, WATCHERS if kind == "watcher" else LEAVES)
     if kind == "tls" and "without TLS" in arun(f"{plugin}:leave_tls").stderr:
         lacking("built without TLS")
-    result, report = reported(f"{plugin}:leave_{kind}", *words, options=["--leaks=error"])
+    # A group is left with its task.
+    rules = pathlib.Path(FOLDER.name, "rules")
+    rules.write_text("task:waits_for_group\n" if kind == "group" else "")
+    result, report = reported(f"{plugin}:leave_{kind}", *words,
+                              options=["--leaks=error", f"--suppress={rules}"])
     check_text(kind, result.stderr)
     check_JSON(kind, report)
     # A task that failed unseen is an error by itself.
@@ -124,6 +128,12 @@ def claim_of(kind):
 
 for each in KINDS:
     claim_of(each)
+
+
+@claim
+def a_group_of_a_task_in_the_background_is_no_leak():
+    result = arun("--leaks=error", f"{build(FOLDER.name, LEAVES)}:group_in_background")
+    equal((result.returncode, result.stderr), (0, ""))
 
 
 @claim

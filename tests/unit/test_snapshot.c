@@ -216,7 +216,7 @@ END_TEST
 START_TEST(a_single_connection_has_age_and_wait_in_its_line) {
 	begin();
 	struct thing *http = open_line(&server, &line34, "http", "\"http\"", 3);
-	http->object.background = true;
+	http->object.part = true;
 	struct thing *thing =
 		open_line(&connection, &line34, "on_conn", "127.0.0.1:53122 (fd 8)", 8);
 	thing->object.owner = &http->object;
