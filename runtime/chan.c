@@ -175,7 +175,7 @@ int arun_chan_send_at(const struct arun_site *site, arun_chan *chan, const void 
 	if (error) {
 		return task_fail(error, self->op, NULL);
 	}
-	struct queue_entry *receiver = queue_grant(sched, &chan->receivers, 0);
+	struct queue_entry *receiver = queue_grant(sched, &chan->receivers);
 	if (receiver) {
 		chan_copy(chan, receiver->item, item);
 		return 0;
@@ -194,7 +194,7 @@ static bool chan_take(struct sched *sched, struct arun_chan *chan, void *item) {
 	if (buffered) {
 		chan_pop(chan, item);
 	}
-	struct queue_entry *sender = queue_grant(sched, &chan->senders, 0);
+	struct queue_entry *sender = queue_grant(sched, &chan->senders);
 	if (sender && buffered) {
 		chan_push(chan, sender->item);
 	} else if (sender) {
@@ -227,9 +227,8 @@ int arun_chan_recv_at(const struct arun_site *site, arun_chan *chan, void *item)
 
 static void chan_refuse(struct arun_chan *chan, int error) {
 	struct sched *sched = sched_current;
-	while (queue_grant(sched, &chan->senders, error) ||
-		queue_grant(sched, &chan->receivers, error)) {
-	}
+	queue_refuse(sched, &chan->senders, error);
+	queue_refuse(sched, &chan->receivers, error);
 }
 
 void arun_chan_close(arun_chan *chan) {

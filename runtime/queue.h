@@ -15,8 +15,8 @@ struct queue_entry {
 	struct queue_entry *next, *prev;
 	struct arun_task *task;
 	void *item; /* the user's */
-	bool granted;
-	int refusal; /* granted, but with this errno; 0 */
+	bool answered;
+	int refusal; /* the answer: an errno; 0: it is granted */
 };
 
 struct queue {
@@ -38,24 +38,47 @@ static inline int queue_wait(struct sched *sched, struct queue *queue,
 	*(queue->last ? &queue->last->next : &queue->first) = &entry;
 	queue->last = &entry;
 	int error = task_suspend(sched, self, INFINITY, interruptible);
-	if (entry.granted) {
+	if (entry.answered) {
 		return entry.refusal;
 	}
 	queue_remove(queue, &entry);
 	return error;
 }
 
-/* Grants the first in queue what it waits for, or refuses it. Returns its item's place; NULL: nobody waits. */
-static inline struct queue_entry *queue_grant(
-	struct sched *sched, struct queue *queue, int refusal) {
-	struct queue_entry *entry = queue->first;
-	if (entry) {
-		queue_remove(queue, entry);
-		entry->granted = true;
-		entry->refusal = refusal;
-		task_wake(sched, entry->task);
+/* Ends the wait of the first. */
+static inline void queue_answer(struct sched *sched, struct queue *queue,
+	struct queue_entry *entry, int refusal) {
+	queue->first = entry->next;
+	*(entry->next ? &entry->next->prev : &queue->last) = NULL;
+	entry->answered = true;
+	entry->refusal = refusal;
+	task_wake(sched, entry->task);
+}
+
+/*
+ * Grants the first in queue what it waits for. One that is cancelled or late already, and has
+ * not run since, is told so now: what it waited for goes to the next. Returns the granted one;
+ * NULL: nobody waits.
+ */
+static inline struct queue_entry *queue_grant(struct sched *sched, struct queue *queue) {
+	struct queue_entry *entry;
+	while ((entry = queue->first)) {
+		const struct arun_task *task = entry->task;
+		bool goes_on = task_is_free(task) || !task->interruptible;
+		int pending = likely(goes_on) ? 0 : task_pending_slow(sched, task);
+		queue_answer(sched, queue, entry, pending);
+		if (likely(!pending)) {
+			break;
+		}
 	}
 	return entry;
+}
+
+/* Has all in queue fail with refusal. */
+static inline void queue_refuse(struct sched *sched, struct queue *queue, int refusal) {
+	while (queue->first) {
+		queue_answer(sched, queue, queue->first, refusal);
+	}
 }
 
 #endif

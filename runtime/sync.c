@@ -181,7 +181,7 @@ static struct held *mutex_release(
 	self->locks--;
 	mutex->held = NULL;
 	mutex->holder = 0;
-	struct queue_entry *next = queue_grant(sched, &mutex->queue, 0);
+	struct queue_entry *next = queue_grant(sched, &mutex->queue);
 	if (next) {
 		mutex_take(sched, mutex, held, next->task, next->task->at);
 		return NULL;
@@ -250,11 +250,11 @@ int arun_cond_wait_at(
 }
 
 void arun_cond_signal(arun_cond *public) {
-	queue_grant(sched_current, &INSIDE(cond, public)->queue, 0);
+	queue_grant(sched_current, &INSIDE(cond, public)->queue);
 }
 
 void arun_cond_broadcast(arun_cond *public) {
-	while (queue_grant(sched_current, &INSIDE(cond, public)->queue, 0)) {
+	while (queue_grant(sched_current, &INSIDE(cond, public)->queue)) {
 	}
 }
 
@@ -278,7 +278,7 @@ int arun_event_wait_at(const struct arun_site *site, arun_event *public) {
 void arun_event_set(arun_event *public) {
 	struct event *event = INSIDE(event, public);
 	event->set = true;
-	while (queue_grant(sched_current, &event->queue, 0)) {
+	while (queue_grant(sched_current, &event->queue)) {
 	}
 }
 
@@ -307,7 +307,7 @@ int arun_sem_acquire_at(const struct arun_site *site, arun_sem *sem) {
 }
 
 void arun_sem_release(arun_sem *sem) {
-	if (!queue_grant(sched_current, &INSIDE(sem, sem)->queue, 0)) {
+	if (!queue_grant(sched_current, &INSIDE(sem, sem)->queue)) {
 		sem->count++;
 	}
 }

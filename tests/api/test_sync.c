@@ -207,14 +207,14 @@ CLAIM(a_wait_for_a_condition_that_is_cancelled_holds_the_mutex_and_took_no_signa
 	arun_cancel(tasks[0]);
 	arun_cond_signal(&shared.cond);
 	joined(tasks[0]);
-	ck_assert_int_eq(letters[0].result, 0);
-	arun_cancel(tasks[1]);
+	ck_assert_int_eq(letters[0].result, -1);
+	ck_assert_int_eq(letters[0].error, ECANCELED);
 	joined(tasks[1]);
-	ck_assert_int_eq(letters[1].result, -1);
-	ck_assert_int_eq(letters[1].error, ECANCELED);
-	arun_cond_signal(&shared.cond);
+	ck_assert_int_eq(letters[1].result, 0);
+	arun_cancel(tasks[2]);
 	joined(tasks[2]);
-	ck_assert_int_eq(letters[2].result, 0);
+	ck_assert_int_eq(letters[2].result, -1);
+	ck_assert_int_eq(letters[2].error, ECANCELED);
 	assert_trace("abc");
 }
 
