@@ -323,7 +323,7 @@ void accept_stop(struct loop *loop, struct arun_server *server) {
 	loop_timer_stop(loop, &server->timer);
 	watch_close(&loop->poller, &server->watch);
 	/* The file first: who finds it closed may bind it anew at once. */
-	listen_remove_file(&server->listening);
+	socket_file_remove(&server->listening.file);
 	if (server->listening.fd >= 0) {
 		close(server->listening.fd);
 	}

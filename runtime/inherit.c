@@ -124,6 +124,7 @@ static void inherit_give(
 	*out = *item;
 	out->name = NULL;
 	item->fd = -1;
+	item->file.path = NULL;
 	if (inherit->taken) {
 		inherit->taken(inherit->loop, out->fd);
 	}

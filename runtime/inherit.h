@@ -12,20 +12,16 @@
 #ifndef INHERIT_H
 #define INHERIT_H
 
-#include "endpoint.h"
 #include "loop.h"
-
-#include <sys/stat.h>
+#include "socket_file.h"
 
 struct inherited {
 	char *name; /* "": it has none */
 	int fd;     /* -1: it was handed out */
 	int type;   /* SOCK_STREAM...; 0: no socket */
 	bool listens;
-	struct address address; /* its own */
-	bool made;              /* its file was made by this process, and is this: */
-	dev_t device;
-	ino_t inode;
+	struct address address;  /* its own */
+	struct socket_file file; /* where this process made it */
 };
 
 struct inherit {
@@ -47,7 +43,7 @@ enum inherit_use {
 int inherit_init(struct inherit *inherit, struct loop *loop, bool taken);
 void inherit_finish(struct inherit *inherit);
 
-/* Adds fd, which it takes; made, device and inode are the caller's to set. NULL with
+/* Adds fd, which it takes; its file is the caller's to set. NULL with
  * ENOMEM: fd stays the caller's. */
 struct inherited *inherit_add(struct inherit *inherit, const char *name, int fd);
 

@@ -35,15 +35,6 @@ static int set_options(int fd, const struct address *address, bool reuse_port) {
 	return reuse_port ? setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) : 0;
 }
 
-static void note_file(struct listening *listening, const struct address *address) {
-	struct stat stat;
-	if (address_has_file(address) && lstat(address->un.sun_path, &stat) == 0) {
-		listening->made = true;
-		listening->device = stat.st_dev;
-		listening->inode = stat.st_ino;
-	}
-}
-
 /* Makes out->fd listen. Returns 0, or why not. */
 static int listen_start(struct listening *out, const struct address *address,
 	const arun_listen_options *options) {
@@ -54,11 +45,12 @@ static int listen_start(struct listening *out, const struct address *address,
 	if (error) {
 		return error;
 	}
-	note_file(out, address);
+	if (socket_file_note(&out->file, address) < 0) {
+		return errno;
+	}
 	if (listen(out->fd, options->backlog > 0 ? options->backlog : SOMAXCONN) < 0) {
 		error = errno;
-		out->address = *address;
-		listen_remove_file(out);
+		socket_file_remove(&out->file);
 		return error;
 	}
 	address_local(&out->address, out->fd);
@@ -69,9 +61,7 @@ static void listen_adopt(struct listening *out, const struct inherited *from) {
 	*out = (struct listening){.fd = from->fd,
 		.connection = !from->listens,
 		.address = from->address,
-		.made = from->made,
-		.device = from->device,
-		.inode = from->inode};
+		.file = from->file};
 	fcntl(out->fd, F_SETFL, fcntl(out->fd, F_GETFL) | O_NONBLOCK);
 	if (out->address.any.sa_family != AF_UNIX) {
 		setsockopt(out->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
@@ -102,7 +92,7 @@ static int listen_first(struct broker *broker, struct listening *out,
 	const struct address *address, const arun_listen_options *options) {
 	int error = listen_new(out, address, options);
 	if (broker_keep(broker, error ? -1 : out->fd)) {
-		out->made = false;
+		socket_file_forget(&out->file);
 	}
 	return error;
 }
@@ -202,13 +192,4 @@ int listen_open(struct listening *out, struct arun_task *self, const char *text,
 		error = listen_at(out, &endpoint->address, options);
 	}
 	return error ? task_fail(error, op, text) : 0;
-}
-
-void listen_remove_file(const struct listening *listening) {
-	struct stat stat;
-	const char *path = listening->address.un.sun_path;
-	if (listening->made && lstat(path, &stat) == 0 &&
-		stat.st_ino == listening->inode && stat.st_dev == listening->device) {
-		unlink(path);
-	}
 }

@@ -3,17 +3,13 @@
 #ifndef LISTEN_H
 #define LISTEN_H
 
-#include "endpoint.h"
-
-#include <sys/stat.h>
+#include "socket_file.h"
 
 struct listening {
 	int fd;
 	bool connection; /* none to accept at: it is the one connection itself */
 	struct address address;
-	bool made; /* its file was made here, and is this: */
-	dev_t device;
-	ino_t inode;
+	struct socket_file file;
 };
 
 /*
@@ -23,8 +19,5 @@ struct listening {
  */
 int listen_open(struct listening *out, struct arun_task *self, const char *text,
 	const struct endpoint *endpoint, const arun_listen_options *options);
-
-/* Removes the file of a Unix socket where it is still the one made here. */
-void listen_remove_file(const struct listening *listening);
 
 #endif

@@ -116,25 +116,17 @@ int preopen(struct inherit *inherit, const char *const *list) {
 		}
 		struct inherited *item = inherit_add(inherit, name, opened.fd);
 		if (!item) {
-			listen_remove_file(&opened);
+			socket_file_remove(&opened.file);
 			close(opened.fd);
 			return task_fail(ENOMEM, op, *list);
 		}
-		item->made = opened.made;
-		item->device = opened.device;
-		item->inode = opened.inode;
+		item->file = opened.file;
 	}
 	return 0;
 }
 
-void preopen_finish(const struct inherit *inherit) {
+void preopen_finish(struct inherit *inherit) {
 	for (unsigned i = 0; i < inherit->count; i++) {
-		const struct inherited *item = &inherit->items[i];
-		struct listening left = {.fd = item->fd,
-			.address = item->address,
-			.made = item->made && item->fd >= 0,
-			.device = item->device,
-			.inode = item->inode};
-		listen_remove_file(&left);
+		socket_file_remove(&inherit->items[i].file);
 	}
 }

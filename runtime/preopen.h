@@ -12,6 +12,6 @@
 int preopen(struct inherit *inherit, const char *const *list);
 
 /* Removes the files of those that nobody took. */
-void preopen_finish(const struct inherit *inherit);
+void preopen_finish(struct inherit *inherit);
 
 #endif

@@ -144,11 +144,10 @@ static int server_watch(struct loop *loop, struct arun_server *server) {
 }
 
 /* What has not become a server. An inherited descriptor stays the caller's. */
-static void server_undo(
-	const struct endpoint *endpoint, const struct listening *listening) {
+static void server_undo(const struct endpoint *endpoint, struct listening *listening) {
 	int error = errno;
 	if (endpoint->kind != ENDPOINT_FD) {
-		listen_remove_file(listening);
+		socket_file_remove(&listening->file);
 		close(listening->fd);
 	}
 	errno = error;

@@ -109,7 +109,7 @@ static void udp_end(struct loop *loop, struct arun_udp *udp) {
 	udp->closing = true;
 	registry_remove(&udp->object);
 	watch_close(&loop->poller, &udp->watch);
-	udp_open_remove_file(udp);
+	socket_file_remove(&udp->file);
 	close(fd);
 }
 

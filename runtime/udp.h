@@ -12,9 +12,8 @@
 
 #include "endpoint.h"
 #include "loop.h"
+#include "socket_file.h"
 #include "udp_ahead.h"
-
-#include <sys/stat.h>
 
 struct arun_udp {
 	struct object object;
@@ -30,19 +29,13 @@ struct arun_udp {
 	bool own;                /* of UDP, and no other process has it */
 	unsigned row;            /* how many receptions in a row found something */
 	struct udp_ahead *ahead; /* NULL until there is reason for it */
-	/* A Unix socket's file, where it has made one. */
-	bool made;
-	dev_t device;
-	ino_t inode;
+	struct socket_file file;
 };
 
 extern const struct kind udp_kind;
 
 /* Gives a reference back. */
 void udp_unref(struct arun_udp *udp);
-
-/* Removes the file of a Unix socket that arun_udp_open() has made, where it is still that. */
-void udp_open_remove_file(const struct arun_udp *udp);
 
 /* Closes all of them, at the end of the run. */
 void udp_close_all(struct loop *loop);

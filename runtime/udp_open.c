@@ -73,14 +73,7 @@ static int udp_bind(struct arun_udp *udp, int fd, const struct address *address)
 		errno = EADDRINUSE;
 		result = removed ? bind(fd, &address->any, address->length) : -1;
 	}
-	struct stat stat;
-	if (result == 0 && address_has_file(address) &&
-		lstat(address->un.sun_path, &stat) == 0) {
-		udp->made = true;
-		udp->device = stat.st_dev;
-		udp->inode = stat.st_ino;
-	}
-	return result;
+	return result < 0 ? -1 : socket_file_note(&udp->file, address);
 }
 
 /* One that has no name cannot be answered: the kernel gives a Unix socket one. */
@@ -93,20 +86,9 @@ static int udp_connect(int fd, const struct address *address) {
 	return connect(fd, &address->any, address->length);
 }
 
-void udp_open_remove_file(const struct arun_udp *udp) {
-	struct stat stat;
-	const char *path = udp->address.un.sun_path;
-	if (udp->made && lstat(path, &stat) == 0 && stat.st_ino == udp->inode &&
-		stat.st_dev == udp->device) {
-		unlink(path);
-	}
-}
-
 /* One that was passed to the process. Returns the descriptor. */
 static int udp_adopt(struct arun_udp *udp, const struct inherited *from) {
-	udp->made = from->made;
-	udp->device = from->device;
-	udp->inode = from->inode;
+	udp->file = from->file;
 	fcntl(from->fd, F_SETFL, fcntl(from->fd, F_GETFL) | O_NONBLOCK);
 	return from->fd;
 }
@@ -239,7 +221,7 @@ static int udp_begin(struct loop *loop, struct arun_udp *udp,
 	}
 	if (udp_look_up(udp, fd) < 0 || watch_open(&loop->poller, &udp->watch, fd) < 0) {
 		int error = errno;
-		udp_open_remove_file(udp);
+		socket_file_remove(&udp->file);
 		if (opening->endpoint.kind != ENDPOINT_FD) {
 			close(fd);
 		}

@@ -67,6 +67,20 @@ CLAIM(a_unix_socket_file_is_removed_at_the_end) {
 	remove_folder();
 }
 
+CLAIM(a_socket_file_of_a_relative_path_is_removed_from_elsewhere) {
+	char folder[64];
+	strcpy(folder, socket_path());
+	*strrchr(folder, '/') = '\0';
+	ck_assert_int_eq(chdir(folder), 0);
+	arun_server *server = arun_listen("unix:s", NULL, NULL);
+	ck_assert_msg(server != NULL, "%s", arun_why());
+	ck_assert_str_eq(arun_server_address(server), "unix:s");
+	ck_assert_int_eq(chdir("/"), 0);
+	arun_server_close(server);
+	ck_assert_int_eq(access(socket_path(), F_OK), -1);
+	remove_folder();
+}
+
 static int bound_socket(const char *path) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	strcpy(address.sun_path, path);
@@ -127,6 +141,8 @@ Suite *suite(void) {
 	tcase_add_test(listens, options_that_cannot_be_are_refused);
 	tcase_add_test(listens, two_servers_share_a_port_if_both_say_so);
 	tcase_add_test(listens, a_unix_socket_file_is_removed_at_the_end);
+	tcase_add_test(
+		listens, a_socket_file_of_a_relative_path_is_removed_from_elsewhere);
 	tcase_add_test(
 		listens, the_file_of_a_dead_server_is_replaced_that_of_a_living_is_not);
 	tcase_add_test(listens, a_file_that_is_no_socket_is_left_alone);

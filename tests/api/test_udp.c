@@ -38,6 +38,16 @@ CLAIM(a_Unix_socket_answers_and_its_file_goes) {
 	ck_assert_int_eq(rmdir(folder), 0);
 }
 
+CLAIM(the_file_of_a_relative_path_is_removed_from_elsewhere) {
+	char folder[] = "/tmp/arun-udp-XXXXXX";
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	ck_assert_int_eq(chdir(folder), 0);
+	arun_udp *udp = opened("unix:socket");
+	ck_assert_int_eq(chdir("/"), 0);
+	arun_udp_close(udp);
+	ck_assert_int_eq(rmdir(folder), 0);
+}
+
 CLAIM(the_file_of_a_dead_socket_is_replaced_that_of_a_living_one_not) {
 	char folder[] = "/tmp/arun-udp-XXXXXX", path[64];
 	ck_assert_ptr_nonnull(mkdtemp(folder));
@@ -303,6 +313,7 @@ static void add_endpoints(Suite *suite) {
 	tcase_add_test(tcase, IPv6_is_asked_and_answers);
 	tcase_add_test(tcase, a_host_name_is_looked_up);
 	tcase_add_test(tcase, a_Unix_socket_answers_and_its_file_goes);
+	tcase_add_test(tcase, the_file_of_a_relative_path_is_removed_from_elsewhere);
 	tcase_add_test(
 		tcase, the_file_of_a_dead_socket_is_replaced_that_of_a_living_one_not);
 	tcase_add_test(tcase, abstract_Unix_sockets_answer);

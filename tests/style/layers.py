@@ -14,7 +14,7 @@ sched task spawn message
 poller
 loop
 notify handler scope group queue sync chan gen job pool blocking post timer waitfd watcher
-resolve endpoint inherit listen preopen
+resolve endpoint socket_file inherit listen preopen
 conn close stream sendfile openssl tls tls_none tls_context tls_alpn tls_bio tls_greet tls_stream starttls race connect udp_ahead udp udp_open launch process exec child reaper signals
 accept server
 suppress rawfd closeup snapshot lines source notes journal snapshot_text snapshot_json report scene dump crash hog
