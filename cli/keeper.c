@@ -149,6 +149,8 @@ static void hear(
 		line->leaked = true;
 		sum_add(&keeper->sum, text + 1);
 	} else if (text[0] == 'A' && text[1]) {
+		/* What it was to open before is not what it opens now. */
+		keeper->opener = opener ? -1 : keeper->opener;
 		strcpy(line->asked, text + 1);
 		line->waits = true;
 	} else if (opener && (text[0] == 'K' || text[0] == 'F')) {
@@ -163,6 +165,20 @@ static void hear(
 	}
 }
 
+/* The first counts; as control messages are padded, there is room for two. -1: none. */
+static int take_descriptor(const struct msghdr *message, const union control *control) {
+	int fds[2] = {-1, -1};
+	if (message->msg_controllen >= CMSG_LEN(sizeof *fds)) {
+		size_t size = control->header.cmsg_len - CMSG_LEN(0);
+		memcpy(fds, CMSG_DATA(&control->header),
+			size < sizeof fds ? size : sizeof fds);
+	}
+	if (fds[1] >= 0) {
+		close(fds[1]);
+	}
+	return fds[0];
+}
+
 void keeper_serve(struct keeper *keeper, struct keeper_line *line) {
 	char text[KEEPER_NAME + 1];
 	union control control = {.header = {.cmsg_len = 0}};
@@ -171,14 +187,14 @@ void keeper_serve(struct keeper *keeper, struct keeper_line *line) {
 		.msg_iovlen = 1,
 		.msg_control = &control,
 		.msg_controllen = sizeof control.room};
-	int fd = -1;
 	ssize_t length = recvmsg(line->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	int fd = length < 0 ? -1 : take_descriptor(&message, &control);
 	if (length <= 0) {
+		if (fd >= 0) {
+			close(fd);
+		}
 		keeper_disconnect(keeper, line);
 		return;
-	}
-	if (message.msg_controllen >= CMSG_LEN(sizeof fd)) {
-		memcpy(&fd, CMSG_DATA(&control.header), sizeof fd);
 	}
 	text[length] = '\0';
 	hear(keeper, line, text, fd);
