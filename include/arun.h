@@ -922,6 +922,7 @@ typedef struct arun_exec_options {
 	char *const *environment; /* NULL: this process' */
 	const char *directory;    /* to start in; NULL: this one */
 	int in, out, err;         /* of enum arun_exec_stream */
+	bool process_group;       /* it leads one of its own, of all that it starts */
 } arun_exec_options;
 
 /*
@@ -951,8 +952,8 @@ ARUN_API int arun_process_wait_at(
 	arun_process_wait_at(ARUN_SITE, process, status)
 
 /*
- * Sends it a signal; never to another process that has got its number. Returns 0; -1 with ESRCH: it
- * has ended; EPERM: it has become another user's; EINVAL: no such signal; EBADF: NULL. Does not suspend.
+ * Sends it a signal, or all of its group where it leads one; never to another process that has got
+ * its number. Returns 0; -1 with ESRCH: it has ended; EPERM: it has become another user's; EINVAL: no such signal; EBADF: NULL. Does not suspend.
  */
 ARUN_API int arun_process_kill(arun_process *process, int signum);
 
@@ -971,8 +972,9 @@ ARUN_API pid_t arun_process_pid(const arun_process *process);
 /*
  * Closes its streams, and frees it. Where it still runs it gets SIGTERM, and SIGKILL when three
  * quarters of the grace time are gone (counted from the stop; from this call where none is under
- * way); its end is waited for, so that no zombie is left. It always does its work. NULL is ignored.
- * Suspends.
+ * way); its end is waited for, so that no zombie is left. So does its group where it leads one, and what
+ * is left of that when it has ended gets SIGKILL; unless it was waited for before. It always does its
+ * work. NULL is ignored. Suspends.
  */
 ARUN_API void arun_process_close(arun_process *process);
 ARUN_API void arun_process_close_at(const struct arun_site *site, arun_process *process);

@@ -166,12 +166,14 @@ arun_process *arun_exec_at(const struct arun_site *site, char *const argv[],
 	struct launch launch = {.argv = argv,
 		.environment = options->environment ? options->environment : environ,
 		.directory = options->directory,
+		.leads = options->process_group,
 		.fds = {-1, -1, -1}};
 	struct arun_process *process = calloc(1, sizeof *process);
 	if (!process) {
 		return exec_fail(ENOMEM, op, argv, NULL);
 	}
 	process->refs = 1;
+	process->leads = options->process_group;
 	list_init(&process->waiters);
 	if (exec_begin(loop_here(), process, options, &launch) < 0) {
 		return exec_fail(errno, op, argv, &launch);

@@ -141,7 +141,8 @@ __attribute__((no_sanitize_address)) static int child_run(void *argument) {
 	if (launch->directory && chdir(launch->directory) < 0) {
 		child->in_directory = true;
 		child->error = errno;
-	} else if (child_set_streams(launch->fds) < 0) {
+	} else if ((launch->leads && setpgid(0, 0) < 0) ||
+		   child_set_streams(launch->fds) < 0) {
 		child->error = errno;
 	} else {
 		child->error = child_become(child);

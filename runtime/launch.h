@@ -19,6 +19,7 @@ struct launch {
 	char *const *argv;
 	char *const *environment;
 	const char *directory;   /* NULL: this one */
+	bool leads;              /* a process group of its own */
 	int fds[LAUNCH_STREAMS]; /* that become its 0 to 2; -1: this process' own */
 	/* Out. */
 	int pidfd;

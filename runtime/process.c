@@ -136,12 +136,32 @@ static int status_of(const siginfo_t *info) {
 					     : info->si_status;
 }
 
+/* Returns 0; -1 with errno. */
+static int process_signal(const struct arun_process *process, int signum) {
+	return process->leads ? kill(-process->pid, signum)
+			      : (int)syscall(SYS_pidfd_send_signal, process->watch.fd,
+					signum, NULL, 0);
+}
+
+/* Where the leader of a group has ended, what is left of that ends now. */
+static void process_end_group(const struct arun_process *process) {
+	siginfo_t info = {.si_pid = 0};
+	int ended = waitid((idtype_t)PROCESS_P_PIDFD, (id_t)process->watch.fd, &info,
+		WEXITED | WNOHANG | WNOWAIT);
+	if (ended == 0 && info.si_pid) {
+		process_signal(process, SIGKILL);
+	}
+}
+
 /* Reaps it where it has ended; options: 0 waits for that, WNOHANG. Returns whether it has. */
 static bool process_reap(struct loop *loop, struct arun_process *process, int options) {
 	siginfo_t info = {.si_pid = 0};
 	int fd = process->watch.fd, result;
 	if (process->ended) {
 		return true;
+	}
+	if (process->leads && process->ending) {
+		process_end_group(process);
 	}
 	do {
 		result = waitid(
@@ -196,11 +216,6 @@ static bool process_await(struct loop *loop, struct arun_process *process,
 		error = process_suspend(loop, process, self, deadline, false);
 	}
 	return process->ended;
-}
-
-/* Returns 0; -1 with errno. */
-static int process_signal(const struct arun_process *process, int signum) {
-	return (int)syscall(SYS_pidfd_send_signal, process->watch.fd, signum, NULL, 0);
 }
 
 /* One that is stopped must go on to end. */
@@ -332,6 +347,7 @@ static void process_end(struct loop *loop, struct arun_process *process) {
 	struct sched *sched = &loop->sched;
 	struct arun_task *self = sched->current;
 	double start = isinf(sched->stop_at) ? loop_clock() : sched->stop_at;
+	process->ending = true;
 	if (process_reap(loop, process, WNOHANG)) {
 		return;
 	}
@@ -419,6 +435,7 @@ static void process_await_all(struct loop *loop, double deadline) {
 void process_end_all(struct loop *loop, double deadline) {
 	struct registry *registry = &loop->sched.registry;
 	registry_each (object, registry, KIND_PROCESS) {
+		process_of(object)->ending = true;
 		if (!process_of(object)->ended) {
 			process_terminate(process_of(object));
 		}

@@ -18,6 +18,8 @@ struct arun_process {
 	struct watch watch; /* the pidfd; closed when it is reaped */
 	pid_t pid;
 	unsigned refs; /* the handle, and calls under way */
+	bool leads;    /* a process group, whose number is its own until this is reaped */
+	bool ending;   /* is told to end, and its group with it */
 	bool closing;
 	bool swept;  /* by the end of the run */
 	bool ended;  /* and reaped */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "processes.h"
 
+#include <sys/prctl.h>
+
 /* Killing -------------------------------------------------------------------------- */
 
 CLAIM(one_that_has_ended_cannot_be_killed) {
@@ -60,6 +62,81 @@ START_TEST(a_close_kills_what_ignores_SIGTERM) {
 	ck_assert_int_eq(arun_run(api_entry, 0, NULL, &options), 0);
 }
 END_TEST
+
+/* Groups --------------------------------------------------------------------------- */
+
+static const arun_exec_options leads = {
+	.in = ARUN_NULL, .out = ARUN_STREAM, .err = ARUN_NULL, .process_group = true};
+static pid_t grandchild;
+
+/* Starts a script that writes the number of a child of its own, which is ours after its end. */
+static arun_process *started_with_child(const char *text) {
+	char line[32];
+	ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	arun_process *process = started(SHELL(text), &leads);
+	arun_conn *conn = arun_process_stdout(process);
+	ssize_t n = arun_read_until(conn, '\n', line, sizeof line - 1);
+	ck_assert_int_gt(n, 0);
+	line[n] = '\0';
+	grandchild = atoi(line);
+	return process;
+}
+
+static int signal_of_grandchild(void) {
+	int status;
+	ck_assert_int_eq(waitpid(grandchild, &status, 0), grandchild);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : -1;
+}
+
+CLAIM(a_signal_reaches_the_group_that_it_leads) {
+	arun_process *process = started_with_child("sleep 600 & echo $!; wait");
+	ck_assert_int_eq(getpgid(grandchild), arun_process_pid(process));
+	ck_assert_int_eq(arun_process_kill(process, SIGUSR1), 0);
+	ck_assert_int_eq(status_of(process), SIGUSR1);
+	ck_assert_int_eq(signal_of_grandchild(), SIGUSR1);
+	assert_fails(arun_process_kill(process, SIGUSR1), ESRCH);
+	arun_process_close(process);
+}
+
+static const char *const stubborn_child =
+	"sh -c 'trap \"\" TERM; echo $$; exec sleep 600' & exec sleep 600";
+
+CLAIM(a_close_leaves_nothing_of_the_group) {
+	arun_process_close(started_with_child(stubborn_child));
+	ck_assert_int_eq(signal_of_grandchild(), SIGKILL);
+}
+
+CLAIM(a_close_after_the_end_of_the_leader_ends_the_group) {
+	arun_process *process = started_with_child("sleep 600 & echo $!");
+	siginfo_t info;
+	ck_assert_int_eq(
+		waitid(P_PID, (id_t)arun_process_pid(process), &info, WEXITED | WNOWAIT),
+		0);
+	arun_process_close(process);
+	ck_assert_int_eq(signal_of_grandchild(), SIGKILL);
+}
+
+CLAIM(what_a_leader_that_was_waited_for_has_left_is_left_alone) {
+	arun_process *process = started_with_child("sleep 600 & echo $!");
+	ck_assert_int_eq(status_of(process), 0);
+	arun_process_close(process);
+	ck_assert_int_eq(kill(grandchild, SIGUSR1), 0);
+	ck_assert_int_eq(signal_of_grandchild(), SIGUSR1);
+}
+
+static void leave_group(void) {
+	started_with_child(stubborn_child);
+}
+
+START_TEST(the_end_of_the_run_leaves_nothing_of_a_group) {
+	arun_options options = {.struct_size = sizeof options, .leaks = ARUN_LEAKS_OFF};
+	api_body = leave_group;
+	ck_assert_int_eq(arun_run(api_entry, 0, NULL, &options), 0);
+	ck_assert_int_eq(signal_of_grandchild(), SIGKILL);
+}
+END_TEST
+
+/* What is the plugin's ------------------------------------------------------------- */
 
 static volatile sig_atomic_t sigchlds;
 
@@ -223,6 +300,17 @@ static void add_killing(Suite *suite) {
 	suite_add_tcase(suite, tcase);
 }
 
+static void add_groups(Suite *suite) {
+	TCase *tcase = tcase_create("groups");
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, a_signal_reaches_the_group_that_it_leads);
+	tcase_add_test(tcase, a_close_leaves_nothing_of_the_group);
+	tcase_add_test(tcase, a_close_after_the_end_of_the_leader_ends_the_group);
+	tcase_add_test(tcase, what_a_leader_that_was_waited_for_has_left_is_left_alone);
+	tcase_add_test(tcase, the_end_of_the_run_leaves_nothing_of_a_group);
+	suite_add_tcase(suite, tcase);
+}
+
 static void add_many(Suite *suite) {
 	TCase *tcase = tcase_create("many");
 	tcase_set_timeout(tcase, 60);
@@ -244,6 +332,7 @@ static void add_the_end_of_the_run(Suite *suite) {
 Suite *suite(void) {
 	Suite *suite = suite_create("process_end");
 	add_killing(suite);
+	add_groups(suite);
 	add_many(suite);
 	add_the_end_of_the_run(suite);
 	return suite;
