@@ -16,11 +16,15 @@ struct arena_block {
 	_Alignas(ALIGN) char memory[];
 };
 
+void arena_exhausted(void) {
+	say("%s", strerror(ENOMEM));
+	ending_exit(STATUS_FAILED);
+}
+
 static struct arena_block *add_block(struct arena *arena) {
 	struct arena_block *block = calloc(1, BLOCK);
 	if (!block) {
-		say("%s", strerror(ENOMEM));
-		ending_exit(STATUS_FAILED);
+		arena_exhausted();
 	}
 	block->next = arena->blocks;
 	arena->blocks = block;

@@ -11,6 +11,9 @@ struct arena {
 	struct arena_block *blocks; /* the one in use first */
 };
 
+/* Ends the program: there is no memory. */
+_Noreturn void arena_exhausted(void);
+
 /* Zeroed; never NULL: without memory, the program ends. */
 void *arena_take(struct arena *arena, size_t size);
 char *arena_string(struct arena *arena, const char *string);

@@ -320,8 +320,11 @@ void objects_read(struct dump *dump, struct constants *constants, const struct w
 	reader->walk = walk;
 	reader->now = now;
 	dump->objects = calloc(walk->count + 1, sizeof(struct dump_object *));
+	if (!dump->objects) {
+		arena_exhausted();
+	}
 	struct dump_object *object = NULL;
-	for (size_t i = 0; dump->objects && i < walk->count; i++) {
+	for (size_t i = 0; i < walk->count; i++) {
 		object = object ? object : arena_take(&dump->arena, sizeof *object);
 		if (read_object(reader, &walk->found[i], object)) {
 			dump->objects[dump->count++] = object;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "walk.h"
 
+#include "arena.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -68,7 +70,7 @@ static bool walk_add(
 		size_t room = walk->room ? 2 * walk->room : 256;
 		void *grown = realloc(walk->found, room * sizeof *walk->found);
 		if (!grown) {
-			return false;
+			arena_exhausted();
 		}
 		walk->found = grown;
 		walk->room = room;

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """`arun ps`: the tasks of another process, whatever that does or is."""
+import ctypes
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import signal
 import subprocess
 
 import schema
+from faults import SANITIZED
 from looking import FIXTURES, Open, compiled, folder, looked, opened, plugin, refused, site, table
 from needs import lacking
 from plugins import BUILD, build
@@ -315,6 +317,22 @@ def a_process_that_lies_does_no_harm():
         contains(texts[0], "changing while read: not all that it has is listed")
         schema.errors(json.loads(texts[2].splitlines()[0]))
     contains(lied_to(program, ["task", *entries], ["tree"])[0], "(a cycle: #")
+
+
+@claim
+def without_memory_nothing_is_listed_as_if_it_were_all():
+    if SANITIZED:
+        raise Skip("a sanitizer has an allocator of its own")
+    if not hasattr(ctypes.CDLL(None), "__libc_calloc"):
+        raise Skip("not glibc")
+    library = build(folder, FIXTURES / "scarce.c")
+    server = opened("all").until_state("S")
+    for words in (["ps"], ["ps", "-j"], ["tree"]):
+        for call in ("calloc", "realloc"):
+            done = arun(*words, server.pid, env={"LD_PRELOAD": library, "SCARCE": call})
+            equal((done.returncode, done.stdout, done.stderr),
+                  (125, "", "arun: Cannot allocate memory\n"), (words, call))
+    server.end(signal.SIGTERM)
 
 
 @claim
