@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { KEEPER_SOCKETS = 64, KEEPER_NAME = 256 };
+enum { KEEPER_SOCKETS = 64, KEEPER_NAME = 512 };
 
 struct kept {
 	char name[KEEPER_NAME]; /* "": none */

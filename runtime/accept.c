@@ -163,15 +163,13 @@ static int accept_fd(struct arun_server *server) {
 	if (server->single) {
 		return EAGAIN;
 	}
-	*peer = (struct address){.length = sizeof peer->un};
+	address_receive(peer);
 	server->pending_fd = accept4(server->watch.fd, &peer->any, &peer->length,
 		SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (server->pending_fd < 0) {
 		return errno;
 	}
-	if (peer->length > sizeof peer->un) {
-		peer->length = 0;
-	}
+	address_received(peer);
 	return 0;
 }
 

@@ -11,7 +11,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { BROKER_NAME = 256, BROKER_SECONDS = 5 };
+enum { BROKER_NAME = 512, BROKER_SECONDS = 5 };
 
 union broker_control {
 	struct cmsghdr header;

@@ -357,7 +357,7 @@ static const char *conn_address(const struct arun_conn *conn, int which) {
 	char **place = &((struct arun_conn *)(uintptr_t)conn)->texts[which];
 	if (!*place) {
 		struct address local = {.length = 0};
-		char buffer[512];
+		char buffer[ADDRESS_TEXT];
 		struct text out;
 		text_fixed(&out, buffer, sizeof buffer);
 		if (which == TEXT_LOCAL && conn->socket) {

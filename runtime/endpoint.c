@@ -240,24 +240,40 @@ void address_set(struct address *out, const struct sockaddr *from, socklen_t len
 	}
 }
 
-void address_local(struct address *out, int fd) {
-	*out = (struct address){.length = sizeof out->un};
-	if (getsockname(fd, &out->any, &out->length) < 0 ||
-		out->length > sizeof out->un) {
-		out->length = 0;
+void address_receive(struct address *out) {
+	*out = (struct address){.length = sizeof out->room};
+}
+
+void address_received(struct address *address) {
+	if (address->length > sizeof address->room) {
+		address->length = 0;
+	} else if (address->length > sizeof address->un) {
+		address->length = sizeof address->un; /* bind(2) takes no more */
 	}
 }
 
-void address_peer(struct address *out, int fd) {
-	*out = (struct address){.length = sizeof out->un};
-	if (getpeername(fd, &out->any, &out->length) < 0 ||
-		out->length > sizeof out->un) {
+void address_local(struct address *out, int fd) {
+	address_receive(out);
+	if (getsockname(fd, &out->any, &out->length) < 0) {
 		out->length = 0;
 	}
+	address_received(out);
+}
+
+void address_peer(struct address *out, int fd) {
+	address_receive(out);
+	if (getpeername(fd, &out->any, &out->length) < 0) {
+		out->length = 0;
+	}
+	address_received(out);
 }
 
 bool address_has_file(const struct address *address) {
 	return address->any.sa_family == AF_UNIX && address->un.sun_path[0] != '\0';
+}
+
+const char *address_path(const struct address *address) {
+	return address->room + offsetof(struct sockaddr_un, sun_path);
 }
 
 static bool is_refused(const struct address *address, int type) {
@@ -272,7 +288,7 @@ static bool is_refused(const struct address *address, int type) {
 }
 
 bool address_remove_dead(const struct address *address, int type) {
-	const char *path = address->un.sun_path;
+	const char *path = address_path(address);
 	struct stat before, after;
 	if (lstat(path, &before) < 0 || !S_ISSOCK(before.st_mode) ||
 		!is_refused(address, type)) {
@@ -354,7 +370,7 @@ void address_text(struct text *out, const struct address *address) {
 }
 
 void address_member(struct text *out, const char *key, const struct address *address) {
-	char buffer[128];
+	char buffer[ADDRESS_TEXT];
 	struct text text;
 	text_fixed(&text, buffer, sizeof buffer);
 	address_text(&text, address);

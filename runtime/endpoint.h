@@ -16,11 +16,14 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-enum { ENDPOINT_HOST = 256, ENDPOINT_SERVICE = 32 };
+/* ADDRESS_TEXT: the longest text of an address, every byte of a path escaped. */
+enum { ENDPOINT_HOST = 256, ENDPOINT_SERVICE = 32, ADDRESS_TEXT = 448 };
 
 struct address {
 	socklen_t length; /* 0: none */
 	union {
+		/* A path may fill sun_path, without a NUL: there is always one behind it. */
+		char room[sizeof(struct sockaddr_un) + 1];
 		struct sockaddr any;
 		struct sockaddr_in in;
 		struct sockaddr_in6 in6;
@@ -57,12 +60,22 @@ int endpoint_resolve(
 /* Copies an address of the system. What is of another family has no text. */
 void address_set(struct address *out, const struct sockaddr *from, socklen_t length);
 
+/*
+ * What a call of the system is given to put an address into; then address_received() makes of the
+ * length that it told, which may be larger, one of what is there.
+ */
+void address_receive(struct address *out);
+void address_received(struct address *address);
+
 /* Of fd's own side, and of the other one; of length 0 where there is none. */
 void address_local(struct address *out, int fd);
 void address_peer(struct address *out, int fd);
 
 /* Whether it is of a Unix socket that has a file. */
 bool address_has_file(const struct address *address);
+
+/* The path of that file. */
+const char *address_path(const struct address *address);
 
 /*
  * Removes the file of a Unix socket of that type which its owner left: nobody has it open, and

@@ -181,7 +181,7 @@ static bool is_any(const struct address *address) {
 }
 
 static bool same_address(const struct address *a, const struct address *b) {
-	char texts[2][ENDPOINT_HOST];
+	char texts[2][ADDRESS_TEXT];
 	struct text out;
 	text_fixed(&out, texts[0], sizeof texts[0]);
 	address_text(&out, a);
@@ -229,7 +229,7 @@ bool inherit_take_at(
 void inherit_tell(const struct inherit *inherit) {
 	for (unsigned i = 0; i < inherit->count; i++) {
 		const struct inherited *item = &inherit->items[i];
-		char where[ENDPOINT_HOST];
+		char where[ADDRESS_TEXT];
 		struct text out;
 		text_fixed(&out, where, sizeof where);
 		address_text(&out, &item->address);

@@ -102,7 +102,7 @@ static int listen_at(struct listening *out, const struct address *address,
 	const arun_listen_options *options) {
 	struct broker *broker = &loop_here()->broker;
 	arun_listen_options own = *options;
-	char name[sizeof address->un.sun_path + 16];
+	char name[ADDRESS_TEXT];
 	struct inherited passed;
 	struct text text;
 	int fd = -1;

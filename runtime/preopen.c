@@ -28,7 +28,7 @@ static int open_datagram(struct listening *out, const char *text,
 	const struct endpoint *endpoint, const arun_listen_options *options) {
 	const struct address *address = &endpoint->address;
 	struct broker *broker = &loop_here()->broker;
-	char name[ENDPOINT_HOST];
+	char name[ADDRESS_TEXT];
 	struct text key;
 	int fd, result;
 	(void)options;

@@ -100,7 +100,7 @@ static const char *options_unfit(
 
 static struct arun_server *server_create(
 	const struct listening *listening, const arun_listen_options *options) {
-	char address[512];
+	char address[ADDRESS_TEXT];
 	struct text out;
 	text_fixed(&out, address, sizeof address);
 	address_text(&out, &listening->address);

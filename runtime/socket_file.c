@@ -23,14 +23,14 @@ static char *path_from_root(const char *path) {
 int socket_file_note(struct socket_file *file, const struct address *address) {
 	struct stat stat;
 	*file = (struct socket_file){.path = NULL};
-	if (!address_has_file(address) || lstat(address->un.sun_path, &stat) < 0) {
+	if (!address_has_file(address) || lstat(address_path(address), &stat) < 0) {
 		return 0;
 	}
-	file->path = path_from_root(address->un.sun_path);
+	file->path = path_from_root(address_path(address));
 	file->device = stat.st_dev;
 	file->inode = stat.st_ino;
 	if (!file->path) {
-		unlink(address->un.sun_path);
+		unlink(address_path(address));
 		errno = ENOMEM;
 		return -1;
 	}

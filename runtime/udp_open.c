@@ -115,7 +115,7 @@ static int udp_socket(
 static int udp_socket_shared(
 	struct arun_udp *udp, const struct address *address, bool connects) {
 	struct broker *broker = &loop_here()->broker;
-	char name[sizeof address->un.sun_path + 16];
+	char name[ADDRESS_TEXT];
 	struct inherited passed;
 	struct text text;
 	int fd;
@@ -202,7 +202,7 @@ static int udp_find(struct arun_udp *udp, const struct arun_site *site,
 
 /* Its addresses, as they are. Returns 0; -1 with errno. */
 static int udp_look_up(struct arun_udp *udp, int fd) {
-	char buffer[512];
+	char buffer[ADDRESS_TEXT];
 	struct text out;
 	address_local(&udp->address, fd);
 	address_peer(&udp->peer, fd);

@@ -58,6 +58,17 @@ def each_of_several_sockets_is_shared():
 
 
 @claim
+def long_names_that_differ_at_their_end_are_two_sockets():
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [os.path.join(folder, "\udcff" * 60 + end) for end in "12"]
+        with group("-w", "2", plugin(), *(f"unix:{path}" for path in paths)) as process:
+            addresses = [line.split()[2] for line in lines(process, 4)]
+            equal(len(set(addresses)), 2, addresses)
+            equal([os.path.exists(path) for path in paths], [True, True])
+            equal(process.stop()[0], 0)
+
+
+@claim
 def sockets_of_listen_are_shared():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

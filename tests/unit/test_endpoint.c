@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "suite.h"
 
@@ -99,6 +100,53 @@ START_TEST(an_address_without_a_name_has_no_text) {
 }
 END_TEST
 
+/* Every byte is shown as four; the last one may differ. */
+static void long_path(struct sockaddr_un *un, char last) {
+	un->sun_family = AF_UNIX;
+	memset(un->sun_path, 0xff, sizeof un->sun_path);
+	un->sun_path[sizeof un->sun_path - 1] = last;
+}
+
+START_TEST(the_longest_address_fits) {
+	struct address address;
+	struct sockaddr_un un;
+	struct text out;
+	char json[2048], text[ADDRESS_TEXT];
+	long_path(&un, '.');
+	address_set(&address, (struct sockaddr *)&un, sizeof un);
+	text_fixed(&out, text, sizeof text);
+	address_text(&out, &address);
+	ck_assert_uint_eq(out.length, 5 + 4 * 107 + 1);
+	text_fixed(&out, json, sizeof json);
+	address_member(&out, "local", &address);
+	ck_assert_msg(strstr(json, "\\\\xff.\", ") != NULL, "%s", json);
+}
+END_TEST
+
+/* The kernel takes 108 bytes, and tells of their NUL: of one byte more than was asked for. */
+START_TEST(a_path_without_a_nul_is_an_address) {
+	struct address address;
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	char folder[] = P_tmpdir "/arun-endpoint-XXXXXX", path[sizeof un.sun_path + 1];
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	memset(path, 'x', sizeof path - 1);
+	path[sizeof path - 1] = '\0';
+	memcpy(path, folder, strlen(folder));
+	path[strlen(folder)] = '/';
+	memcpy(un.sun_path, path, sizeof un.sun_path);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&un, sizeof un), 0);
+	address_local(&address, fd);
+	ck_assert_str_eq(text_of(&address) + strlen("unix:"), path);
+	ck_assert(address_has_file(&address));
+	ck_assert_str_eq(address_path(&address), path);
+	ck_assert(!address_remove_dead(&address, SOCK_DGRAM));
+	close(fd);
+	ck_assert(address_remove_dead(&address, SOCK_DGRAM));
+	ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
 START_TEST(a_random_string_does_no_harm) {
 	static const char letters[] = "tcpunixfdls:[]@%/.0123456789-\x01\xff";
 	struct endpoint endpoint;
@@ -133,6 +181,8 @@ Suite *suite(void) {
 	tcase_add_test(texts, an_ipv6_address_reads_as_inet_ntop_has_it);
 	tcase_add_test(texts, an_ipv4_address_in_ipv6_reads_as_such);
 	tcase_add_test(texts, an_address_without_a_name_has_no_text);
+	tcase_add_test(texts, the_longest_address_fits);
+	tcase_add_test(texts, a_path_without_a_nul_is_an_address);
 	suite_add_tcase(suite, texts);
 	return suite;
 }
