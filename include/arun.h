@@ -741,6 +741,14 @@ ARUN_API int arun_chan_recv(arun_chan *chan, void *item);
 ARUN_API int arun_chan_recv_at(const struct arun_site *site, arun_chan *chan, void *item);
 #define arun_chan_recv(chan, item) arun_chan_recv_at(ARUN_SITE, chan, item)
 
+/*
+ * The same without a wait: -1 with EAGAIN, of which arun_why() does not tell, where there would be one.
+ * Also in the callback of a timer, and in a task that is cancelled. Without a run in this thread
+ * ESHUTDOWN. Do not suspend.
+ */
+ARUN_API int arun_chan_try_send(arun_chan *chan, const void *item);
+ARUN_API int arun_chan_try_recv(arun_chan *chan, void *item);
+
 /* No more is sent; what is in it can be received. NULL is ignored. Does not suspend. */
 ARUN_API void arun_chan_close(arun_chan *chan);
 

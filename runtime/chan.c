@@ -153,27 +153,24 @@ static inline __attribute__((always_inline)) int chan_wait(struct sched *sched,
 	return error;
 }
 
+static void chan_check(
+	const struct arun_chan *chan, const char *op, const struct arun_site *site) {
+	if (chan && (!chan->object.id || chan->freed)) {
+		task_misuse(site, "%s() of a channel that was freed", op);
+	}
+}
+
 static int chan_begin(struct sched *sched, const struct arun_chan *chan,
 	struct arun_task *self, const struct arun_site *site) {
-	if (chan && (!chan->object.id || chan->freed)) {
-		task_misuse(site, "%s() of a channel that was freed", self->op);
-	}
+	chan_check(chan, self->op, site);
 	return chan ? task_interrupted(sched, self) : EINVAL;
 }
 
-int(arun_chan_send)(arun_chan *chan, const void *item) {
-	return arun_chan_send_at(NULL, chan, item);
-}
-
-int arun_chan_send_at(const struct arun_site *site, arun_chan *chan, const void *item) {
-	struct arun_task *self = task_enter(site, "arun_chan_send");
-	struct sched *sched = sched_current;
-	int error = chan_begin(sched, chan, self, site);
-	if (!error && chan->closed) {
-		error = EPIPE;
-	}
-	if (error) {
-		return task_fail(error, self->op, NULL);
+/* A send as far as that needs no wait. Returns 0; EPIPE; EAGAIN. */
+static inline __attribute__((always_inline)) int chan_offer(
+	struct sched *sched, struct arun_chan *chan, const void *item) {
+	if (chan->closed) {
+		return EPIPE;
 	}
 	struct queue_entry *receiver = queue_grant(sched, &chan->receivers);
 	if (receiver) {
@@ -184,12 +181,28 @@ int arun_chan_send_at(const struct arun_site *site, arun_chan *chan, const void 
 		chan_push(chan, item);
 		return 0;
 	}
-	error = chan_wait(sched, chan, &chan->senders, self, (void *)(uintptr_t)item);
+	return EAGAIN;
+}
+
+int(arun_chan_send)(arun_chan *chan, const void *item) {
+	return arun_chan_send_at(NULL, chan, item);
+}
+
+int arun_chan_send_at(const struct arun_site *site, arun_chan *chan, const void *item) {
+	struct arun_task *self = task_enter(site, "arun_chan_send");
+	struct sched *sched = sched_current;
+	int error = chan_begin(sched, chan, self, site);
+	error = error ? error : chan_offer(sched, chan, item);
+	if (error == EAGAIN) {
+		error = chan_wait(
+			sched, chan, &chan->senders, self, (void *)(uintptr_t)item);
+	}
 	return error ? task_fail(error, self->op, NULL) : 0;
 }
 
 /* Takes an item that is there. Returns whether one was. */
-static bool chan_take(struct sched *sched, struct arun_chan *chan, void *item) {
+static inline __attribute__((always_inline)) bool chan_take(
+	struct sched *sched, struct arun_chan *chan, void *item) {
 	bool buffered = chan->count > 0;
 	if (buffered) {
 		chan_pop(chan, item);
@@ -223,6 +236,37 @@ int arun_chan_recv_at(const struct arun_site *site, arun_chan *chan, void *item)
 	error = chan_wait(sched, chan, &chan->receivers, self, item);
 	/* EPIPE: it was closed meanwhile. */
 	return !error ? 1 : error == EPIPE ? 0 : task_fail(error, self->op, NULL);
+}
+
+/* Without words where it is EAGAIN, as that is no failure. */
+static int chan_try_fail(int error, const char *op) {
+	errno = error;
+	return error == EAGAIN ? -1 : task_fail(error, op, NULL);
+}
+
+int arun_chan_try_send(arun_chan *chan, const void *item) {
+	static const char op[] = "arun_chan_try_send";
+	struct sched *sched = sched_here();
+	if (!sched) {
+		return -1;
+	}
+	chan_check(chan, op, NULL);
+	int error = chan ? chan_offer(sched, chan, item) : EINVAL;
+	return error ? chan_try_fail(error, op) : 0;
+}
+
+int arun_chan_try_recv(arun_chan *chan, void *item) {
+	static const char op[] = "arun_chan_try_recv";
+	struct sched *sched = sched_here();
+	if (!sched) {
+		return -1;
+	}
+	chan_check(chan, op, NULL);
+	if (!chan) {
+		return chan_try_fail(EINVAL, op);
+	}
+	bool taken = chan_take(sched, chan, item);
+	return taken || chan->closed ? taken : chan_try_fail(EAGAIN, op);
 }
 
 static void chan_refuse(struct arun_chan *chan, int error) {

@@ -345,6 +345,91 @@ START_TEST(a_second_free_is_misuse) {
 }
 END_TEST
 
+/* Without a wait ------------------------------------------------------------------------- */
+
+CLAIM(a_try_sends_and_receives_as_long_as_nobody_has_to_wait) {
+	arun_chan *chan = arun_chan_new(2, sizeof(int));
+	int item = 0;
+	assert_fails(arun_chan_try_recv(chan, &item), EAGAIN);
+	ck_assert_int_eq(arun_chan_try_send(chan, &(int){1}), 0);
+	ck_assert_int_eq(arun_chan_try_send(chan, &(int){2}), 0);
+	assert_fails(arun_chan_try_send(chan, &(int){3}), EAGAIN);
+	for (int i = 1; i <= 2; i++) {
+		ck_assert_int_eq(arun_chan_try_recv(chan, &item), 1);
+		ck_assert_int_eq(item, i);
+	}
+	assert_fails(arun_chan_try_recv(chan, &item), EAGAIN);
+	arun_chan_close(chan);
+	ck_assert_int_eq(arun_chan_try_recv(chan, &item), 0);
+	assert_fails(arun_chan_try_send(chan, &item), EPIPE);
+	assert_fails(arun_chan_try_send(NULL, &item), EINVAL);
+	assert_fails(arun_chan_try_recv(NULL, &item), EINVAL);
+	arun_chan_free(chan);
+}
+
+static int take_item(void *arg) {
+	int item = 0;
+	return arun_chan_recv(arg, &item) == 1 ? item : -1;
+}
+
+static int send_seven(void *chan) {
+	return arun_chan_send(chan, &(int){7});
+}
+
+CLAIM(a_try_finds_who_waits_from_hand_to_hand) {
+	arun_chan *chan = arun_chan_new(0, sizeof(int));
+	int item = 0;
+	assert_fails(arun_chan_try_send(chan, &item), EAGAIN);
+	arun_task *task = arun_spawn(take_item, chan);
+	let_others_run(1);
+	ck_assert_int_eq(arun_chan_try_send(chan, &(int){5}), 0);
+	ck_assert_int_eq(joined(task), 5);
+	task = arun_spawn(send_seven, chan);
+	let_others_run(1);
+	ck_assert_int_eq(arun_chan_try_recv(chan, &item), 1);
+	ck_assert_int_eq(item, 7);
+	ck_assert_int_eq(joined(task), 0);
+	arun_chan_free(chan);
+}
+
+static int try_cancelled(void *chan) {
+	arun_cancel(arun_self());
+	return arun_chan_try_send(chan, &(int){9});
+}
+
+static void send_from_timer(void *chan) {
+	ck_assert_int_eq(arun_chan_try_send(chan, &(int){8}), 0);
+}
+
+CLAIM(a_try_works_where_nothing_may_wait) {
+	arun_chan *chan = arun_chan_new(1, sizeof(int));
+	int item = 0;
+	ck_assert_int_eq(joined(arun_spawn(try_cancelled, chan)), 0);
+	ck_assert_int_eq(arun_chan_recv(chan, &item), 1);
+	ck_assert_int_eq(item, 9);
+	arun_timer *timer = arun_timer_start(0.001, 0, send_from_timer, chan);
+	ck_assert_int_eq(arun_chan_recv(chan, &item), 1);
+	ck_assert_int_eq(item, 8);
+	arun_timer_stop(timer);
+	arun_chan_free(chan);
+}
+
+START_TEST(a_try_outside_a_run_is_ESHUTDOWN) {
+	int item = 0;
+	assert_fails(arun_chan_try_send(NULL, &item), ESHUTDOWN);
+	assert_fails(arun_chan_try_recv(NULL, &item), ESHUTDOWN);
+}
+END_TEST
+
+static void add_tries(Suite *suite) {
+	TCase *tries = tcase_create("tries");
+	tcase_add_test(tries, a_try_sends_and_receives_as_long_as_nobody_has_to_wait);
+	tcase_add_test(tries, a_try_finds_who_waits_from_hand_to_hand);
+	tcase_add_test(tries, a_try_works_where_nothing_may_wait);
+	tcase_add_test(tries, a_try_outside_a_run_is_ESHUTDOWN);
+	suite_add_tcase(suite, tries);
+}
+
 Suite *suite(void) {
 	Suite *suite = suite_create("chan");
 	TCase *items = tcase_create("items");
@@ -373,5 +458,6 @@ Suite *suite(void) {
 		other, a_receive_nobody_can_end_is_a_deadlock_that_names_the_channel);
 	tcase_add_test(other, a_second_free_is_misuse);
 	suite_add_tcase(suite, other);
+	add_tries(suite);
 	return suite;
 }
