@@ -127,7 +127,8 @@ static void last_parse(const struct path *path, const struct copy *copy, uint64_
 		step->prev = word_at(copy, fields->at[FIELD_LIST_PREV].offset);
 		step->there = step->prev != 0;
 	} else {
-		step->there = parse(copy, address, &last) && last.id == last_id(path);
+		step->there = parse(copy, address, &last) && last.prev &&
+			      last.id == last_id(path);
 		step->prev = last.prev;
 	}
 }
