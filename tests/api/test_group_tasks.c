@@ -94,8 +94,9 @@ CLAIM(first_says_which_task_failed_last_and_why) {
 }
 
 CLAIM(a_wait_that_is_late_itself_says_so) {
+	int error = 0;
 	ARUN_GROUP(group);
-	ck_assert_int_eq(arun_group_spawn(group, sleep_long_and_tell, &(int){0}), 0);
+	ck_assert_int_eq(arun_group_spawn(group, sleep_long_and_tell, &error), 0);
 	ARUN_TIMEOUT(0);
 	assert_fails(arun_group_wait(group), ETIMEDOUT);
 	assert_contains(arun_why(), "group_wait: Connection timed out: ARUN_TIMEOUT");
