@@ -34,7 +34,22 @@ static bool broker_send(
 	return sendmsg(broker->fd, &message, MSG_NOSIGNAL) >= 0;
 }
 
-/* Returns the kind of the answer; 0: there is none. */
+/* The first counts; as control messages are padded, there is room for two. -1: none. */
+static int broker_take(const struct msghdr *message) {
+	int fds[2] = {-1, -1};
+	const struct cmsghdr *header = CMSG_FIRSTHDR(message);
+	if (header && header->cmsg_level == SOL_SOCKET &&
+		header->cmsg_type == SCM_RIGHTS) {
+		size_t size = header->cmsg_len - CMSG_LEN(0);
+		memcpy(fds, CMSG_DATA(header), size < sizeof fds ? size : sizeof fds);
+	}
+	if (fds[1] >= 0) {
+		close(fds[1]);
+	}
+	return fds[0];
+}
+
+/* Returns the kind of the answer; 0: there is none. *fd: where it is 'H'; -1: none. */
 static char broker_receive(const struct broker *broker, int *fd) {
 	union broker_control control;
 	char kind = 0;
@@ -47,9 +62,10 @@ static char broker_receive(const struct broker *broker, int *fd) {
 	do {
 		length = recvmsg(broker->fd, &message, MSG_CMSG_CLOEXEC);
 	} while (length < 0 && errno == EINTR);
-	*fd = -1;
-	if (length == 1 && message.msg_controllen >= CMSG_LEN(sizeof *fd)) {
-		memcpy(fd, CMSG_DATA(&control.header), sizeof *fd);
+	*fd = length < 0 ? -1 : broker_take(&message);
+	if (*fd >= 0 && kind != 'H') {
+		close(*fd);
+		*fd = -1;
 	}
 	return kind;
 }
