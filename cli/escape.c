@@ -1,50 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "escape.h"
 
+#include "../runtime/utf8.h"
+
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
 
-static bool in_range(unsigned value, unsigned low, unsigned high) {
-	return value >= low && value <= high;
-}
-
-/* How many bytes a character has that begins so; 0: none does. */
-static size_t length_of(unsigned char first) {
-	return first < 0x80                  ? 1
-	       : in_range(first, 0xc2, 0xdf) ? 2
-	       : in_range(first, 0xe0, 0xef) ? 3
-	       : in_range(first, 0xf0, 0xf4) ? 4
-					     : 0;
-}
-
-/* The character that begins at byte, in *code. Returns how many bytes of UTF-8 it is; 0: none. */
-static size_t decode(const unsigned char *byte, unsigned *code) {
-	static const unsigned lowest[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t length = length_of(*byte);
-	*code = length == 1 ? *byte : *byte & (0x7f >> length);
-	for (size_t i = 1; i < length; i++) {
-		if ((byte[i] & 0xc0) != 0x80) {
-			return 0;
-		}
-		*code = *code << 6 | (byte[i] & 0x3f);
-	}
-	bool wrong = length == 0 || *code < lowest[length] || *code > 0x10ffff ||
-		     in_range(*code, 0xd800, 0xdfff);
-	return wrong ? 0 : length;
-}
-
-/* Whether a character is printed as it is. */
-static bool prints(unsigned code) {
-	bool control = code < 0x20 || in_range(code, 0x7f, 0x9f);
-	return !control && !in_range(code, 0x2028, 0x202e) &&
-	       !in_range(code, 0x2066, 0x2069);
-}
-
 size_t escape_printable(const unsigned char *byte) {
-	unsigned code;
-	size_t length = decode(byte, &code);
-	return length && prints(code) ? length : 0;
+	uint32_t code;
+	size_t length = utf8_decode(byte, &code);
+	return length && utf8_prints(code) ? length : 0;
 }
 
 void line_add(struct line *line, const char *format, ...) {
@@ -123,12 +89,12 @@ void escape_json(FILE *out, const char *string) {
 	putc('"', out);
 	const unsigned char *byte = (const unsigned char *)string;
 	while (*byte) {
-		unsigned code;
-		size_t count = decode(byte, &code);
+		uint32_t code;
+		size_t count = utf8_decode(byte, &code);
 		if (*byte == '"' || *byte == '\\') {
 			putc('\\', out);
 		}
-		if (count && prints(code)) {
+		if (count && utf8_prints(code)) {
 			fwrite(byte, 1, count, out);
 		} else {
 			/* A byte that is no UTF-8 becomes the character of its number. */

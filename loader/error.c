@@ -1,38 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "error.h"
 
+#include "../runtime/utf8.h"
+
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-static bool in_range(uint32_t code, uint32_t first, uint32_t last) {
-	return code >= first && code <= last;
-}
-
-/*
- * The length of the printable character at text; 0 where its first byte must be escaped: control
- * characters, what ends a line or turns its direction, and what is not UTF-8 (a terminal may
- * take those bytes for controls too).
- */
+/* The length of the character at text that is printed as it is; 0: its first byte is escaped. */
 static size_t printable(const unsigned char *text) {
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t length = *text >= 0xf0 ? 4 : *text >= 0xe0 ? 3 : *text >= 0x80 ? 2 : 1;
-	if (in_range(*text, 0x80, 0xc1) || *text > 0xf4) {
-		return 0;
-	}
-	uint32_t code = length == 1 ? *text : *text & (0x7fu >> length);
-	for (size_t i = 1; i < length; i++) {
-		if ((text[i] & 0xc0) != 0x80) {
-			return 0;
-		}
-		code = code << 6 | (text[i] & 0x3f);
-	}
-	bool wrong =
-		code < least[length] || code > 0x10ffff || in_range(code, 0xd800, 0xdfff);
-	bool controls = code < 0x20 || in_range(code, 0x7f, 0x9f) ||
-			in_range(code, 0x2028, 0x202e) || in_range(code, 0x2066, 0x2069);
-	return wrong || controls ? 0 : length;
+	uint32_t code;
+	size_t length = utf8_decode(text, &code);
+	return length && utf8_prints(code) ? length : 0;
 }
 
 static void escape(const char *from, char *to, size_t size) {

@@ -7,7 +7,7 @@
 
 /*
  * Sets *error to status and to the text path followed by rest, which so begins with ": "
- * or " ". Control characters and what is not UTF-8 are escaped; of a very long path the
+ * or " ". Characters that utf8_prints() does not let pass, and what is none, are escaped; of a very long path the
  * end is kept. Returns -1, for the caller to return.
  */
 int error_set(struct loader_error *error, int status, const char *path, const char *rest,

@@ -2,6 +2,7 @@
 #include "text.h"
 
 #include "base.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -133,33 +134,6 @@ void text_add(struct text *text, const char *format, ...) {
 	va_end(list);
 }
 
-/* The character that begins at byte, of well-formed UTF-8 (RFC 3629), in *code. Returns how many
- * bytes it has; 0: there is none. */
-static size_t text_decode(const unsigned char *byte, uint32_t *code) {
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t count = *byte >= 0xf0 ? 4 : *byte >= 0xe0 ? 3 : *byte >= 0x80 ? 2 : 1;
-	if ((*byte >= 0x80 && *byte < 0xc2) || *byte > 0xf4) {
-		return 0;
-	}
-	*code = count == 1 ? *byte : *byte & (0x7fu >> count);
-	for (size_t i = 1; i < count; i++) {
-		if ((byte[i] & 0xc0) != 0x80) {
-			return 0;
-		}
-		*code = *code << 6 | (byte[i] & 0x3f);
-	}
-	bool surrogate = *code >= 0xd800 && *code <= 0xdfff;
-	return *code < least[count] || *code > 0x10ffff || surrogate ? 0 : count;
-}
-
-/* Whether the character is printed as it is: it controls nothing. U+2028 and the next one end a line,
- * U+202A..E and U+2066..9 turn its direction: a name must not forge one. */
-static bool text_prints(uint32_t code) {
-	bool control = code < 0x20 || (code >= 0x7f && code < 0xa0);
-	return !control && !(code >= 0x2028 && code <= 0x202e) &&
-	       !(code >= 0x2066 && code <= 0x2069);
-}
-
 /* Appends a number in so many hexadecimal digits. */
 static void text_digits(struct text *text, uint32_t number, int count) {
 	while (count-- > 0) {
@@ -171,8 +145,8 @@ void text_escape(struct text *text, const char *string) {
 	const unsigned char *byte = (const unsigned char *)(string ? string : "?");
 	uint32_t code;
 	while (*byte) {
-		size_t count = text_decode(byte, &code);
-		if (count && text_prints(code)) {
+		size_t count = utf8_decode(byte, &code);
+		if (count && utf8_prints(code)) {
 			text_bytes(text, (const char *)byte, count);
 			byte += count;
 		} else {
@@ -191,11 +165,11 @@ void text_json(struct text *text, const char *string) {
 	const unsigned char *byte = (const unsigned char *)string;
 	while (*byte) {
 		uint32_t code = 0;
-		size_t count = text_decode(byte, &code);
+		size_t count = utf8_decode(byte, &code);
 		if (*byte == '"' || *byte == '\\') {
 			text_bytes(text, "\\", 1);
 		}
-		if (count && text_prints(code)) {
+		if (count && utf8_prints(code)) {
 			text_bytes(text, (const char *)byte, count);
 		} else {
 			/* An invalid byte becomes the character of its number: nothing is

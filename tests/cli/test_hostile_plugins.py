@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Files made to be looked at for hours are judged at once."""
+"""Files made to be looked at for hours are judged at once; names made to forge lines do not."""
 import array
 import os
 import shlex
@@ -126,6 +126,22 @@ def tags_are_not_sought_for_each_relocation():
     point(content, DT["RELA"], loaded(probe, table))
     tags_first(content, struct.pack("<QQ", DT_NEEDED, 1) * 400000, table)
     judged(content)
+
+
+@claim
+def a_name_does_not_forge_a_line_where_the_plugin_crashes():
+    for name, shown in (("\u202egpj", r"\xe2\x80\xaegpj"), ("\u2028", r"\xe2\x80\xa8"),
+                        ("\udced\udca0\udc80", r"\xed\xa0\x80"), ("\udcf0\udc82\udc82\udcac",
+                        r"\xf0\x82\x82\xac"), ("a\x1b\n", r"a\x1b\x0a"), ("\xe4\u20ac", "\xe4\u20ac")):
+        crashes = os.fsencode(path_of(f"{name}.so"))
+        with open(path_of("crashes.c"), "w") as file:
+            file.write(SOURCE + "#include <stdlib.h>\n"
+                       "__attribute__((constructor)) static void start(void) { abort(); }\n")
+        subprocess.run([*CC, "-shared", "-fPIC", "-I", os.environ["ARUN_INCLUDE"],
+                        "-o", crashes, "crashes.c"], cwd=FOLDER.name, check=True)
+        ended = tap.arun(f"./{name}.so", cwd=FOLDER.name)
+        equal((ended.returncode, ended.stderr), (-6, f"arun: ./{shown}.so: crashed while it was "
+              "loaded, in a constructor of it, or it is damaged\n"))
 
 
 if __name__ == "__main__":
