@@ -164,52 +164,6 @@ void stop_ask(struct run *run, int signal, const struct arun_site *site) {
 	task_wake(sched, run->driver);
 }
 
-static void stop_reload_ended(struct arun_task *task) {
-	struct run *run = task->owner;
-	run->reloading = false;
-	notify_reloaded(&run->notify);
-	if (task->result < 0) {
-		log_line(LOG_LEVEL_WARNING, "reload failed: %s; the old state serves on",
-			task->why ? task->why : text_error(task->error));
-	}
-	task_free(&run->loop.sched, task);
-	loop_wakeup(&run->loop); /* for a SIGHUP that came meanwhile */
-}
-
-static int stop_reload(void *argument) {
-	struct run *run = argument;
-	return run->reload();
-}
-
-/* Returns 0; -1: no memory. */
-static int stop_start_reload(struct run *run) {
-	struct arun_task *task =
-		task_make(&run->loop.sched, "reload", 0, stop_reload, run);
-	if (!task) {
-		return -1;
-	}
-	task_own(task, NULL, stop_reload_ended, run);
-	task_start(&run->loop.sched, task, NULL);
-	return 0;
-}
-
-static void stop_hangup(struct run *run) {
-	if (run->reload) {
-		notify_reloading(&run->notify);
-		run->reloading = stop_start_reload(run) == 0;
-		if (!run->reloading) {
-			notify_reloaded(&run->notify);
-		}
-	} else if (isatty(STDIN_FILENO)) {
-		stop_ask(run, SIGTERM, NULL);
-	} else {
-		log_line(
-			LOG_LEVEL_WARNING, "SIGHUP: %s has nothing to reload", run->name);
-		notify_reloading(&run->notify);
-		notify_reloaded(&run->notify);
-	}
-}
-
 /* The second signal: the end is now. */
 static void stop_force(struct run *run) {
 	if (run->handler.forced) {
@@ -239,12 +193,6 @@ void stop_on_wakeup(struct loop *loop) {
 	}
 	dump_tell_cut(&run->dump);
 	stop_heed(run);
-	while (run->hangups != run->handler.hangups && !run->reloading &&
-		!loop->sched.stopping) {
-		/* One reload serves all signals that came before it. */
-		run->hangups = run->handler.hangups;
-		stop_hangup(run);
-	}
 }
 
 /* What happens meanwhile */

@@ -96,7 +96,7 @@ void stop_snapshot(struct run *run, bool fds);
 /* The driver's body; quits the loop in the end. */
 int stop_drive(void *run);
 
-/* loop::woken, loop::stuck, sched::failed, sched::ignores, handler::last_words. */
+/* Part of loop::woken; loop::stuck, sched::failed, sched::ignores, handler::last_words. */
 void stop_on_wakeup(struct loop *loop);
 bool stop_on_stuck(struct loop *loop);
 void stop_on_failed(struct arun_task *task);

@@ -18,7 +18,7 @@ resolve endpoint socket_file inherit listen preopen
 conn close stream sendfile openssl tls tls_none tls_context tls_alpn tls_bio tls_greet tls_stream starttls race connect udp_ahead udp udp_open launch process exec child reaper signals
 accept server
 suppress rawfd closeup snapshot lines source notes journal snapshot_text snapshot_json report scene dump crash hog
-stop leave inspect layout run
+stop reload yield leave inspect layout run
 interpose
 """.split("\n")
 ORDER = [name for line in LAYERS for name in line.split()]

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "reload.h"
+
+#include "log.h"
+
+#include <unistd.h>
+
+static void reload_ended(struct arun_task *task) {
+	struct run *run = task->owner;
+	run->reloading = false;
+	notify_reloaded(&run->notify);
+	if (task->result < 0) {
+		log_line(LOG_LEVEL_WARNING, "reload failed: %s; the old state serves on",
+			task->why ? task->why : text_error(task->error));
+	}
+	task_free(&run->loop.sched, task);
+	loop_wakeup(&run->loop); /* for a SIGHUP that came meanwhile */
+}
+
+static int reload_body(void *argument) {
+	struct run *run = argument;
+	return run->reload();
+}
+
+/* Returns 0; -1: no memory. */
+static int reload_start(struct run *run) {
+	struct arun_task *task =
+		task_make(&run->loop.sched, "reload", 0, reload_body, run);
+	if (!task) {
+		return -1;
+	}
+	task_own(task, NULL, reload_ended, run);
+	task_start(&run->loop.sched, task, NULL);
+	return 0;
+}
+
+static void reload_hangup(struct run *run) {
+	if (run->reload) {
+		notify_reloading(&run->notify);
+		run->reloading = reload_start(run) == 0;
+		if (!run->reloading) {
+			notify_reloaded(&run->notify);
+		}
+	} else if (isatty(STDIN_FILENO)) {
+		stop_ask(run, SIGTERM, NULL);
+	} else {
+		log_line(
+			LOG_LEVEL_WARNING, "SIGHUP: %s has nothing to reload", run->name);
+		notify_reloading(&run->notify);
+		notify_reloaded(&run->notify);
+	}
+}
+
+void reload_on_wakeup(struct loop *loop) {
+	struct run *run = (struct run *)loop;
+	stop_on_wakeup(loop);
+	while (run->hangups != run->handler.hangups && !run->reloading &&
+		!loop->sched.stopping) {
+		/* One reload serves all signals that came before it. */
+		run->hangups = run->handler.hangups;
+		reload_hangup(run);
+	}
+}
