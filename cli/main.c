@@ -110,6 +110,7 @@ static void start_workers(struct launch *launch) {
 		.watch = options->reload ? launch->name.path : NULL,
 		.path = launch->name.path,
 		.report = options->report,
+		.report_source = options->report_source,
 	};
 	if ((options->workers || options->reload) && !options->check) {
 		launch->replaces = workers_run(&workers);
@@ -122,7 +123,8 @@ static void open_report(struct launch *launch) {
 	if (!launch->options.report || launch->options.check) {
 		return;
 	}
-	launch->report_fd = report_file_open(launch->options.report);
+	launch->report_fd =
+		report_file_open(launch->options.report, launch->options.report_source);
 	if (launch->report_fd < 0) {
 		ending_exit(STATUS_FAILED);
 	}

@@ -434,6 +434,7 @@ int options_parse(
 	if (parse_words(&parser) < 0) {
 		return -1;
 	}
+	options->report_source = options->report ? "--report" : "$ARUN_REPORT";
 	if (!at_end(&parser) && parse_environment(&parser) < 0) {
 		return -1;
 	}

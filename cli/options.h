@@ -24,9 +24,10 @@ struct options {
 	enum arun_leaks leaks;
 	int log_level; /* 0: not given */
 	enum arun_log_format log_format;
-	const char *report;   /* FILE as given; NULL: none */
-	const char *suppress; /* likewise */
-	const char **listen;  /* as given, up to its NULL; NULL: none */
+	const char *report;        /* FILE as given; NULL: none */
+	const char *report_source; /* "--report", or the variable */
+	const char *suppress;      /* as report */
+	const char **listen;       /* as given, up to its NULL; NULL: none */
 };
 
 struct options_error {

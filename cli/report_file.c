@@ -12,8 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int refuse(const char *name, const char *why) {
-	say("--report: %s: %s", name, why);
+/* What was asked for, and by which option or variable. */
+struct wanted {
+	const char *name, *source;
+};
+
+static int refuse(const struct wanted *wanted, const char *why) {
+	say("%s: %s: %s", wanted->source, wanted->name, why);
 	return -1;
 }
 
@@ -27,23 +32,23 @@ static int read_number(const char *text) {
 	return number <= INT_MAX ? (int)number : -1;
 }
 
-static int take_descriptor(const char *name) {
-	int fd = read_number(name + strlen("fd:"));
+static int take_descriptor(const struct wanted *wanted) {
+	int fd = read_number(wanted->name + strlen("fd:"));
 	if (fd < 0) {
-		return refuse(name, "not fd:NUMBER");
+		return refuse(wanted, "not fd:NUMBER");
 	}
 	int flags = fcntl(fd, F_GETFL);
 	if (flags < 0) {
-		return refuse(name, "not an open descriptor");
+		return refuse(wanted, "not an open descriptor");
 	}
 	if ((flags & O_ACCMODE) == O_RDONLY) {
-		return refuse(name, "not open for writing");
+		return refuse(wanted, "not open for writing");
 	}
 	if (fd <= STDERR_FILENO) {
 		int copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-		return copy < 0 ? refuse(name, strerror(errno)) : copy;
+		return copy < 0 ? refuse(wanted, strerror(errno)) : copy;
 	}
-	return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? refuse(name, strerror(errno)) : fd;
+	return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? refuse(wanted, strerror(errno)) : fd;
 }
 
 /* With the process id in place of "%p"; NULL: no memory. */
@@ -79,31 +84,33 @@ static const char *why_not_opened(int error) {
 }
 
 /* O_NONBLOCK: a FIFO or a device must not hold arun up before it is refused. */
-static int open_regular(const char *path) {
+static int open_regular(const struct wanted *wanted, const char *path) {
+	const struct wanted expanded = {path, wanted->source};
 	int fd = open(path,
 		O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY |
 			O_NONBLOCK,
 		0600);
 	if (fd < 0) {
-		return refuse(path, why_not_opened(errno));
+		return refuse(&expanded, why_not_opened(errno));
 	}
 	struct stat status;
 	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode)) {
 		close(fd);
-		return refuse(path, "not a regular file");
+		return refuse(&expanded, "not a regular file");
 	}
 	return fd;
 }
 
-int report_file_open(const char *name) {
+int report_file_open(const char *name, const char *source) {
+	const struct wanted wanted = {name, source};
 	if (!strncmp(name, "fd:", strlen("fd:"))) {
-		return take_descriptor(name);
+		return take_descriptor(&wanted);
 	}
 	char *path = expand(name);
 	if (!path) {
-		return refuse(name, strerror(ENOMEM));
+		return refuse(&wanted, strerror(ENOMEM));
 	}
-	int fd = open_regular(path);
+	int fd = open_regular(&wanted, path);
 	free(path);
 	return fd;
 }

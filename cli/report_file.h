@@ -9,8 +9,8 @@
  * was given; from now on it is closed on exec.
  *
  * Returns a descriptor above 2 (for fd:0 to fd:2 a copy), the caller's; -1 where there is
- * none, after one line on stderr.
+ * none, after one line on stderr that begins with source: "--report", "$ARUN_REPORT".
  */
-int report_file_open(const char *name);
+int report_file_open(const char *name, const char *source);
 
 #endif

@@ -72,19 +72,20 @@ static void write_json(FILE *out, const struct sum *sum, const char *path) {
 }
 
 /* One write(2), as others append to the file. */
-void sum_report(const struct sum *sum, const char *report, const char *path) {
+void sum_report(
+	const struct sum *sum, const char *report, const char *source, const char *path) {
 	char *text = NULL;
 	size_t size = 0;
 	if (!report || sum->workers < 2) {
 		return;
 	}
-	int fd = report_file_open(report);
+	int fd = report_file_open(report, source);
 	FILE *out = fd < 0 ? NULL : open_memstream(&text, &size);
 	if (out) {
 		write_json(out, sum, path);
 	}
 	if (out && fclose(out) == 0 && write(fd, text, size) < 0) {
-		say("--report: %s: %s", report, strerror(errno));
+		say("%s: %s: %s", source, report, strerror(errno));
 	}
 	free(text);
 	if (fd >= 0) {

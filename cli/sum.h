@@ -26,8 +26,9 @@ void sum_add(struct sum *sum, const char *text);
 /* Prints a line on stderr, where two workers or more had leaks: one has said it all. */
 void sum_print(const struct sum *sum);
 
-/* Appends the same to the file that --report names, NULL: none, as a report of kind workers.
- * path: of the plugin. */
-void sum_report(const struct sum *sum, const char *report, const char *path);
+/* Appends the same to the file that report names, NULL: none, as a report of kind workers; source: as
+ * in report_file.h; path: of the plugin. */
+void sum_report(
+	const struct sum *sum, const char *report, const char *source, const char *path);
 
 #endif

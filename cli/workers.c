@@ -338,7 +338,8 @@ static _Noreturn void leave(struct group *group) {
 	const struct rlimit none = {0, 0};
 	keeper_drop(&group->keeper, 0);
 	sum_print(&group->keeper.sum);
-	sum_report(&group->keeper.sum, group->options->report, group->options->path);
+	sum_report(&group->keeper.sum, group->options->report,
+		group->options->report_source, group->options->path);
 	if (WIFSIGNALED(group->status)) {
 		setrlimit(RLIMIT_CORE, &none);
 		ending_die(WTERMSIG(group->status));

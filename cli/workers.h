@@ -17,7 +17,8 @@ struct workers_options {
 	double grace;       /* seconds */
 	const char *watch;  /* the file whose change is a new version; NULL: none */
 	const char *path;   /* of the plugin */
-	const char *report; /* what --report names; NULL: nothing */
+	const char *report; /* what report_source (--report) names; NULL: nothing */
+	const char *report_source;
 };
 
 /*

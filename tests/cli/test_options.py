@@ -243,8 +243,7 @@ def report_refuses_all_but_regular_files():
     os.symlink("/dev/null", "null")
     listener = socket.socket(socket.AF_UNIX)
     listener.bind("socket")
-    for name, why in (("folder", "not a regular file"), ("fifo", "not a regular file"),
-                      ("socket", "not a regular file"), ("/dev/null", "not a regular file"),
+    for name, why in (*((name, "not a regular file") for name in ("folder", "fifo", "socket", "/dev/null")),
                       ("link", "a symbolic link, which is not followed"),
                       ("null", "a symbolic link, which is not followed"),
                       ("missing/r.json", "No such file or directory")):
@@ -253,6 +252,7 @@ def report_refuses_all_but_regular_files():
     refused(arun("--report=fifo", "./p.so:words"), "--report: fifo: not a regular file")
     os.close(reader)
     listener.close()
+    refused(arun("./p.so", env={"ARUN_REPORT": "folder"}), "$ARUN_REPORT: folder: not a regular file")
     usage(arun("--report=", "./p.so"), "--report: '' is not the name of a file")
     assert not os.path.exists("target.json")
 
