@@ -111,6 +111,16 @@ static void forget_all(struct group *group) {
 	free(group->slots);
 }
 
+/* At the first start, as with one that fails before it is ready: whoever started it is to know. */
+static void on_not_started(struct group *group, struct slot *slot) {
+	if (group->ready) {
+		slot->due = group->now + PAUSE_MAX;
+		return;
+	}
+	group_note_end(group, STATUS_FAILED << 8);
+	group_stop(group, SIGTERM);
+}
+
 /* Starts one; in the child group->child is set, and the caller returns. */
 bool group_start(struct group *group, unsigned number, bool replaces) {
 	struct worker worker = {.slot = number,
@@ -129,7 +139,7 @@ bool group_start(struct group *group, unsigned number, bool replaces) {
 	slot->due = 0;
 	if (result < 0) {
 		say("cannot start a worker: %s", strerror(errno));
-		slot->due = group->now + PAUSE_MAX;
+		on_not_started(group, slot);
 		return false;
 	}
 	group->workers[group->count++] = worker;

@@ -372,7 +372,7 @@ bool workers_run(const struct workers_options *options) {
 	if (options->watch) {
 		changes_open(&group->changes, options->watch, group->now);
 	}
-	for (unsigned i = 0; i < options->count && !group->child; i++) {
+	for (unsigned i = 0; i < options->count && !group->child && !group->over; i++) {
 		group_start(group, i, false);
 	}
 	while (!group->child) {

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import select
 import signal
 import socket
@@ -386,6 +387,18 @@ def a_worker_that_hangs_is_replaced_where_there_is_a_watchdog():
         contains(process.stderr, "has given no sign of life for 0.5 s")
         contains(process.stderr, "died of signal 6 (Aborted)")
         equal(process.stop()[0], 0)
+
+
+@claim
+def a_first_worker_that_cannot_be_started_is_one_line_and_125():
+    line = "arun: cannot start a worker: Too many open files\n"
+    said = []
+    for limit in range(4, 10):
+        result = arun("-w", "2", f"{plugin()}:returns", preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_NOFILE, (limit, limit)))
+        if line in result.stderr:
+            said.append((result.returncode, result.stderr.count(line)))
+    assert said and set(said) == {(125, 1)}, said
 
 
 @claim
