@@ -9,10 +9,17 @@
 #include <arun.h>
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* Milliseconds that its reader may take: nothing else ends this process. */
+enum { PATIENCE = 1000 };
 
 /* The kind of that word, also a new one; NULL: there is no room. */
 static struct sum_kind *find(struct sum *sum, const struct sum_kind *wanted) {
@@ -71,7 +78,27 @@ static void write_json(FILE *out, const struct sum *sum, const char *path) {
 	fprintf(out, "}, \"total\": %lu, \"workers\": %u}\n", sum->leaks, sum->workers);
 }
 
-/* One write(2), as others append to the file. */
+/* Returns 0, or why not. A pipe that is ready takes PIPE_BUF bytes at once. */
+static int write_patiently(int fd, const char *text, size_t size) {
+	struct stat status;
+	bool file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+	while (size) {
+		struct pollfd out = {.fd = fd, .events = POLLOUT};
+		if (poll(&out, 1, PATIENCE) == 0) {
+			return EAGAIN;
+		}
+		ssize_t count =
+			write(fd, text, file || size < PIPE_BUF ? size : PIPE_BUF);
+		if (count < 0) {
+			return errno;
+		}
+		text += count;
+		size -= (size_t)count;
+	}
+	return 0;
+}
+
+/* To a file with one write(2), as others append to it. */
 void sum_report(
 	const struct sum *sum, const char *report, const char *source, const char *path) {
 	char *text = NULL;
@@ -84,8 +111,12 @@ void sum_report(
 	if (out) {
 		write_json(out, sum, path);
 	}
-	if (out && fclose(out) == 0 && write(fd, text, size) < 0) {
-		say("%s: %s: %s", source, report, strerror(errno));
+	if (out && fclose(out) == 0) {
+		int error = write_patiently(fd, text, size);
+		if (error) {
+			say("%s: %s: %s", source, report,
+				error == EAGAIN ? "nobody reads it" : strerror(error));
+		}
 	}
 	free(text);
 	if (fd >= 0) {

@@ -422,6 +422,20 @@ def each_worker_reports_its_leaks_and_the_parent_their_sum():
 
 
 @claim
+def a_report_that_nobody_reads_does_not_hold_the_parent_up():
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        # Takes the reports of the workers, and no more.
+        writer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 6000)
+        with group("-w", "2", f"--report=fd:{writer.fileno()}", f"{plugin()}:leaks",
+                   pass_fds=[writer.fileno()]) as process:
+            serves(process)
+            status, _, errors = process.stop()
+            equal(status, 0, errors)
+            contains(errors, f"arun: --report: fd:{writer.fileno()}: nobody reads it\n")
+
+
+@claim
 def what_one_worker_has_reported_is_not_told_again():
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "report.json"
