@@ -39,7 +39,10 @@ struct launch {
 /* Descriptors 0 to 2 found closed would be the first ones that something else gets. */
 static void open_standard_streams(void) {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) {
+		bool closed = fcntl(fd, F_GETFD) < 0 && errno == EBADF;
+		if (closed && open("/dev/null", O_RDWR) != fd) {
+			say("descriptor %d is closed, and /dev/null: %s", fd,
+				strerror(errno));
 			ending_exit(STATUS_FAILED);
 		}
 	}

@@ -200,7 +200,7 @@ static int accept_make(struct arun_server *server) {
 }
 
 int accept_one(struct arun_server *server) {
-	int error = 0;
+	int error = 0, passed = 0;
 	for (int i = 0; i < ACCEPT_BATCH && !server->pending; i++) {
 		if (server->pending_fd < 0) {
 			error = accept_fd(server);
@@ -211,7 +211,12 @@ int accept_one(struct arun_server *server) {
 		if (error && !accept_error_passes(error)) {
 			break;
 		}
+		passed = error;
 		error = error ? ECONNABORTED : 0;
+	}
+	if (error == ECONNABORTED && passed == EPERM) {
+		/* Of so many in a row it is the call that is forbidden, and no connection. */
+		error = passed;
 	}
 	if (error == EAGAIN) {
 		server->watch.readable = false;

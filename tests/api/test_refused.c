@@ -187,6 +187,12 @@ START_TEST(without_a_descriptor_it_is_EMFILE_and_nothing_is_left) {
 }
 END_TEST
 
+static bool forbid(const struct sock_filter *say, size_t length) {
+	struct sock_fprog filter = {(unsigned short)length, (void *)(uintptr_t)say};
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
 /* The kernel says so for the whole machine; here a filter does, for what makes descriptors. */
 static bool machine_is_full(void) {
 	const struct sock_filter say[] = {
@@ -197,9 +203,7 @@ static bool machine_is_full(void) {
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENFILE),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog filter = {sizeof say / sizeof *say, (void *)(uintptr_t)say};
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+	return forbid(say, sizeof say / sizeof *say);
 }
 
 static int start_with_a_stream(void) {
@@ -230,6 +234,36 @@ static void refuse_room(void) {
 START_TEST(where_the_machine_has_no_descriptor_it_is_ENFILE_and_nothing_is_left) {
 	each = &needs_room[_i];
 	ck_assert_int_eq(run(refuse_room), 0);
+}
+END_TEST
+
+/* A container may forbid the call. */
+static bool accepting_is_forbidden(void) {
+	const struct sock_filter say[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_accept4, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	return forbid(say, sizeof say / sizeof *say);
+}
+
+static void accept_though_forbidden(void) {
+	server = listening(NULL, NULL);
+	ck_assert(accepting_is_forbidden());
+	arun_conn *conn = arun_connect(arun_server_address(server));
+	{
+		ARUN_TIMEOUT(0.05);
+		assert_null(arun_accept(server), ETIMEDOUT);
+	}
+	arun_abort(conn);
+	ck_assert_int_eq(arun_server_close(server), 0);
+}
+
+START_TEST(a_server_that_may_not_accept_says_so_and_waits) {
+	FILE *file = catch_stderr();
+	ck_assert_int_eq(run(accept_though_forbidden), 0);
+	assert_contains(read_stderr(file), "accepting paused: Operation not permitted");
 }
 END_TEST
 
@@ -296,6 +330,7 @@ Suite *suite(void) {
 	tcase_add_test(all, a_run_without_memory_is_ENOMEM);
 	tcase_add_loop_test(all, without_a_descriptor_it_is_EMFILE_and_nothing_is_left, 0,
 		(int)(sizeof needs_descriptor / sizeof *needs_descriptor));
+	tcase_add_test(all, a_server_that_may_not_accept_says_so_and_waits);
 	tcase_add_loop_test(all,
 		where_the_machine_has_no_descriptor_it_is_ENFILE_and_nothing_is_left, 0,
 		(int)(sizeof needs_room / sizeof *needs_room));
