@@ -89,10 +89,13 @@ static void catch_crashes(void) {
 }
 
 static void reset_signals(void) {
-	struct sigaction action = {.sa_handler = SIG_DFL};
+	struct sigaction action = {.sa_handler = SIG_DFL}, now;
 	sigset_t none;
 	for (int i = 1; i < NSIG; i++) {
-		sigaction(i, &action, NULL);
+		/* Those that have a handler have it also where the plugin is loaded in earnest. */
+		if (sigaction(i, NULL, &now) == 0 && now.sa_handler == SIG_IGN) {
+			sigaction(i, &action, NULL);
+		}
 	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

@@ -137,6 +137,7 @@ def a_dump_that_is_asked_for_too_early_ends_nobody():
     for options in ((), ("-w", "2")):
         done = arun(*options, f"{early}:says")
         equal((done.returncode, set(done.stdout.split())), (0, {"said"}), done.stderr)
+    equal(arun("-t", f"{early}:says").returncode, 0)
 
 
 @claim
