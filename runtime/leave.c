@@ -74,6 +74,7 @@ static void leave_thread(void *unused) {
 		pool_finish(&run->loop, loop_clock() + LEFT_THREADS);
 		conn_restore_flags(&run->loop.sched.registry);
 		handler_restore(&run->handler);
+		rawfd_finish(&run->rawfd);
 		sched_current = NULL;
 	}
 }

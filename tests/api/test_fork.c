@@ -102,6 +102,27 @@ START_TEST(what_another_run_has_open_is_no_leak_of_this) {
 }
 END_TEST
 
+static int leave_the_thread(int argc, char **argv) {
+	(void)argc;
+	(void)argv;
+	pthread_exit(NULL);
+}
+
+static void *run_and_leave(void *arg) {
+	arun_run(leave_the_thread, 0, NULL, STRICT);
+	return arg;
+}
+
+START_TEST(a_run_that_pthread_exit_has_ended_is_beside_no_later_one) {
+	pthread_t thread;
+	FILE *file = catch_stderr();
+	ck_assert_int_eq(pthread_create(&thread, NULL, run_and_leave, NULL), 0);
+	pthread_join(thread, NULL);
+	assert_contains(read_stderr(file), "pthread_exit() in a task");
+	ck_assert_int_eq(arun_run(leave_a_descriptor, 0, NULL, STRICT), 23);
+}
+END_TEST
+
 /* Forks, and returns how the child ended that called in_child. */
 static int status_of_child(void (*in_child)(void)) {
 	fflush(NULL);
@@ -169,6 +190,10 @@ Suite *suite(void) {
 	tcase_add_test(forks, another_thread_is_outside_the_run);
 	tcase_add_test(forks, another_thread_may_have_a_run_of_its_own);
 	tcase_add_test(forks, what_another_run_has_open_is_no_leak_of_this);
+	if (!API_ASAN) { /* which sees no stack go that nobody returns from */
+		tcase_add_test(
+			forks, a_run_that_pthread_exit_has_ended_is_beside_no_later_one);
+	}
 	tcase_add_test(forks, a_sleep_in_a_forked_child_aborts_it_and_not_the_parent);
 	tcase_add_test(forks, a_forked_child_that_exits_reports_nothing);
 	suite_add_tcase(suite, forks);
