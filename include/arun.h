@@ -475,9 +475,9 @@ typedef struct arun_listen_options {
  * is closed. Its file is never removed.
  *
  * Returns the server, to be closed with arun_server_close(). NULL with EINVAL: no endpoint to listen
- * at, or "tls:" without an arun_tls_server(); EADDRINUSE, EACCES, EADDRNOTAVAIL and what else
- * socket(2), bind(2) and listen(2) say; ENOMEM; of a host name what arun_resolve() says, too. Does
- * not suspend for a literal address; looking up a host name Suspends.
+ * at, or "tls:" without an arun_tls_server(); EBUSY: "fd:N" is in use; EADDRINUSE, EACCES,
+ * EADDRNOTAVAIL and what else socket(2), bind(2) and listen(2) say; ENOMEM; of a host name what
+ * arun_resolve() says, too. Does not suspend for a literal address; looking up a host name Suspends.
  */
 ARUN_API arun_server *arun_listen(const char *endpoint, arun_handler *handler, void *arg);
 ARUN_API arun_server *arun_listen_with(const char *endpoint, arun_handler *handler,
@@ -879,9 +879,9 @@ typedef struct arun_address {
  * still ours.
  *
  * Returns it, to be closed with arun_udp_close(). NULL with EINVAL: no such endpoint; ENAMETOOLONG;
- * EBADF: no such descriptor; EADDRINUSE, EACCES, EADDRNOTAVAIL and what else socket(2), bind(2) and
- * connect(2) say; ENOMEM; of a host name what arun_resolve() says, too. Does not suspend for a literal
- * address; looking up a host name Suspends.
+ * EBADF: no such descriptor; EBUSY: it is in use; EADDRINUSE, EACCES, EADDRNOTAVAIL and what else
+ * socket(2), bind(2) and connect(2) say; ENOMEM; of a host name what arun_resolve() says, too. Does
+ * not suspend for a literal address; looking up a host name Suspends.
  */
 ARUN_API arun_udp *arun_udp_open(const char *endpoint);
 ARUN_API arun_udp *arun_udp_open_at(const struct arun_site *site, const char *endpoint);

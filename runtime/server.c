@@ -214,7 +214,8 @@ arun_server *arun_listen_at(const struct arun_site *site, const char *name,
 	}
 	if (!server || server_watch(loop, server) < 0) {
 		server_undo(&parsed, &listening);
-		task_fail(errno, "listen", endpoint);
+		/* Of a descriptor that was passed: it is another object's already. */
+		task_fail(errno == EEXIST ? EBUSY : errno, "listen", endpoint);
 		if (server) {
 			int error = errno;
 			server_unref(server);

@@ -225,7 +225,9 @@ static int udp_begin(struct loop *loop, struct arun_udp *udp,
 		if (opening->endpoint.kind != ENDPOINT_FD) {
 			close(fd);
 		}
-		return task_fail(error, opening->op, opening->text);
+		/* EEXIST: one that was passed is another object's already. */
+		return task_fail(
+			error == EEXIST ? EBUSY : error, opening->op, opening->text);
 	}
 	return 0;
 }

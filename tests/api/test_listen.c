@@ -117,6 +117,19 @@ CLAIM(a_socket_file_of_another_is_not_removed) {
 	remove_folder();
 }
 
+CLAIM(an_inherited_socket_that_is_in_use_is_EBUSY) {
+	char endpoint[16];
+	int fd = bound_socket(socket_path());
+	ck_assert_int_eq(listen(fd, 1), 0);
+	snprintf(endpoint, sizeof endpoint, "fd:%d", fd);
+	arun_server *server = arun_listen(endpoint, NULL, NULL);
+	ck_assert_msg(server != NULL, "%s", arun_why());
+	assert_null(arun_listen(endpoint, NULL, NULL), EBUSY);
+	assert_contains(arun_why(), endpoint);
+	arun_server_close(server);
+	remove_folder();
+}
+
 CLAIM(an_inherited_socket_keeps_its_file) {
 	char endpoint[16];
 	int fd = bound_socket(socket_path());
@@ -147,6 +160,7 @@ Suite *suite(void) {
 		listens, the_file_of_a_dead_server_is_replaced_that_of_a_living_is_not);
 	tcase_add_test(listens, a_file_that_is_no_socket_is_left_alone);
 	tcase_add_test(listens, a_socket_file_of_another_is_not_removed);
+	tcase_add_test(listens, an_inherited_socket_that_is_in_use_is_EBUSY);
 	tcase_add_test(listens, an_inherited_socket_keeps_its_file);
 	suite_add_tcase(suite, listens);
 	return suite;

@@ -77,7 +77,7 @@ CLAIM(a_socket_that_was_given_is_taken) {
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds), 0);
 	snprintf(endpoint, sizeof endpoint, "fd:%d", fds[0]);
 	arun_udp *udp = opened(endpoint);
-	assert_null(arun_udp_open(endpoint), EEXIST);
+	assert_null(arun_udp_open(endpoint), EBUSY);
 	ck_assert_int_eq(write(fds[1], "hello", 5), 5);
 	receive(udp, "hello", NULL);
 	send_to(udp, "you too", NULL);
