@@ -8,6 +8,7 @@
 #include "process.h"
 #include "server.h"
 #include "signals.h"
+#include "threads.h"
 #include "timer.h"
 #include "tls.h"
 #include "udp.h"
@@ -246,22 +247,6 @@ void stop_on_ignored(struct arun_task *task) {
 	log_line(LOG_LEVEL_WARNING, "task %s", line);
 }
 
-/* Threads of the plugin's own might post; only the kernel knows them. */
-static unsigned stop_threads(void) {
-	unsigned count = 0;
-	FILE *status = fopen("/proc/self/status", "re");
-	char line[256];
-	while (status && fgets(line, sizeof line, status)) {
-		if (sscanf(line, "Threads: %u", &count) == 1) {
-			break;
-		}
-	}
-	if (status) {
-		fclose(status);
-	}
-	return count;
-}
-
 /* With --debug, looks up where all tasks are. */
 static void stop_resolve(struct run *run) {
 	struct snapshot all;
@@ -276,7 +261,8 @@ static void stop_resolve(struct run *run) {
 bool stop_on_stuck(struct loop *loop) {
 	struct run *run = run_of(loop);
 	if (loop->sched.stopping || !run->entry ||
-		stop_threads() > 1u + pool_threads(loop) + run->hog.running) {
+		/* Threads of the plugin's own might post. */
+		threads_count() > 1u + pool_threads(loop) + run->hog.running) {
 		return false;
 	}
 	if (post_waiting(loop)) {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "api.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -123,6 +125,56 @@ START_TEST(a_run_that_pthread_exit_has_ended_is_beside_no_later_one) {
 }
 END_TEST
 
+/* Threads that may post. */
+struct sleeper {
+	int stat; /* of the thread that is to sleep, in /proc */
+	arun_event event;
+};
+
+static void *post_when_it_sleeps(void *arg) {
+	struct sleeper *sleeper = arg;
+	char text[256] = "";
+	while (!strstr(text, ") S ")) {
+		ssize_t size = pread(sleeper->stat, text, sizeof text - 1, 0);
+		ck_assert_int_gt(size, 0);
+		text[size] = '\0';
+		sched_yield();
+	}
+	arun_post((void (*)(void *))arun_event_set, &sleeper->event);
+	return NULL;
+}
+
+/* As without /proc. */
+CLAIM(a_thread_may_post_also_where_none_can_be_counted) {
+	struct sleeper sleeper = {.event = ARUN_EVENT_INIT};
+	struct rlimit old, none;
+	pthread_t thread;
+	sleeper.stat = open("/proc/thread-self/stat", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(sleeper.stat, 0);
+	getrlimit(RLIMIT_NOFILE, &old);
+	none = (struct rlimit){0, old.rlim_max};
+	setrlimit(RLIMIT_NOFILE, &none);
+	pthread_create(&thread, NULL, post_when_it_sleeps, &sleeper);
+	ck_assert_int_eq(arun_event_wait(&sleeper.event), 0);
+	pthread_join(thread, NULL);
+	setrlimit(RLIMIT_NOFILE, &old);
+	close(sleeper.stat);
+}
+
+static void wait_for_nothing(void) {
+	arun_event event = ARUN_EVENT_INIT;
+	struct rlimit none = {0, 0};
+	setrlimit(RLIMIT_NOFILE, &none);
+	arun_event_wait(&event);
+}
+
+START_TEST(a_deadlock_is_told_also_where_threads_cannot_be_counted) {
+	FILE *file = catch_stderr();
+	ck_assert_int_eq(run(wait_for_nothing), 1);
+	assert_contains(read_stderr(file), "deadlock");
+}
+END_TEST
+
 /* Forks, and returns how the child ended that called in_child. */
 static int status_of_child(void (*in_child)(void)) {
 	fflush(NULL);
@@ -190,6 +242,11 @@ Suite *suite(void) {
 	tcase_add_test(forks, another_thread_is_outside_the_run);
 	tcase_add_test(forks, another_thread_may_have_a_run_of_its_own);
 	tcase_add_test(forks, what_another_run_has_open_is_no_leak_of_this);
+	tcase_add_test(forks, a_thread_may_post_also_where_none_can_be_counted);
+	if (!API_TSAN) {
+		tcase_add_test(
+			forks, a_deadlock_is_told_also_where_threads_cannot_be_counted);
+	}
 	if (!API_ASAN) { /* which sees no stack go that nobody returns from */
 		tcase_add_test(
 			forks, a_run_that_pthread_exit_has_ended_is_beside_no_later_one);
