@@ -121,7 +121,8 @@ static void write_closed(const struct crash *crash, int fd) {
 
 /* libev asserts that what it is to watch is open. */
 static void write_cause(const struct crash *crash, const struct fault *fault) {
-	bool loop = fault->info->si_signo == SIGABRT && !fault->known && !fault->foreign;
+	bool loop = fault->info->si_signo == SIGABRT &&
+		    ((!fault->known && !fault->foreign) || loop_lost(crash->scene.loop));
 	int fd = loop && !crash->told ? loop_closed(crash->scene.loop) : -1;
 	if (fd >= 0) {
 		write_closed(crash, fd);

@@ -23,6 +23,8 @@ struct loop_watchers {
 	ev_io poller;
 	ev_async wakeup;
 	struct list waits; /* loop_wait_fd() */
+	int sent;          /* what libev wakes itself with; -1: nobody knows */
+	bool lost;         /* it was closed */
 	unsigned changes;  /* since libev's last turn */
 	int changed[LOOP_CHANGES];
 };
@@ -135,15 +137,27 @@ int loop_wait_fd(
 	return result;
 }
 
-/* libev aborts where it cannot have the descriptor of its first ev_async. */
+/* Whether fd is that, by its name in /proc. */
+static bool loop_is(int fd, const char *name) {
+	char path[64], found[64];
+	struct text out;
+	text_fixed(&out, path, sizeof path);
+	text_add(&out, "/proc/self/fd/%d", fd);
+	ssize_t size = readlink(path, found, sizeof found);
+	return size == (ssize_t)strlen(name) && memcmp(found, name, (size_t)size) == 0;
+}
+
+/* libev aborts where it cannot have the descriptor of its first ev_async. Returns the number that
+ * it will have; -1: none. */
 static int loop_spare_descriptor(void) {
 	int fd = eventfd(0, EFD_CLOEXEC);
-	return fd < 0 ? -1 : close(fd);
+	return fd < 0 || close(fd) < 0 ? -1 : fd;
 }
 
 /* The runtime's own watchers do not count as something to wait for. */
 static int loop_watch(struct loop *loop) {
-	if (loop_spare_descriptor() < 0) {
+	int spare = loop_spare_descriptor();
+	if (spare < 0) {
 		return -1;
 	}
 	struct loop_watchers *watchers = loop->watchers = calloc(1, sizeof *watchers);
@@ -159,6 +173,9 @@ static int loop_watch(struct loop *loop) {
 	watchers->wakeup.data = loop;
 	ev_async_start(loop->ev, &watchers->wakeup);
 	ev_unref(loop->ev);
+	/* A host's has had its own for long. */
+	watchers->sent =
+		loop->owned && loop_is(spare, "anon_inode:[eventfd]") ? spare : -1;
 	if (loop->owned) {
 		/* Has libev register them: where they are closed by then, that is an assertion. */
 		ev_run(loop->ev, EVRUN_NOWAIT);
@@ -215,21 +232,34 @@ void loop_tell_broken(
 	ev_set_syserr_cb(loop_on_broken);
 }
 
-/* By its name in /proc, which something else that has the number now does not have. */
+/* Not what else has the number now; without /proc, that counts too. */
 int loop_closed(const struct loop *loop) {
-	static const char name[] = "anon_inode:[eventpoll]";
-	char path[64], found[sizeof name];
-	struct text out;
-	text_fixed(&out, path, sizeof path);
-	text_add(&out, "/proc/self/fd/%d", loop->poller.fd);
-	ssize_t size = readlink(path, found, sizeof found);
-	bool open = size < 0 ? fcntl(loop->poller.fd, F_GETFD) >= 0
-			     : size == sizeof name - 1 && memcmp(found, name, size) == 0;
-	return open ? -1 : loop->poller.fd;
+	int fd = loop->poller.fd;
+	if (loop_lost(loop)) {
+		return loop->watchers->sent;
+	}
+	bool named = access("/proc/self/fd", F_OK) == 0;
+	bool open =
+		named ? loop_is(fd, "anon_inode:[eventpoll]") : fcntl(fd, F_GETFD) >= 0;
+	return open ? -1 : fd;
 }
 
+bool loop_lost(const struct loop *loop) {
+	return loop->watchers && loop->watchers->lost;
+}
+
+/* libev does not look whether its write(2) fails, and who waits for what it is told of would wait
+ * for ever. The handler of SIGABRT says why. */
 void loop_wakeup(struct loop *loop) {
-	ev_async_send(loop->ev, &loop->watchers->wakeup);
+	struct loop_watchers *watchers = loop->watchers;
+	int error = errno;
+	if (loop->broken && watchers->sent >= 0 && fcntl(watchers->sent, F_GETFD) < 0 &&
+		errno == EBADF) {
+		watchers->lost = true;
+		abort();
+	}
+	errno = error;
+	ev_async_send(loop->ev, &watchers->wakeup);
 }
 
 static void loop_turn(struct loop *loop, int flags) {

@@ -68,10 +68,14 @@ void loop_tell_broken(
  * Async-signal-safe. */
 int loop_closed(const struct loop *loop);
 
+/* Whether loop_wakeup() has ended the process, as it found the loop's own descriptor closed.
+ * Async-signal-safe. */
+bool loop_lost(const struct loop *loop);
+
 /* Runs tasks and the loop until loop->quit. */
 void loop_run(struct loop *loop);
 
-/* Ends the loop's wait, from a signal handler or another thread. */
+/* Ends the loop's wait, from a signal handler or another thread; aborts where that cannot be. */
 void loop_wakeup(struct loop *loop);
 
 /*
