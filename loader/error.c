@@ -14,7 +14,8 @@ static size_t printable(const unsigned char *text) {
 	return length && utf8_prints(code) ? length : 0;
 }
 
-static void escape(const char *from, char *to, size_t size) {
+void error_escape(const char *from, char *to, size_t size) {
+	static const char digits[] = "0123456789abcdef";
 	const unsigned char *byte = (const unsigned char *)from;
 	size_t used = 0;
 	while (*byte && used + 5 < size) {
@@ -22,7 +23,9 @@ static void escape(const char *from, char *to, size_t size) {
 		if (length) {
 			memcpy(to + used, byte, length);
 		} else {
-			snprintf(to + used, 5, "\\x%02x", *byte);
+			const char hex[] = {
+				'\\', 'x', digits[*byte >> 4], digits[*byte & 15]};
+			memcpy(to + used, hex, sizeof hex);
 		}
 		used += length ? length : 4;
 		byte += length ? length : 1;
@@ -44,7 +47,7 @@ int error_set(
 	va_end(arguments);
 	snprintf(line, sizeof line, "%s%s%s", cut ? "..." : "",
 		cut ? path + length - most : path, cause);
-	escape(line, error->text, sizeof error->text);
+	error_escape(line, error->text, sizeof error->text);
 	error->status = status;
 	return -1;
 }

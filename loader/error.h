@@ -13,6 +13,9 @@
 int error_set(struct loader_error *error, int status, const char *path, const char *rest,
 	...) ARUN_FORMAT(4, 5);
 
+/* Copies from, escaped likewise, as far as there is room. Async-signal-safe. */
+void error_escape(const char *from, char *to, size_t size);
+
 /* The same for want of memory (125). */
 int error_no_memory(struct loader_error *error, const char *path);
 

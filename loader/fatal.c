@@ -3,6 +3,7 @@
 
 #include "error.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,9 +11,8 @@
 static const int fatal_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP};
 enum { FATAL_COUNT = sizeof fatal_signals / sizeof *fatal_signals };
 
-/* Of the loading thread alone, for its signal handler: made before, as a crash may be
- * malloc(3)'s. */
-static struct loader_error fatal_line;
+/* Of the loading thread alone, for its signal handler. */
+static const char *fatal_path;
 static pid_t fatal_process; /* 0: nothing is loaded */
 
 static void write_piece(const char *text) {
@@ -25,35 +25,36 @@ static void write_piece(const char *text) {
 static void on_crash(int signum) {
 	/* A constructor may have forked a child, or have kept this to be called later. */
 	if (getpid() == fatal_process) {
+		char path[4 * PATH_MAX + 1];
+		error_escape(fatal_path, path, sizeof path);
 		write_piece("arun: ");
-		write_piece(fatal_line.text);
-		write_piece("\n");
+		write_piece(path);
+		write_piece(
+			": crashed while it was loaded, in a constructor of it, or it is "
+			"damaged\n");
 	}
 	signal(signum, SIG_DFL);
 	raise(signum);
 }
 
-void fatal_begin(const char *path) {
-	error_set(&fatal_line, 126, path,
-		": crashed while it was loaded, in a constructor of it, or it is damaged");
-	fatal_process = getpid();
+/* Sets to in place of from; what somebody else has set stays. */
+static void exchange(void (*from)(int), void (*to)(int)) {
 	for (int i = 0; i < FATAL_COUNT; i++) {
-		struct sigaction before, action = {.sa_handler = on_crash};
+		struct sigaction before, action = {.sa_handler = to};
 		if (sigaction(fatal_signals[i], &action, &before) == 0 &&
-			(before.sa_flags & SA_SIGINFO || before.sa_handler != SIG_DFL)) {
+			(before.sa_flags & SA_SIGINFO || before.sa_handler != from)) {
 			sigaction(fatal_signals[i], &before, NULL);
 		}
 	}
 }
 
+void fatal_begin(const char *path) {
+	fatal_path = path;
+	fatal_process = getpid();
+	exchange(SIG_DFL, on_crash);
+}
+
 void fatal_end(void) {
 	fatal_process = 0;
-	for (int i = 0; i < FATAL_COUNT; i++) {
-		struct sigaction before, action = {.sa_handler = SIG_DFL};
-		if (sigaction(fatal_signals[i], NULL, &before) == 0 &&
-			!(before.sa_flags & SA_SIGINFO) &&
-			before.sa_handler == on_crash) {
-			sigaction(fatal_signals[i], &action, NULL);
-		}
-	}
+	exchange(on_crash, SIG_DFL);
 }
