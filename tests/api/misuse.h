@@ -8,21 +8,29 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-/* Runs body in a child, which must say words with the name of this file and abort. */
-static inline void assert_misuse(void (*body)(void), const char *words) {
-	FILE *file = tmpfile();
+/* Forks, and returns how the child ended that called in_child. errors: its stderr; NULL: ours. */
+static inline int status_of_child(void (*in_child)(void), FILE *errors) {
 	fflush(NULL);
 	pid_t child = fork();
 	ck_assert_int_ge(child, 0);
 	if (child == 0) {
 		struct rlimit none = {0, 0};
 		setrlimit(RLIMIT_CORE, &none);
-		dup2(fileno(file), STDERR_FILENO);
-		body();
+		if (errors) {
+			dup2(fileno(errors), STDERR_FILENO);
+		}
+		in_child();
 		_exit(0);
 	}
 	int status = -1;
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	return status;
+}
+
+/* Runs body in a child, which must say words with the name of this file and abort. */
+static inline void assert_misuse(void (*body)(void), const char *words) {
+	FILE *file = tmpfile();
+	int status = status_of_child(body, file);
 	const char *text = read_stderr(file);
 	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT,
 		"it ended with status %d, and printed: %s", status, text);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "api.h"
+#include "misuse.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -178,28 +178,12 @@ START_TEST(a_deadlock_is_told_also_where_threads_cannot_be_counted) {
 }
 END_TEST
 
-/* Forks, and returns how the child ended that called in_child. */
-static int status_of_child(void (*in_child)(void)) {
-	fflush(NULL);
-	pid_t child = fork();
-	ck_assert_int_ge(child, 0);
-	if (child == 0) {
-		struct rlimit none = {0, 0};
-		setrlimit(RLIMIT_CORE, &none);
-		in_child();
-		_exit(0);
-	}
-	int status = -1;
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	return status;
-}
-
 static void sleep_in_child(void) {
 	arun_sleep(0);
 }
 
 static void fork_and_sleep(void) {
-	int status = status_of_child(sleep_in_child);
+	int status = status_of_child(sleep_in_child, NULL);
 	ck_assert(WIFSIGNALED(status));
 	ck_assert_int_eq(WTERMSIG(status), SIGABRT);
 	ck_assert_int_eq(arun_sleep(0.001), 0);
@@ -223,7 +207,7 @@ static void exit_in_child(void) {
 static void fork_and_exit(void) {
 	arun_task *task = arun_spawn(sleep_long, NULL);
 	ck_assert_int_eq(arun_sleep(0), 0);
-	int status = status_of_child(exit_in_child);
+	int status = status_of_child(exit_in_child, NULL);
 	ck_assert(WIFEXITED(status));
 	ck_assert_int_eq(WEXITSTATUS(status), 3);
 	ck_assert_int_eq(arun_sleep(0.001), 0);
