@@ -759,8 +759,8 @@ ARUN_API void arun_chan_free(arun_chan *chan);
 /* Inspection */
 
 /*
- * What handle stands for may live to the end: it is no leak, nor are the connections that a server
- * serves. handle is that of a task, server, connection, generator, timer or channel. Does not suspend.
+ * What handle stands for may live to the end: it is no leak, nor is what belongs to it: a server's
+ * connections, a task's groups, jobs and locks. handle is that of a task, server, connection, generator, timer or channel. Does not suspend.
  */
 ARUN_API void arun_daemon(void *handle);
 
@@ -961,7 +961,8 @@ ARUN_API int arun_process_wait_at(
 
 /*
  * Sends it a signal, or all of its group where it leads one; never to another process that has got
- * its number. Returns 0; -1 with ESRCH: it has ended; EPERM: it has become another user's; EINVAL: no such signal; EBADF: NULL. Does not suspend.
+ * its number. Returns 0; -1 with ESRCH: it has ended; EPERM: it has become another user's; EINVAL: no
+ * such signal; EBADF: NULL. Does not suspend.
  */
 ARUN_API int arun_process_kill(arun_process *process, int signum);
 

@@ -7,8 +7,8 @@
 
 /*
  * Sets *error to status and to the text path followed by rest, which so begins with ": "
- * or " ". Characters that utf8_prints() does not let pass, and what is none, are escaped; of a very long path the
- * end is kept. Returns -1, for the caller to return.
+ * or " ". Characters that utf8_prints() does not let pass, and what is none, are escaped; of a
+ * very long path the end is kept. Returns -1, for the caller to return.
  */
 int error_set(struct loader_error *error, int status, const char *path, const char *rest,
 	...) ARUN_FORMAT(4, 5);
