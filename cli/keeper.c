@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "keeper.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -80,20 +81,33 @@ void keeper_answer(struct keeper *keeper, struct keeper_line *line) {
 
 /* Keeping -------------------------------------------------------------------------- */
 
-/* The path of a Unix socket that has a file; NULL: it has none. */
-static const char *file_of(int fd, struct sockaddr_un *address) {
-	socklen_t length = sizeof *address;
-	memset(address, 0, sizeof *address);
-	if (getsockname(fd, (struct sockaddr *)address, &length) < 0 ||
-		address->sun_family != AF_UNIX || address->sun_path[0] != '/') {
-		return NULL;
+/* Whether the socket was bound to that path, from whatever folder. */
+static bool is_bound_to(int fd, const char *path) {
+	struct sockaddr_un name = {.sun_family = AF_UNSPEC};
+	socklen_t size = sizeof name;
+	if (getsockname(fd, (struct sockaddr *)&name, &size) < 0 ||
+		name.sun_family != AF_UNIX) {
+		return false;
 	}
-	return address->sun_path;
+	/* A path may fill it, without a NUL. */
+	size_t length = strnlen(name.sun_path, sizeof name.sun_path), all = strlen(path);
+	return length && length <= all &&
+	       memcmp(path + all - length, name.sun_path, length) == 0;
 }
 
-static void keep(struct keeper *keeper, struct keeper_line *line, int fd) {
-	struct sockaddr_un address;
+/* Remembers the file that the worker says it has made; nothing else is ever removed. */
+static void note_file(struct kept *kept, const char *path) {
 	struct stat stat;
+	if (*path == '/' && is_bound_to(kept->fd, path) && lstat(path, &stat) == 0 &&
+		S_ISSOCK(stat.st_mode)) {
+		kept->file = strdup(path);
+		kept->device = stat.st_dev;
+		kept->inode = stat.st_ino;
+	}
+}
+
+static void keep(
+	struct keeper *keeper, struct keeper_line *line, int fd, const char *path) {
 	size_t place = find(keeper, "");
 	if (place == KEEPER_SOCKETS) {
 		close(fd);
@@ -103,22 +117,21 @@ static void keep(struct keeper *keeper, struct keeper_line *line, int fd) {
 	*kept = (struct kept){.fd = fd};
 	strcpy(kept->name, line->asked);
 	line->uses |= UINT64_C(1) << place;
-	const char *path = file_of(fd, &address);
-	if (path && lstat(path, &stat) == 0) {
-		kept->file = true;
-		kept->device = stat.st_dev;
-		kept->inode = stat.st_ino;
-	}
+	note_file(kept, path);
+}
+
+static void forget_file(struct kept *kept) {
+	free(kept->file);
+	kept->file = NULL;
 }
 
 static void drop(struct kept *kept) {
-	struct sockaddr_un address;
 	struct stat stat;
-	const char *path = kept->file ? file_of(kept->fd, &address) : NULL;
-	if (path && lstat(path, &stat) == 0 && stat.st_dev == kept->device &&
+	if (kept->file && lstat(kept->file, &stat) == 0 && stat.st_dev == kept->device &&
 		stat.st_ino == kept->inode) {
-		unlink(path);
+		unlink(kept->file);
 	}
+	forget_file(kept);
 	close(kept->fd);
 	kept->name[0] = '\0';
 }
@@ -133,12 +146,21 @@ void keeper_drop(struct keeper *keeper, uint64_t uses) {
 
 void keeper_forget(struct keeper *keeper) {
 	for (size_t i = 0; i < KEEPER_SOCKETS; i++) {
-		keeper->kept[i].file = false;
+		forget_file(&keeper->kept[i]);
 	}
 	keeper_drop(keeper, 0);
 }
 
 /* Requests ------------------------------------------------------------------------- */
+
+static void ask(struct keeper_line *line, const char *name) {
+	if (strlen(name) < sizeof line->asked) {
+		strcpy(line->asked, name);
+		line->waits = true;
+	} else {
+		reply(line, 'R', -1);
+	}
+}
 
 /* Takes fd. */
 static void hear(
@@ -151,12 +173,11 @@ static void hear(
 	} else if (text[0] == 'A' && text[1]) {
 		/* What it was to open before is not what it opens now. */
 		keeper->opener = opener ? -1 : keeper->opener;
-		strcpy(line->asked, text + 1);
-		line->waits = true;
+		ask(line, text + 1);
 	} else if (opener && (text[0] == 'K' || text[0] == 'F')) {
 		keeper->opener = -1;
 		if (text[0] == 'K' && fd >= 0) {
-			keep(keeper, line, fd);
+			keep(keeper, line, fd, text + 1);
 			return;
 		}
 	}
@@ -180,7 +201,7 @@ static int take_descriptor(const struct msghdr *message, const union control *co
 }
 
 void keeper_serve(struct keeper *keeper, struct keeper_line *line) {
-	char text[KEEPER_NAME + 1];
+	char text[KEEPER_TEXT + 1];
 	union control control = {.header = {.cmsg_len = 0}};
 	struct iovec part = {text, sizeof text - 1};
 	struct msghdr message = {.msg_iov = &part,

@@ -9,16 +9,17 @@
 
 #include "sum.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { KEEPER_SOCKETS = 64, KEEPER_NAME = 512 };
+enum { KEEPER_SOCKETS = 64, KEEPER_NAME = 512, KEEPER_TEXT = 1 + PATH_MAX };
 
 struct kept {
 	char name[KEEPER_NAME]; /* "": none */
 	int fd;
-	bool file; /* a Unix socket has this one: */
+	char *file; /* of a Unix socket, from the root; NULL: there is none */
 	dev_t device;
 	ino_t inode;
 };

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,8 +129,16 @@ enum broker_answer broker_ask(
 	}
 }
 
-bool broker_keep(struct broker *broker, int fd) {
-	return broker_send(broker, fd < 0 ? "F" : "K", 1, fd) && fd >= 0;
+bool broker_keep(struct broker *broker, int fd, const char *file) {
+	char text[1 + PATH_MAX];
+	int length = snprintf(text, sizeof text, "K%s", file ? file : "");
+	if (fd < 0) {
+		broker_send(broker, "F", 1, -1);
+		return false;
+	}
+	/* What is longer is no path that a call takes. */
+	return broker_send(
+		broker, text, length < (int)sizeof text ? (size_t)length : 1, fd);
 }
 
 void broker_tell(const struct broker *broker, const char *leaks) {

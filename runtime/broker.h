@@ -7,7 +7,8 @@
  * socket to the parent, for process PID alone. A message begins with its kind:
  *
  *	to the parent     'A' NAME   asks for the socket of that name
- *	                  'K'        keep this one (SCM_RIGHTS) under the name asked for
+ *	                  'K' PATH   keep this one (SCM_RIGHTS) under the name asked for; it has
+ *	                             made this file, from the root ("": none)
  *	                  'F'        failed: let another try
  *	                  'L' N/WORD/ONE/MANY   has left so many of a kind open: "2/fd/fd/fds"
  *	from the parent   'H'        here it is (SCM_RIGHTS)
@@ -45,9 +46,9 @@ void broker_finish(struct broker *broker);
 enum broker_answer broker_ask(
 	struct broker *broker, const char *address, bool any, int *fd);
 
-/* After BROKER_OPEN. fd: what was opened; -1: it could not be. Returns whether it is kept
- * (then its file is the parent's to remove). */
-bool broker_keep(struct broker *broker, int fd);
+/* After BROKER_OPEN. fd: what was opened; -1: it could not be. file: that it has made; NULL: none.
+ * Returns whether it is kept (then the file is the parent's to remove). */
+bool broker_keep(struct broker *broker, int fd, const char *file);
 
 /* Tells that so many of a kind were left open; does nothing where there is no broker. */
 void broker_tell(const struct broker *broker, const char *leaks);

@@ -91,7 +91,7 @@ static bool has_any_port(const struct address *address) {
 static int listen_first(struct broker *broker, struct listening *out,
 	const struct address *address, const arun_listen_options *options) {
 	int error = listen_new(out, address, options);
-	if (broker_keep(broker, error ? -1 : out->fd)) {
+	if (broker_keep(broker, error ? -1 : out->fd, out->file.path)) {
 		socket_file_forget(&out->file);
 	}
 	return error;

@@ -41,7 +41,7 @@ static int open_datagram(struct listening *out, const char *text,
 		return 0;
 	case BROKER_OPEN:
 		result = bind_datagram(out, text, address);
-		broker_keep(broker, result < 0 ? -1 : out->fd);
+		broker_keep(broker, result < 0 ? -1 : out->fd, NULL);
 		return result;
 	default:
 		return bind_datagram(out, text, address);

@@ -135,7 +135,7 @@ static int udp_socket_shared(
 	case BROKER_OPEN:
 		fd = udp_socket(udp, address, false);
 		udp->own = false; /* another worker will have it, too */
-		broker_keep(broker, fd);
+		broker_keep(broker, fd, NULL);
 		return fd;
 	default:
 		return udp_socket(udp, address, false);
