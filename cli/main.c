@@ -104,9 +104,17 @@ static void find_plugin(struct launch *launch) {
 	launch->argv[0] = launch->word;
 }
 
-/* Returns in each process that is to run the plugin. */
+/* Returns in each process that is to run the plugin. What all of them would say is said before
+ * there are several. */
 static void start_workers(struct launch *launch) {
 	const struct options *options = &launch->options;
+	if ((!options->workers && !options->reload) || options->check) {
+		return;
+	}
+	if (options->report &&
+		report_file_try(options->report, options->report_source) < 0) {
+		ending_exit(STATUS_FAILED);
+	}
 	const struct workers_options workers = {
 		.count = options->workers ? options->workers : 1,
 		.grace = options->grace > 0 ? options->grace : GRACE_DEFAULT,
@@ -115,9 +123,7 @@ static void start_workers(struct launch *launch) {
 		.report = options->report,
 		.report_source = options->report_source,
 	};
-	if ((options->workers || options->reload) && !options->check) {
-		launch->replaces = workers_run(&workers);
-	}
+	launch->replaces = workers_run(&workers);
 }
 
 /* Before loading: a constructor of the plugin could take the number of an unopened

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,12 +85,16 @@ static const char *why_not_opened(int error) {
 }
 
 /* O_NONBLOCK: a FIFO or a device must not hold arun up before it is refused. */
+static int open_file(const char *path, int flags) {
+	return open(path,
+		O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY |
+			O_NONBLOCK | flags,
+		0600);
+}
+
 static int open_regular(const struct wanted *wanted, const char *path) {
 	const struct wanted expanded = {path, wanted->source};
-	int fd = open(path,
-		O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY |
-			O_NONBLOCK,
-		0600);
+	int fd = open_file(path, 0);
 	if (fd < 0) {
 		return refuse(&expanded, why_not_opened(errno));
 	}
@@ -101,9 +106,13 @@ static int open_regular(const struct wanted *wanted, const char *path) {
 	return fd;
 }
 
+static bool is_descriptor(const char *name) {
+	return !strncmp(name, "fd:", strlen("fd:"));
+}
+
 int report_file_open(const char *name, const char *source) {
 	const struct wanted wanted = {name, source};
-	if (!strncmp(name, "fd:", strlen("fd:"))) {
+	if (is_descriptor(name)) {
 		return take_descriptor(&wanted);
 	}
 	char *path = expand(name);
@@ -113,4 +122,31 @@ int report_file_open(const char *name, const char *source) {
 	int fd = open_regular(&wanted, path);
 	free(path);
 	return fd;
+}
+
+/* Makes a file of this process alone, and removes it. Returns whether that was done. */
+static bool try_own(const char *name) {
+	char *path = strstr(name, "%p") ? expand(name) : NULL;
+	int fd = path ? open_file(path, O_EXCL) : -1;
+	if (fd >= 0) {
+		unlink(path);
+		close(fd);
+	}
+	free(path);
+	return fd >= 0;
+}
+
+int report_file_try(const char *name, const char *source) {
+	if (!is_descriptor(name) && try_own(name)) {
+		return 0;
+	}
+	int fd = report_file_open(name, source);
+	if (fd < 0) {
+		return -1;
+	}
+	/* N of fd:N is what the others have. */
+	if (!is_descriptor(name) || read_number(name + strlen("fd:")) != fd) {
+		close(fd);
+	}
+	return 0;
 }

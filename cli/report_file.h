@@ -13,4 +13,10 @@
  */
 int report_file_open(const char *name, const char *source);
 
+/*
+ * Whether processes that this one will start can have it: opened and closed, and, where "%p" is in
+ * name, not left behind by this one. Returns 0; -1 as report_file_open().
+ */
+int report_file_try(const char *name, const char *source);
+
 #endif

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""The files of a group of workers: those of its sockets."""
+"""The files of a group of workers: of its sockets, and for its reports."""
 import os
+import re
 import socket
+import subprocess
 from tempfile import TemporaryDirectory
 
 from group import group, lines, plugin
-from tap import claim, equal, main
+from tap import ARUN, arun, claim, equal, main
 
 
 def is_served(path):
@@ -47,6 +49,41 @@ def a_file_that_has_taken_the_place_of_the_sockets_stays():
             with open(os.path.join(place, "socket"), "w"):
                 pass
             equal((process.stop()[0], sorted(os.listdir(place))), (0, ["other", "socket"]))
+
+
+@claim
+def a_report_file_that_cannot_be_had_is_one_line():
+    with TemporaryDirectory() as place:
+        for name, why in ((place, "not a regular file"),
+                          (f"{place}/missing/%p", "No such file or directory"),
+                          ("fd:99", "not an open descriptor"), ("fd:x", "not fd:NUMBER")):
+            for source, words, env in (("--report", ["--report", name], {}),
+                                       ("$ARUN_REPORT", [], {"ARUN_REPORT": name})):
+                for option in (["-w", "3"], ["--reload"]):
+                    done = arun(*option, *words, f"{plugin()}:returns", env=env)
+                    said = re.sub(r"missing/\d+", "missing/%p", done.stderr)
+                    equal((done.returncode, said), (125, f"arun: {source}: {name}: {why}\n"))
+
+
+@claim
+def a_report_with_the_number_of_the_process_is_each_workers_own():
+    with TemporaryDirectory() as place:
+        with subprocess.Popen([ARUN, "-w", "2", "--report=%p.json", f"{plugin()}:returns"],
+                              cwd=place) as process:
+            equal(process.wait(60), 0)
+        names = os.listdir(place)
+        equal((len(names), f"{process.pid}.json" in names), (2, False), names)
+
+
+@claim
+def a_report_file_that_was_there_is_kept():
+    with TemporaryDirectory() as place:
+        path = os.path.join(place, "report.json")
+        with open(path, "w") as file:
+            file.write("before\n")
+        equal(arun("-w", "2", f"--report={path}", f"{plugin()}:returns").returncode, 0)
+        with open(path) as file:
+            equal(file.read(), "before\n")
 
 
 main()
