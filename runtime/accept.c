@@ -79,8 +79,7 @@ static void accept_tell_failed(struct arun_conn *conn, int error) {
 	registry_site(&out, conn->object.site);
 	text_add(&out, ": handler \"%s\" of %s failed: ", conn->handler_name,
 		conn_words(conn, &words));
-	text_escape(&out,
-		self->why && self->why_error == error ? self->why : text_error(error));
+	task_add_reason(&out, self, error);
 	log_line(LOG_LEVEL_INFO, "%s", line);
 }
 
@@ -242,7 +241,8 @@ void accept_pause(struct arun_server *server, int error) {
 	registry_site(&out, server->object.site);
 	text_add(&out, ": server \"");
 	text_escape(&out, *server_name(server) ? server_name(server) : server->address);
-	text_add(&out, "\": accepting paused: %s", strerror(error));
+	text_add(&out, "\": accepting paused: ");
+	text_error(&out, error);
 	log_line(LOG_LEVEL_WARNING, "%s", line);
 }
 

@@ -140,7 +140,8 @@ static struct arun_process *exec_fail(
 	const char *program = argv && argv[0] ? argv[0] : "NULL";
 	if (launch && launch->in_directory) {
 		text_fixed(&out, words, sizeof words);
-		text_add(&out, "directory %s: %s", launch->directory, strerror(error));
+		text_add(&out, "directory %s: ", launch->directory);
+		text_error(&out, error);
 		task_fail_words(error, op, program, words);
 	} else {
 		task_fail(error, op, program);

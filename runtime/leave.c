@@ -110,8 +110,11 @@ void leave_broken(struct loop *loop, const char *message) {
 	if (error == EBADF || error == EINVAL) {
 		crash_write_closed(&run->crash);
 	} else {
+		struct text why;
+		text_fixed(&why, run->why, sizeof run->why);
+		text_error(&why, error);
 		log_line(LOG_LEVEL_ERROR, "%s: the loop cannot go on: %s: %s",
-			run->report.plugin, message, strerror(error));
+			run->report.plugin, message, run->why);
 	}
 	stop_snapshot(run, true);
 	run->report.end = leave_end(run, "crash", SIGABRT, 128 + SIGABRT);

@@ -169,8 +169,10 @@ static void race_tell(const struct race *race, struct text *tried) {
 		const struct attempt *attempt = &race->attempts[i];
 		text_add(tried, "%s", i ? "; " : "");
 		address_text(tried, &attempt->to);
-		text_add(tried, ": %s",
-			attempt->error ? strerror(attempt->error) : "no answer yet");
+		text_add(tried, attempt->error ? ": " : ": no answer yet");
+		if (attempt->error) {
+			text_error(tried, attempt->error);
+		}
 	}
 }
 

@@ -5,13 +5,24 @@
 
 #include <unistd.h>
 
+static void reload_failed(const struct arun_task *task) {
+	char line[512];
+	struct text out;
+	text_fixed(&out, line, sizeof line);
+	if (task->why) {
+		text_escape(&out, task->why);
+	} else {
+		text_error(&out, task->error);
+	}
+	log_line(LOG_LEVEL_WARNING, "reload failed: %s; the old state serves on", line);
+}
+
 static void reload_ended(struct arun_task *task) {
 	struct run *run = task->owner;
 	run->reloading = false;
 	notify_reloaded(&run->notify);
 	if (task->result < 0) {
-		log_line(LOG_LEVEL_WARNING, "reload failed: %s; the old state serves on",
-			task->why ? task->why : text_error(task->error));
+		reload_failed(task);
 	}
 	task_free(&run->loop.sched, task);
 	loop_wakeup(&run->loop); /* for a SIGHUP that came meanwhile */

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NAMED = 8, LINES = 20 };
+enum { NAMED = 8, LINES = 20, ERROR_WORDS = 128 };
 
 /* The plugin --------------------------------------------------------------------- */
 
@@ -186,8 +186,11 @@ static void report_json(const struct report *report, const char *kind,
 	report_json_line(&out, report, kind, end, "", snapshot, name);
 	if (text_write(&out, report->fd) < 0) {
 		/* Who reads the file alone would take a run without leaks for it. */
-		log_line(LOG_LEVEL_ERROR, "the report could not be written: %s",
-			strerror(errno));
+		char words[ERROR_WORDS];
+		struct text why;
+		text_fixed(&why, words, sizeof words);
+		text_error(&why, errno);
+		log_line(LOG_LEVEL_ERROR, "the report could not be written: %s", words);
 	}
 	text_finish(&out);
 }
@@ -261,8 +264,7 @@ void report_failed(const struct report *report, const struct arun_task *task) {
 	text_add(&out, ": failed: task \"");
 	text_escape(&out, task->name);
 	text_add(&out, "\" (#%lu): ", (unsigned long)task->object.id);
-	bool known = task->why && task->why_error == task->error;
-	text_escape(&out, known ? task->why : text_error(task->error));
+	task_add_reason(&out, task, task->error);
 	text_add(&out, "\n");
 	say(&out);
 }

@@ -301,12 +301,14 @@ static void signals_fail(int error, int bad) {
 	if (bad && signals_reserved(bad)) {
 		text_add(&out, "signal %d is arun's own", bad);
 	} else if (bad) {
-		text_add(&out, "signal %d: %s", bad, strerror(error));
+		text_add(&out, "signal %d: ", bad);
+		text_error(&out, error);
+	} else if (error == EINVAL) {
+		text_add(&out, "no signal is given");
+	} else if (error == EBUSY) {
+		text_add(&out, "another run of this process has signals");
 	} else {
-		text_add(&out, "%s",
-			error == EINVAL  ? "no signal is given"
-			: error == EBUSY ? "another run of this process has signals"
-					 : strerror(error));
+		text_error(&out, error);
 	}
 	task_fail_words(error, "signals_open", NULL, words);
 }

@@ -315,9 +315,9 @@ static void drive_on_entry_ended(struct arun_task *task) {
 	run->entry = NULL;
 	run->result = task->result;
 	run->error = task->error;
-	bool told = task->why && task->why_error == task->error;
-	snprintf(run->why, sizeof run->why, "%s",
-		told ? task->why : text_error(task->error));
+	struct text why;
+	text_fixed(&why, run->why, sizeof run->why);
+	task_add_reason(&why, task, task->error);
 	stop_heed(run);
 	task_wake(&run->loop.sched, run->driver);
 	task_free(&run->loop.sched, task);
@@ -349,7 +349,10 @@ static void drive_run(struct run *run) {
 	if (!run->entry) {
 		run->result = -1;
 		run->error = errno;
-		snprintf(run->why, sizeof run->why, "its stack: %s", strerror(errno));
+		struct text why;
+		text_fixed(&why, run->why, sizeof run->why);
+		text_add(&why, "its stack: ");
+		text_error(&why, run->error);
 		return;
 	}
 	task_own(run->entry, NULL, drive_on_entry_ended, run);

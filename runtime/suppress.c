@@ -159,7 +159,7 @@ static void rule_refused(
 		text_escape(words, line);
 		text_add(words, "\" is not KIND:PATTERN");
 	} else {
-		text_add(words, "%s", strerror(error));
+		text_error(words, error);
 	}
 	errno = error == EDOM ? EINVAL : error;
 }
@@ -195,7 +195,8 @@ static int suppress_read(struct suppress *suppress, FILE *file, struct text *wor
 	}
 	if (result == 0 && ferror(file)) {
 		text_escape(words, suppress->path);
-		text_add(words, ": %s", strerror(errno));
+		text_add(words, ": ");
+		text_error(words, errno);
 		result = -1;
 	}
 	return result;
@@ -209,7 +210,8 @@ int suppress_load(struct suppress *suppress, const char *path, struct text *word
 	FILE *file = fopen(path, "re");
 	if (!file) {
 		text_escape(words, path);
-		text_add(words, ": %s", strerror(errno));
+		text_add(words, ": ");
+		text_error(words, errno);
 		return -1;
 	}
 	int result = suppress_read(suppress, file, words), error = errno;

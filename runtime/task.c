@@ -89,9 +89,7 @@ static void task_failed_line(const struct object *object, struct text *out) {
 	const struct arun_task *task = task_of(object);
 	task_kind_line(object, out);
 	text_add(out, ": ");
-	text_escape(out, task->why && task->why_error == task->error
-				 ? task->why
-				 : text_error(task->error));
+	task_add_reason(out, task, task->error);
 }
 
 static void task_failed_detail(const struct object *object, struct text *out) {
@@ -173,7 +171,7 @@ static void task_why_interrupted(struct text *out, struct sched *sched, int erro
 	}
 	const struct scope *late =
 		error == ETIMEDOUT ? task_late_scope(sched, self) : NULL;
-	text_escape(out, strerror(error));
+	text_error(out, error);
 	if (late) {
 		text_add(out, ": ARUN_TIMEOUT of ");
 		text_seconds(out, late->seconds);
@@ -199,7 +197,7 @@ int task_fail_words(int error, const char *op, const char *on, const char *words
 		} else if (sched->current) {
 			task_why_interrupted(&out, sched, error);
 		} else {
-			text_escape(&out, strerror(error));
+			text_error(&out, error);
 		}
 		*(sched->current ? &sched->current->why_error : &sched->why_error) =
 			error;
@@ -219,6 +217,14 @@ void task_fail_add(const char *words) {
 		struct text out;
 		text_fixed(&out, why + length, TASK_WHY - length);
 		text_add(&out, "%s", words);
+	}
+}
+
+void task_add_reason(struct text *out, const struct arun_task *task, int error) {
+	if (task->why && task->why_error == error) {
+		text_escape(out, task->why);
+	} else {
+		text_error(out, error);
 	}
 }
 

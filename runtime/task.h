@@ -74,6 +74,12 @@ static inline int task_errno(const struct arun_task *task) {
 	return error > 0 && error <= INT_MAX ? (int)error : EIO;
 }
 
+/*
+ * Appends why task has failed with error: what arun_why() says, where that is of this failure;
+ * else what error says. Escaped. Async-signal-safe.
+ */
+void task_add_reason(struct text *out, const struct arun_task *task, int error);
+
 /* Frees an ended task; the running one as soon as its stack is out of use. NULL is
  * ignored. */
 void task_free(struct sched *sched, struct arun_task *task);
@@ -121,7 +127,7 @@ int task_fail(int error, const char *op, const char *on);
 /* Appends words to that text. */
 void task_fail_add(const char *words);
 
-/* The same, with words of its own in place of strerror(3)'s. */
+/* The same, with words of its own in place of those of error. */
 int task_fail_words(int error, const char *op, const char *on, const char *words);
 
 #endif

@@ -265,6 +265,24 @@ void text_time(struct text *out, const struct timespec *time) {
 	text_add(out, "Z");
 }
 
-const char *text_error(int error) {
-	return error ? strerror(error) : "it returned less than 0, and set no errno";
+/* Older C libraries have no other words. */
+static const char *words_of(int error) {
+#if defined __GLIBC__ && __GLIBC__ * 1000 + __GLIBC_MINOR__ >= 2032
+	return strerrordesc_np(error);
+#else
+	return strerror(error);
+#endif
+}
+
+void text_error(struct text *text, int error) {
+	if (!error) {
+		text_add(text, "it returned less than 0, and set no errno");
+		return;
+	}
+	const char *words = words_of(error);
+	if (words) {
+		text_add(text, "%s", words);
+	} else {
+		text_add(text, "Unknown error %d", error);
+	}
 }

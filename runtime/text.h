@@ -54,7 +54,10 @@ void text_cut(struct text *text, size_t count);
 /* Writes all of it to fd, waiting where fd does not block. Returns 0; -1 with errno. */
 int text_write(const struct text *text, int fd);
 
-/* What failed with an errno, in words; of 0 that there is none. */
-const char *text_error(int error);
+/*
+ * Appends what an errno says; of 0 that there is none. Not by strerror(3): that translates,
+ * with a lock and malloc, and a handler may have interrupted it.
+ */
+void text_error(struct text *text, int error);
 
 #endif

@@ -31,7 +31,7 @@ static int session_explain(const struct arun_conn *conn, struct tls_session *ses
 	}
 	bool left = session_left(conn, session);
 	if (session->error && !left) {
-		text_add(&out, "%s", strerror(session->error));
+		text_error(&out, session->error);
 		return session->error;
 	}
 	if (session->truncated || left) {

@@ -223,6 +223,28 @@ START_TEST(write_fails_with_errno_of_the_descriptor) {
 }
 END_TEST
 
+/* In place of the C library's, which may take a lock that the caller holds. */
+char *strerror(int error) {
+	static char words[] = "what strerror(3) says";
+	(void)error;
+	return words;
+}
+
+START_TEST(errors_are_told_without_strerror) {
+	text_error(&out, ECONNREFUSED);
+	ck_assert_str_eq(out.data, "Connection refused");
+}
+END_TEST
+
+START_TEST(an_error_of_no_name_has_its_number) {
+	text_error(&out, 12345);
+	text_add(&out, "; ");
+	text_error(&out, 0);
+	ck_assert_str_eq(out.data,
+		"Unknown error 12345; it returned less than 0, and set no errno");
+}
+END_TEST
+
 Suite *suite(void) {
 	Suite *suite = suite_create("text");
 	TCase *core = tcase_create("core");
@@ -244,6 +266,8 @@ Suite *suite(void) {
 	tcase_add_test(core, cut_takes_the_end_back_and_no_more_than_there_is);
 	tcase_add_test(core, write_waits_where_a_full_pipe_does_not_block);
 	tcase_add_test(core, write_fails_with_errno_of_the_descriptor);
+	tcase_add_test(core, errors_are_told_without_strerror);
+	tcase_add_test(core, an_error_of_no_name_has_its_number);
 	suite_add_tcase(suite, core);
 	return suite;
 }
