@@ -9,11 +9,7 @@ static void reload_failed(const struct arun_task *task) {
 	char line[512];
 	struct text out;
 	text_fixed(&out, line, sizeof line);
-	if (task->why) {
-		text_escape(&out, task->why);
-	} else {
-		text_error(&out, task->error);
-	}
+	task_add_reason(&out, task, task->error);
 	log_line(LOG_LEVEL_WARNING, "reload failed: %s; the old state serves on", line);
 }
 

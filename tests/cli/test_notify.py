@@ -80,7 +80,8 @@ def a_reload_is_told_around_the_plugins_own():
 @claim
 def a_reload_of_nothing_and_one_that_fails_leave_it_ready():
     for entry, env, line in (("plain", {}, "SIGHUP: plain has nothing to reload"),
-                             ("serve", {"RELOAD_FAILS": "1"}, "reload failed: ")):
+                             ("serve", {"RELOAD_FAILS": "1"},
+                              "reload failed: Not a directory; the old state serves on")):
         manager = Manager()
         service = Service(entry, manager=manager, env=env)
         manager.waits_for("READY=1")
