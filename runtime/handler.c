@@ -14,8 +14,14 @@ enum { HANDLER_STACK = 128 * 1024 };
 /* Seconds: between two signals that are one, for a loop to react, and for last words. */
 static const double HANDLER_SAME = 0.1, HANDLER_MOMENT = 0.15, HANDLER_WORDS = 1;
 
-/* The run that owns the signals of this process; written once a run. */
-static struct handler *handler_process;
+/*
+ * The run that owns the signals of this process. It does not wait for a handler on another
+ * thread, which may find it gone: so that works with the numbers alone.
+ */
+static struct {
+	struct handler *handler; /* NULL: there is none */
+	pid_t process, thread;
+} owner;
 
 _Noreturn void handler_die(int signal) {
 	struct sigaction action = {.sa_handler = SIG_DFL};
@@ -190,20 +196,35 @@ static int handler_number(int index) {
 }
 
 /* Whether it was sent to the process, and this thread has nothing to do with it. */
-static bool handler_is_lost(const struct handler *handler, const siginfo_t *info) {
+static bool handler_is_lost(const siginfo_t *info) {
 	bool sent = info->si_code == SI_USER || info->si_code == SI_QUEUE;
-	return (pid_t)syscall(SYS_gettid) != handler->thread &&
+	return (pid_t)syscall(SYS_gettid) != owner.thread &&
 	       (sent || !handler_is_crash(info->si_signo));
+}
+
+static void handler_entered(int signal, siginfo_t *info, void *context);
+
+/* The run has ended since the signal came: it is whose it was before. */
+static void handler_give_back(const siginfo_t *info) {
+	struct sigaction now;
+	sigaction(info->si_signo, NULL, &now);
+	if (now.sa_flags & SA_SIGINFO && now.sa_sigaction == handler_entered) {
+		handler_default(info); /* somebody has put it back */
+	} else {
+		handler_pass((pid_t)syscall(SYS_gettid), info);
+	}
 }
 
 static void handler_entered(int signal, siginfo_t *info, void *context) {
 	int saved = errno;
-	struct handler *handler = handler_process;
-	if (!handler || getpid() != handler->process) {
+	struct handler *handler = __atomic_load_n(&owner.handler, __ATOMIC_ACQUIRE);
+	if (getpid() != owner.process) {
 		/* A forked child: it dies of it, as it would without arun. */
 		handler_default(info);
-	} else if (handler_is_lost(handler, info)) {
-		handler_pass(handler->thread, info);
+	} else if (!handler) {
+		handler_give_back(info);
+	} else if (handler_is_lost(info)) {
+		handler_pass(owner.thread, info);
 	} else {
 		int index = 0;
 		while (handler_number(index) != signal) {
@@ -291,7 +312,6 @@ static void handler_give_stack(struct handler *handler) {
 }
 
 int handler_install(struct handler *handler, bool signals) {
-	handler->process = getpid();
 	handler->thread = (pid_t)syscall(SYS_gettid);
 	if (!signals) {
 		return 0;
@@ -306,7 +326,9 @@ int handler_install(struct handler *handler, bool signals) {
 		return -1;
 	}
 	handler->timed = true;
-	handler_process = handler;
+	owner.process = getpid();
+	owner.thread = handler->thread;
+	publish(&owner.handler, handler);
 	sigset_t mine;
 	sigemptyset(&mine);
 	for (int i = 0; i < HANDLER_SIGNALS; i++) {
@@ -330,7 +352,7 @@ void handler_restore(struct handler *handler) {
 			}
 		}
 		handler->installed = false;
-		handler_process = NULL;
+		publish(&owner.handler, NULL);
 	}
 	handler_give_stack(handler);
 }

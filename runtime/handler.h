@@ -23,7 +23,7 @@ enum { HANDLER_SIGNALS = 13 };
 
 struct handler {
 	struct loop *loop;
-	pid_t process, thread;
+	pid_t thread;
 	double grace;
 	volatile sig_atomic_t stop;    /* the signal that asked for it; 0 */
 	volatile sig_atomic_t forced;  /* the second one; 0 */

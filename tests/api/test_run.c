@@ -147,6 +147,30 @@ START_TEST(the_handlers_of_signals_are_as_before_afterwards) {
 }
 END_TEST
 
+static struct sigaction runs_handler;
+static volatile sig_atomic_t came;
+
+static void count_signal(int signum) {
+	(void)signum;
+	came++;
+}
+
+static int keep_handler(int argc, char **argv) {
+	(void)argc;
+	(void)argv;
+	return sigaction(SIGTERM, NULL, &runs_handler);
+}
+
+/* As on another thread that was about to enter it when the run ended. */
+START_TEST(a_signal_that_the_handler_gets_after_the_run_is_the_hosts) {
+	siginfo_t info = {.si_signo = SIGTERM, .si_code = SI_TKILL};
+	signal(SIGTERM, count_signal);
+	ck_assert_int_eq(arun_run(keep_handler, 0, NULL, NULL), 0);
+	runs_handler.sa_sigaction(SIGTERM, &info, NULL);
+	ck_assert_int_eq(came, 1);
+}
+END_TEST
+
 static struct sigaction hosts_handlers[SIGNALS];
 
 static int check_handlers(int argc, char **argv) {
@@ -399,6 +423,8 @@ static void add_results(Suite *suite) {
 	tcase_add_test(results, run_forever_runs_a_server);
 	tcase_add_test(results, the_plain_functions_do);
 	tcase_add_test(results, the_handlers_of_signals_are_as_before_afterwards);
+	tcase_add_test(
+		results, a_signal_that_the_handler_gets_after_the_run_is_the_hosts);
 	tcase_add_test(results, without_signals_the_handlers_are_the_hosts);
 	tcase_add_test(results, the_entrys_stack_has_the_size_that_was_asked_for);
 	tcase_add_test(results, the_version_is_three_numbers);
