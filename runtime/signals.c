@@ -12,7 +12,7 @@ enum { SIGNALS_MAX = 65 }; /* numbers below it */
 
 struct arun_signals {
 	struct object object;
-	struct list link; /* hub::all */
+	struct list link; /* hub.all */
 	unsigned refs;    /* the handle, and a call under way */
 	bool closing;
 	bool swept; /* by the end of the run */
@@ -30,16 +30,16 @@ struct signals_action {
 	unsigned came; /* counted by the handler */
 };
 
-/* What the handler works with, while there are objects. */
-struct signals_hub {
-	struct loop *loop;
+/*
+ * What the handler works with: of the run that has signals. Not of its memory, as the handler
+ * may be on another thread when that ends.
+ */
+static struct {
+	struct loop *loop; /* NULL: there are no objects */
 	pid_t process, thread;
 	struct list all;
 	struct signals_action actions[SIGNALS_MAX];
-};
-
-/* That of the run that has signals; for the handler. */
-static struct signals_hub *signals_process;
+} hub;
 
 /* How reports show it -------------------------------------------------------------- */
 
@@ -146,17 +146,15 @@ static void signals_in_child(const struct signals_action *action, siginfo_t *inf
 
 static void signals_entered(int number, siginfo_t *info, void *context) {
 	int saved = errno;
-	struct signals_hub *hub = signals_process;
 	(void)context;
-	if (hub && getpid() != hub->process) {
-		signals_in_child(&hub->actions[number], info);
-	} else if (hub && (pid_t)syscall(SYS_gettid) != hub->thread) {
-		/* The run's own thread cannot free the hub while it is in the handler. */
+	if (getpid() != hub.process) {
+		signals_in_child(&hub.actions[number], info);
+	} else if ((pid_t)syscall(SYS_gettid) != hub.thread) {
 		info->si_code = SI_QUEUE;
-		syscall(SYS_rt_tgsigqueueinfo, getpid(), hub->thread, number, info);
-	} else if (hub) {
-		__atomic_fetch_add(&hub->actions[number].came, 1, __ATOMIC_RELAXED);
-		loop_wakeup(hub->loop);
+		syscall(SYS_rt_tgsigqueueinfo, getpid(), hub.thread, number, info);
+	} else if (hub.loop) {
+		__atomic_fetch_add(&hub.actions[number].came, 1, __ATOMIC_RELAXED);
+		loop_wakeup(hub.loop);
 	}
 	errno = saved;
 }
@@ -173,13 +171,12 @@ static void signals_give(struct arun_signals *signals, int number, unsigned coun
 }
 
 void signals_collect(struct loop *loop) {
-	struct signals_hub *hub = signals_process;
-	for (int i = 1; hub && hub->loop == loop && i < SIGNALS_MAX; i++) {
-		unsigned *came = &hub->actions[i].came;
+	for (int i = 1; hub.loop == loop && i < SIGNALS_MAX; i++) {
+		unsigned *came = &hub.actions[i].came;
 		unsigned count = *(volatile unsigned *)came
 					 ? __atomic_exchange_n(came, 0, __ATOMIC_RELAXED)
 					 : 0;
-		list_each (link, &hub->all) {
+		list_each (link, &hub.all) {
 			if (!count) {
 				break;
 			}
@@ -242,42 +239,36 @@ static bool signals_reserved(int number) {
 	return number == SIGRTMAX;
 }
 
-/* This run's hub, made at the first object. Returns 0 with *out, or why not. */
-static int signals_hub(struct loop *loop, struct signals_hub **out) {
-	if (signals_process && signals_process->process == getpid()) {
-		*out = signals_process;
-		return signals_process->loop == loop ? 0 : EBUSY;
+/* Has the hub work for this run, from its first object on. Returns 0, or EBUSY. */
+static int signals_begin_hub(struct loop *loop) {
+	if (hub.loop && hub.process == getpid()) {
+		return hub.loop == loop ? 0 : EBUSY;
 	}
-	struct signals_hub *hub = *out = calloc(1, sizeof *hub);
-	if (!hub) {
-		return ENOMEM;
-	}
-	hub->loop = loop;
-	hub->process = getpid();
-	hub->thread = (pid_t)syscall(SYS_gettid);
-	list_init(&hub->all);
-	publish(&signals_process, hub);
+	memset(hub.actions, 0, sizeof hub.actions);
+	list_init(&hub.all);
+	hub.process = getpid();
+	hub.thread = (pid_t)syscall(SYS_gettid);
+	publish(&hub.loop, loop);
 	return 0;
 }
 
 /* Gives back what it wants, and the hub with the last object. */
-static void signals_drop(struct signals_hub *hub, struct arun_signals *signals) {
+static void signals_drop(struct arun_signals *signals) {
 	for (int i = 1; i < SIGNALS_MAX; i++) {
 		if (signals->wanted[i]) {
-			signals_give_back(&hub->actions[i], i);
+			signals_give_back(&hub.actions[i], i);
 			signals->wanted[i] = false;
 		}
 	}
 	list_remove(&signals->link);
-	if (list_empty(&hub->all)) {
-		publish(&signals_process, NULL);
-		free(hub);
+	if (list_empty(&hub.all)) {
+		publish(&hub.loop, NULL);
 	}
 }
 
 /* Takes them one by one. Returns 0, or why not, with *bad = which. */
-static int signals_want(struct signals_hub *hub, struct arun_signals *signals,
-	const int *signums, int count, int *bad) {
+static int signals_want(
+	struct arun_signals *signals, const int *signums, int count, int *bad) {
 	for (int i = 0; i < count; i++) {
 		int number = *bad = signums[i];
 		if (number < 1 || number >= SIGNALS_MAX || signals_reserved(number)) {
@@ -285,7 +276,7 @@ static int signals_want(struct signals_hub *hub, struct arun_signals *signals,
 		}
 		int error = signals->wanted[number]
 				    ? 0
-				    : signals_take(&hub->actions[number], number);
+				    : signals_take(&hub.actions[number], number);
 		if (error) {
 			return error;
 		}
@@ -316,15 +307,14 @@ static void signals_fail(int error, int bad) {
 /* Returns 0, or why not. */
 static int signals_begin(struct loop *loop, struct arun_signals *signals,
 	const int *signums, int count, int *bad) {
-	struct signals_hub *hub;
-	int error = signums && count > 0 ? signals_hub(loop, &hub) : EINVAL;
+	int error = signums && count > 0 ? signals_begin_hub(loop) : EINVAL;
 	if (error) {
 		return error;
 	}
-	list_append(&hub->all, &signals->link);
-	error = signals_want(hub, signals, signums, count, bad);
+	list_append(&hub.all, &signals->link);
+	error = signals_want(signals, signums, count, bad);
 	if (error) {
-		signals_drop(hub, signals);
+		signals_drop(signals);
 	}
 	return error;
 }
@@ -415,7 +405,7 @@ int arun_signals_next_at(const struct arun_site *site, arun_signals *signals) {
 static void signals_end(struct arun_signals *signals) {
 	signals->closing = true;
 	registry_remove(&signals->object);
-	signals_drop(signals_process, signals);
+	signals_drop(signals);
 	if (signals->waiter) {
 		task_wake(sched_current, signals->waiter);
 	}
