@@ -97,7 +97,6 @@ static void make_room(struct group *group) {
 
 /* What is the parent's alone. */
 static void forget_all(struct group *group) {
-	group->child = true;
 	arun_workers.wanted = 0;
 	for (size_t i = 0; i < group->count; i++) {
 		keeper_disconnect(&group->keeper, &group->workers[i].line);
@@ -121,7 +120,6 @@ static void on_not_started(struct group *group, struct slot *slot) {
 	group_stop(group, SIGTERM);
 }
 
-/* Starts one; in the child group->child is set, and the caller returns. */
 bool group_start(struct group *group, unsigned number, bool replaces) {
 	struct worker worker = {.slot = number,
 		.replaces = replaces,
@@ -134,7 +132,8 @@ bool group_start(struct group *group, unsigned number, bool replaces) {
 	int result = worker_start(&worker, &group->mask);
 	if (result > 0) {
 		forget_all(group);
-		return replaces;
+		group->replaces = replaces;
+		return true;
 	}
 	slot->due = 0;
 	if (result < 0) {

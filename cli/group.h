@@ -30,7 +30,7 @@ struct group {
 	int signals; /* a signalfd(2) */
 	sigset_t mask;
 	double now;
-	bool child;    /* this is a worker */
+	bool replaces; /* in a worker: an older one of its slot serves on */
 	bool ready;    /* all were, once */
 	bool terminal; /* stdin was one */
 	unsigned roll; /* the slot that is being replaced; count: none */
@@ -43,8 +43,16 @@ struct group {
 
 enum { POLLED_FIRST = 3 }; /* what stands in group->polled before the workers */
 
-/* Functions that return bool fork: group->child is set in the new process, which is to go
- * back to its caller at once; there it is whether an older worker serves on. */
+/* NULL: it is none of them. */
+struct worker *group_find(struct group *group, pid_t pid);
+
+/* Whether one is in that state. */
+bool group_has(const struct group *group, enum worker_state state);
+
+/*
+ * The next four may fork: they return true in the new process alone, which has nothing of the
+ * parent's left. Whoever calls them returns true there, too, and at once.
+ */
 
 /* Starts one in a slot. */
 bool group_start(struct group *group, unsigned slot, bool replaces);
@@ -56,7 +64,7 @@ bool group_restart(struct group *group, unsigned slot);
  * they are ready: sets group->wanted. */
 bool group_roll(struct group *group);
 
-/* A worker is ready. */
+/* A worker is ready: where all are being replaced, the next one is started. */
 bool group_on_ready(struct group *group, struct worker *worker);
 
 /* One has ended, and is none of group->workers any more. */
@@ -68,11 +76,7 @@ void group_stop(struct group *group, int signum);
 /* Counts an end, waitpid(2)'s, for the status of the group. */
 void group_note_end(struct group *group, int status);
 
-/* NULL: it is none of them. */
-struct worker *group_find(struct group *group, pid_t pid);
-
-bool group_has(const struct group *group, enum worker_state state);
-
+/* Says what cannot be done, and why by errno, and ends the process with 125. */
 _Noreturn void group_fail(const char *what);
 
 #endif

@@ -48,11 +48,7 @@ static bool is_for_manager(const struct group *group, const char *text) {
 
 static bool hear(struct group *group) {
 	struct manager_message message;
-	bool result = false;
-	for (int i = 0; i < HEARD_MOST && !group->child; i++) {
-		if (!manager_hear(&group->manager, &message)) {
-			break;
-		}
+	for (int i = 0; i < HEARD_MOST && manager_hear(&group->manager, &message); i++) {
 		struct worker *worker = group_find(group, message.process);
 		if (worker && is_for_manager(group, message.text)) {
 			manager_tell(&group->manager, message.text, message.fd);
@@ -65,18 +61,21 @@ static bool hear(struct group *group) {
 		}
 		worker->beat = group->now;
 		if (worker->state == WORKER_STARTING &&
-			manager_says(message.text, "READY=1")) {
-			result = group_on_ready(group, worker);
+			manager_says(message.text, "READY=1") &&
+			group_on_ready(group, worker)) {
+			return true;
 		}
 	}
-	return result;
+	return false;
 }
 
 /* What the worker had said and asked for before it died counts before its death: it may have
  * done both since the others were heard. */
 static bool bury(struct group *group, pid_t pid, int status) {
-	bool result = hear(group);
-	struct worker *found = group->child ? NULL : group_find(group, pid);
+	if (hear(group)) {
+		return true;
+	}
+	struct worker *found = group_find(group, pid);
 	if (found) {
 		struct worker worker = *found;
 		while (found->line.fd >= 0) {
@@ -85,18 +84,19 @@ static bool bury(struct group *group, pid_t pid, int status) {
 		*found = group->workers[--group->count];
 		group_on_end(group, &worker, status);
 	}
-	return result;
+	return false;
 }
 
 /* Also what nobody here made: as PID 1 it is the parent's to reap. */
 static bool reap(struct group *group) {
-	bool result = false;
 	int status;
 	pid_t pid;
-	while (!group->child && (pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		result = bury(group, pid, status);
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (bury(group, pid, status)) {
+			return true;
+		}
 	}
-	return result;
+	return false;
 }
 
 /* Signals --------------------------------------------------------------------------- */
@@ -132,11 +132,12 @@ static bool on_signal(struct group *group, int signum) {
 
 static bool read_signals(struct group *group) {
 	struct signalfd_siginfo info;
-	bool result = false;
-	while (!group->child && read(group->signals, &info, sizeof info) > 0) {
-		result = on_signal(group, (int)info.ssi_signo);
+	while (read(group->signals, &info, sizeof info) > 0) {
+		if (on_signal(group, (int)info.ssi_signo)) {
+			return true;
+		}
 	}
-	return result;
+	return false;
 }
 
 /* As nohup(1) and a shell's "&" want it; blocked, it would be read all the same. */
@@ -194,9 +195,23 @@ static void feed_watchdog(struct group *group, double *next) {
 	*next = earlier(*next, group->beat ? group->beat : NEVER);
 }
 
+/* Starts workers again whose pause is over. */
+static bool restart_due(struct group *group, double *next) {
+	for (unsigned i = 0; !group->over && i < group->options->count; i++) {
+		double due = group->slots[i].due;
+		if (due && group->now >= due) {
+			if (group_restart(group, i)) {
+				return true;
+			}
+		} else if (due) {
+			*next = earlier(*next, due);
+		}
+	}
+	return false;
+}
+
 /* Does what is due. Stores in *next when to look again. */
 static bool pass_time(struct group *group, double *next) {
-	bool result = false;
 	*next = NEVER;
 	feed_watchdog(group, next);
 	if (manager_pay(&group->manager)) {
@@ -207,24 +222,15 @@ static bool pass_time(struct group *group, double *next) {
 	}
 	if (group->options->watch) {
 		if (group->now >= group->changes.due &&
-			changes_seen(&group->changes, group->now)) {
-			result = group_roll(group);
+			changes_seen(&group->changes, group->now) && group_roll(group)) {
+			return true;
 		}
 		*next = earlier(*next, group->changes.due);
 	}
-	if (!group->child && group->wanted && group->ready) {
-		result = group_roll(group);
+	if (group->wanted && group->ready && group_roll(group)) {
+		return true;
 	}
-	for (unsigned i = 0; !group->child && !group->over && i < group->options->count;
-		i++) {
-		double due = group->slots[i].due;
-		if (due && group->now >= due) {
-			result = group_restart(group, i);
-		} else if (due) {
-			*next = earlier(*next, due);
-		}
-	}
-	return result;
+	return restart_due(group, next);
 }
 
 /* The loop -------------------------------------------------------------------------- */
@@ -293,21 +299,14 @@ static bool act(struct group *group) {
 	if (group->changes.fd >= 0 && group->polled[2].revents) {
 		changes_read(&group->changes, group->now);
 	}
-	bool result = hear(group);
-	if (!group->child) {
-		result = read_signals(group);
+	if (hear(group) || read_signals(group) || reap(group)) {
+		return true;
 	}
-	if (!group->child) {
-		result = reap(group);
-	}
-	if (!group->child) {
-		answer_lines(group);
-	}
-	if (!group->child && !group->over && is_settled(group) &&
-		!group_has(group, WORKER_LEAVING)) {
+	answer_lines(group);
+	if (!group->over && is_settled(group) && !group_has(group, WORKER_LEAVING)) {
 		drop_unused(group);
 	}
-	return result;
+	return false;
 }
 
 /* Figures --------------------------------------------------------------------------- */
@@ -350,7 +349,6 @@ static _Noreturn void leave(struct group *group) {
 bool workers_run(const struct workers_options *options) {
 	/* The workers keep what they forked with. */
 	static struct group *group;
-	bool replaces = false;
 	double next;
 	group = malloc(sizeof *group);
 	if (!group) {
@@ -372,20 +370,20 @@ bool workers_run(const struct workers_options *options) {
 	if (options->watch) {
 		changes_open(&group->changes, options->watch, group->now);
 	}
-	for (unsigned i = 0; i < options->count && !group->child && !group->over; i++) {
-		group_start(group, i, false);
-	}
-	while (!group->child) {
-		replaces = pass_time(group, &next);
-		if (group->child) {
-			break;
+	for (unsigned i = 0; i < options->count && !group->over; i++) {
+		if (group_start(group, i, false)) {
+			return false;
 		}
+	}
+	while (!pass_time(group, &next)) {
 		if (is_over(group)) {
 			leave(group);
 		}
 		show_figures(group);
 		wait_for_something(group, next);
-		replaces = act(group);
+		if (act(group)) {
+			break;
+		}
 	}
-	return replaces;
+	return group->replaces;
 }
