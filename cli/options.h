@@ -3,7 +3,7 @@
  * options - the command line and the environment.
  *
  * One table (options.c) drives the parser, $ARUN_..., and --help;
- * tests/cli/test_options.py holds arun(1) and the completions against it.
+ * tests/cli/test_options.py holds arun(1) against it, and test_completion.py the shells.
  */
 #ifndef OPTIONS_H
 #define OPTIONS_H
