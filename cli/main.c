@@ -200,6 +200,8 @@ static void run(struct launch *launch) {
 		.listen = launch->options.listen,
 		.log_level = launch->options.log_level,
 		.log_format = launch->options.log_format,
+		.suppress_source = launch->options.suppress_source,
+		.listen_source = launch->options.listen_source,
 	};
 	int status = (entry->kind == ARUN_ENTRY_SERVER ? arun_run_forever : arun_run)(
 		entry->function, launch->argc, launch->argv, &options);

@@ -420,6 +420,13 @@ static int parse_environment(struct parser *parser) {
 	return 0;
 }
 
+/* The environment comes after the words, and for what these have not said. */
+static void note_sources(struct options *options) {
+	options->report_source = options->report ? "--report" : "$ARUN_REPORT";
+	options->suppress_source = options->suppress ? "--suppress" : "$ARUN_SUPPRESS";
+	options->listen_source = options->listen ? "--listen" : "$ARUN_LISTEN";
+}
+
 int options_parse(
 	struct options *options, int argc, char **argv, struct options_error *error) {
 	struct parser parser = {.options = options,
@@ -434,7 +441,7 @@ int options_parse(
 	if (parse_words(&parser) < 0) {
 		return -1;
 	}
-	options->report_source = options->report ? "--report" : "$ARUN_REPORT";
+	note_sources(options);
 	if (!at_end(&parser) && parse_environment(&parser) < 0) {
 		return -1;
 	}

@@ -24,10 +24,11 @@ struct options {
 	enum arun_leaks leaks;
 	int log_level; /* 0: not given */
 	enum arun_log_format log_format;
-	const char *report;        /* FILE as given; NULL: none */
-	const char *report_source; /* "--report", or the variable */
-	const char *suppress;      /* as report */
-	const char **listen;       /* as given, up to its NULL; NULL: none */
+	const char *report;   /* FILE as given; NULL: none */
+	const char *suppress; /* as report */
+	const char **listen;  /* as given, up to its NULL; NULL: none */
+	/* Where these come from: "--report", "$ARUN_REPORT". */
+	const char *report_source, *suppress_source, *listen_source;
 };
 
 struct options_error {

@@ -1085,6 +1085,9 @@ typedef struct arun_options {
 	/* "[NAME=]ENDPOINT"s that are opened before the entry starts, for arun_listen() to
 	 * find; NULL at their end; NULL: none */
 	const char *const *listen;
+	/* where they come from ("--suppress", "my.conf:7"), which the line about a bad one
+	 * begins with; NULL: with nothing */
+	const char *suppress_source, *listen_source;
 } arun_options;
 
 /*

@@ -221,16 +221,21 @@ static int run_watch(struct run *run, const arun_options *options) {
 	return options->debug ? hog_start(&run->hog) : 0;
 }
 
-static int run_read_suppressions(struct run *run, const char *path) {
+/* An option that cannot be had, and where it comes from; NULL: not known. */
+static int run_refuse(const char *source, const char *words) {
+	log_line(LOG_LEVEL_ERROR, "%s%s%s", source ? source : "", source ? ": " : "",
+		words);
+	errno = EINVAL;
+	return -1;
+}
+
+static int run_read_suppressions(struct run *run, const arun_options *options) {
 	char words[1024];
 	struct text text;
 	text_fixed(&text, words, sizeof words);
-	if (suppress_load(&run->suppress, path, &text) < 0) {
-		log_line(LOG_LEVEL_ERROR, "%s", words);
-		errno = EINVAL;
-		return -1;
-	}
-	return 0;
+	return suppress_load(&run->suppress, options->suppress, &text) < 0
+		       ? run_refuse(options->suppress_source, words)
+		       : 0;
 }
 
 /* A rule that matches nothing any more hides the next object that it fits. */
@@ -255,12 +260,9 @@ static int run_inherit(struct run *run, const arun_options *options) {
 		return -1;
 	}
 	run->inherit.taken = run_on_taken;
-	if (preopen(&run->inherit, options->listen) < 0) {
-		log_line(LOG_LEVEL_ERROR, "%s", arun_why());
-		errno = EINVAL;
-		return -1;
-	}
-	return 0;
+	return preopen(&run->inherit, options->listen) < 0
+		       ? run_refuse(options->listen_source, arun_why())
+		       : 0;
 }
 
 /* Process 1 without its signals is the host's. */
@@ -279,7 +281,7 @@ static int run_open(struct run *run, const arun_options *options) {
 		options->log_level ? (enum log_level)options->log_level : LOG_LEVEL_INFO,
 		(enum log_format)options->log_format);
 	if (loop_init(&run->loop, options->loop, run_exceptions(options->plugin)) < 0 ||
-		run_read_suppressions(run, options->suppress) < 0) {
+		run_read_suppressions(run, options) < 0) {
 		return -1;
 	}
 	sched_current = sched;

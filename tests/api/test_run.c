@@ -212,6 +212,26 @@ START_TEST(a_wrong_struct_size_is_EINVAL) {
 }
 END_TEST
 
+START_TEST(what_cannot_be_had_is_EINVAL_and_a_line_with_its_source) {
+	const char *const addresses[] = {"fd:-1", NULL};
+	arun_options missing = {
+		.struct_size = sizeof missing, .suppress = "/missing/file"};
+	arun_options bad = {.struct_size = sizeof bad, .listen = addresses};
+	FILE *file = catch_stderr();
+	assert_fails(run_number("7", &missing), EINVAL);
+	assert_fails(run_number("7", &bad), EINVAL);
+	missing.suppress_source = "my.conf:7";
+	bad.listen_source = "my.conf:8";
+	assert_fails(run_number("7", &missing), EINVAL);
+	assert_fails(run_number("7", &bad), EINVAL);
+	const char *said = read_stderr(file);
+	assert_contains(said, "arun: /missing/file: No such");
+	assert_contains(said, "arun: listen fd:-1: ");
+	assert_contains(said, "arun: my.conf:7: /missing/file: No such");
+	assert_contains(said, "arun: my.conf:8: listen fd:-1: ");
+}
+END_TEST
+
 START_TEST(a_run_without_a_descriptor_to_spare_is_EMFILE) {
 	struct rlimit old, none;
 	getrlimit(RLIMIT_NOFILE, &old);
@@ -433,6 +453,7 @@ static void add_results(Suite *suite) {
 	TCase *errors = tcase_create("errors");
 	tcase_add_test(errors, a_run_inside_a_run_is_EBUSY_and_leaves_that_alone);
 	tcase_add_test(errors, a_wrong_struct_size_is_EINVAL);
+	tcase_add_test(errors, what_cannot_be_had_is_EINVAL_and_a_line_with_its_source);
 	tcase_add_test(errors, a_run_without_a_descriptor_to_spare_is_EMFILE);
 	suite_add_tcase(suite, errors);
 }

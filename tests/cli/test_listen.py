@@ -280,6 +280,16 @@ def an_address_that_cannot_be_listened_at_is_one_line_and_125():
             status, out, errors = Service("serve", options=["-l", address]).end()
             equal((status, out, errors.count("\n")), (125, "", 1), errors)
             contains(errors, why)
+            assert errors.startswith("arun: --listen: "), errors
+
+
+@claim
+def an_address_of_the_environment_is_told_with_its_variable():
+    with tcp() as taken:
+        busy = text(taken.getsockname())
+        status, _, errors = Service("serve", env={"ARUN_LISTEN": f"a={LOOPBACK}:0 {busy}"}).end()
+        equal((status, errors),
+              (125, f"arun: $ARUN_LISTEN: listen {busy}: Address already in use\n"))
 
 
 @claim

@@ -181,6 +181,21 @@ def log_level_and_log_format_are_words():
 
 
 @claim
+def a_bad_value_is_one_line_that_begins_with_where_it_stands():
+    bad = {"--log-level": "loud", "--log-format": "loud", "--listen": "unix:/missing/socket"}
+    for variable in VARIABLES:
+        option = "--" + variable[5:].lower().replace("_", "-")
+        value = bad.get(option, "/missing/file")
+        cases = [("$" + variable, [], {variable: value})]
+        if not re.search(option + " ", HELP): # is no flag
+            cases.append((option, [option, value], {variable: "unused"}))
+        for source, words, env in cases:
+            result = arun(*words, "./one.so", env=env)
+            equal((result.returncode, result.stdout, result.stderr.count("\n")), (125, "", 1))
+            assert result.stderr.startswith(f"arun: {source}: "), (source, result.stderr)
+
+
+@claim
 def help_version_and_check_are_not_in_the_environment():
     env = {"ARUN_HELP": "1", "ARUN_VERSION": "bad", "ARUN_CHECK": "1"}
     equal(record("./p.so:words", env=env)[1].split()[0], "main")

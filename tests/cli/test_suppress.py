@@ -58,7 +58,8 @@ def objects_that_fit_a_rule_are_left_out():
 def a_file_that_is_none_is_told_of_in_the_form_of_the_log():
     ended = arun("--log-format=json", "-s", rules("nonsense\n"), plugin())
     equal(ended.returncode, 125)
-    contains(json.loads(ended.stderr)["message"], "is not KIND:PATTERN")
+    equal(json.loads(ended.stderr)["message"],
+          f"--suppress: {FOLDER}/rules:1: \"nonsense\" is not KIND:PATTERN")
 
 
 @claim
@@ -78,7 +79,7 @@ def a_bad_rule_is_one_line_and_125():
     path = rules("task:a\nno rule\n")
     ended = arun("-s", path, plugin())
     equal((ended.stderr, ended.returncode),
-          (f'arun: {path}:2: "no rule" is not KIND:PATTERN\n', 125))
+          (f'arun: --suppress: {path}:2: "no rule" is not KIND:PATTERN\n', 125))
 
 
 @claim
@@ -86,7 +87,7 @@ def a_kind_that_does_not_exist_is_one_line_and_125():
     path = rules("# mine\ntaks:jan*\n")
     ended = arun("-s", path, plugin())
     equal((ended.stderr, ended.returncode),
-          (f'arun: {path}:2: there is no kind "taks" (see arun-report(5))\n', 125))
+          (f'arun: --suppress: {path}:2: there is no kind "taks" (see arun-report(5))\n', 125))
 
 
 @claim
@@ -101,13 +102,15 @@ def every_kind_of_the_reports_may_be_named():
 def a_file_that_never_ends_is_one_line_and_125():
     ended = arun("-s", "/dev/zero", plugin())
     equal((ended.returncode, ended.stdout), (125, ""), ended.stderr)
-    equal(ended.stderr, "arun: /dev/zero:1: a zero byte: this is no text\n")
+    equal(ended.stderr, "arun: --suppress: /dev/zero:1: a zero byte: this is no text\n")
 
 
 @claim
 def a_missing_file_is_one_line_and_125():
-    ended = arun("--suppress=/nonexistent", plugin())
-    equal((ended.stderr, ended.returncode), ("arun: /nonexistent: No such file or directory\n", 125))
+    for source, ended in (("--suppress", arun("--suppress=/nonexistent", plugin())),
+                          ("$ARUN_SUPPRESS", arun(plugin(), env={"ARUN_SUPPRESS": "/nonexistent"}))):
+        equal((ended.stderr, ended.returncode),
+              (f"arun: {source}: /nonexistent: No such file or directory\n", 125))
 
 
 @claim
