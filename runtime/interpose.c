@@ -13,6 +13,7 @@
 #undef _TIME_BITS
 #undef _FORTIFY_SOURCE
 
+#include "loop.h"
 #include "opened.h"
 #include "watcher.h"
 
@@ -340,3 +341,10 @@ WATCHERS(ev_embed)
 WATCHERS(ev_fork)
 WATCHERS(ev_cleanup)
 WATCHERS(ev_async)
+
+/* Memory ------------------------------------------------------------------------- */
+
+/* Before a plugin, or a library that it needs, can have a loop or an allocator of its own. */
+__attribute__((constructor)) static void interpose_memory(void) {
+	loop_own_memory();
+}

@@ -4,9 +4,11 @@
 #include "conn.h"
 #include "log.h"
 #include "post.h"
+#include "process.h"
 #include "stop.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +18,8 @@ enum { LEFT_STACK = 256 * 1024, LEFT_UNKNOWN = -1 };
 
 /* Seconds: that threads which are idle may take to end. */
 static const double LEFT_THREADS = 1;
+/* That the last words may. */
+static const double LEFT_TELL = 1;
 
 static struct report_end leave_end(
 	const struct run *run, const char *reason, int signal, int status) {
@@ -120,4 +124,20 @@ void leave_broken(struct loop *loop, const char *message) {
 	run->report.end = leave_end(run, "crash", SIGABRT, 128 + SIGABRT);
 	report_leaks(&run->report, &run->snapshot);
 	abort();
+}
+
+/* As where the grace time runs out: what is left is abandoned. */
+void leave_starved(struct loop *loop) {
+	struct run *run = container_of(loop, struct run, loop);
+	run->handler.ending = 1;
+	handler_arm(&run->handler, LEFT_TELL);
+	log_line(LOG_LEVEL_ERROR, "%s: the loop cannot go on: %s", run->report.plugin,
+		strerror(ENOMEM));
+	stop_snapshot(run, true);
+	run->report.end = leave_end(run, "error", 0, LOOP_STARVED);
+	report_leaks(&run->report, &run->snapshot);
+	process_kill_all(&loop->sched.registry);
+	conn_restore_flags(&loop->sched.registry);
+	fflush(NULL);
+	_exit(LOOP_STARVED);
 }

@@ -17,4 +17,7 @@ void leave_watch_thread(void);
 /* loop::broken: says why, and what is open, and aborts. */
 _Noreturn void leave_broken(struct loop *loop, const char *message);
 
+/* loop::starved: says what is open, and ends the process with LOOP_STARVED. */
+_Noreturn void leave_starved(struct loop *loop);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "loop.h"
 
+#include "log.h"
 #include "peek.h"
 
 #include <ev.h>
@@ -213,6 +214,7 @@ void loop_finish(struct loop *loop) {
 		ev_loop_destroy(loop->ev);
 	}
 	loop->ev = NULL;
+	reserve_finish(&loop->reserve);
 	poller_finish(&loop->poller);
 	sched_finish(&loop->sched);
 }
@@ -230,6 +232,38 @@ void loop_tell_broken(
 	struct loop *loop, void (*broken)(struct loop *loop, const char *message)) {
 	loop->broken = broken;
 	ev_set_syserr_cb(loop_on_broken);
+}
+
+/* libev's array may be that of any loop, also in another thread than those of runs. */
+static void *loop_realloc(void *memory, long size) {
+	struct loop *loop = loop_here();
+	if (!size) {
+		free(memory);
+		return NULL;
+	}
+	void *other = loop ? reserve_realloc(&loop->reserve, memory, (size_t)size)
+			   : realloc(memory, (size_t)size);
+	if (!other && loop && loop->starved) {
+		loop->starved(loop);
+	}
+	if (!other) {
+		log_line(LOG_LEVEL_ERROR, "the loop cannot go on: %s", strerror(ENOMEM));
+		_exit(LOOP_STARVED);
+	}
+	return other;
+}
+
+void loop_own_memory(void) {
+	ev_set_allocator(loop_realloc);
+}
+
+void loop_tell_starved(struct loop *loop, void (*starved)(struct loop *loop)) {
+	loop->starved = starved;
+	/* The first array to grow fills the reserve; afterwards there may be no memory. */
+	ev_timer first;
+	ev_timer_init(&first, loop_on_deadline, 1, 0);
+	ev_timer_start(loop->ev, &first);
+	ev_timer_stop(loop->ev, &first);
 }
 
 /* Not what else has the number now; without /proc, that counts too. */

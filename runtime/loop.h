@@ -12,6 +12,10 @@
 
 #include "broker.h"
 #include "poller.h"
+#include "reserve.h"
+
+/* The status of a process that ends for want of memory. */
+enum { LOOP_STARVED = 125 };
 
 struct inherit;
 struct loop_watchers;
@@ -41,6 +45,9 @@ struct loop {
 	bool (*stuck)(struct loop *loop);
 	/* libev cannot go on; loop_tell_broken(). NULL: it says so itself. */
 	void (*broken)(struct loop *loop, const char *message);
+	/* libev has no memory; loop_tell_starved(). NULL: the process ends with one line. */
+	void (*starved)(struct loop *loop);
+	struct reserve reserve;  /* of libev's memory; loop_own_memory() */
 	struct notify *notify;   /* notify.h; NULL: none */
 	struct inherit *inherit; /* inherit.h; NULL: none */
 	struct broker broker;    /* to be initialised by its user */
@@ -63,6 +70,16 @@ void loop_finish(struct loop *loop);
  */
 void loop_tell_broken(
 	struct loop *loop, void (*broken)(struct loop *loop, const char *message));
+
+/*
+ * Has libev's memory come from here, in all loops of this process: libev aborts where it gets
+ * none. A run's has a reserve; one line tells of the end of that, and the process ends with
+ * LOOP_STARVED. To be called before any loop is made, and where nobody else sets an allocator.
+ */
+void loop_own_memory(void);
+
+/* Has starved() called in place of that line; it must not return. In the run's thread. */
+void loop_tell_starved(struct loop *loop, void (*starved)(struct loop *loop));
 
 /* One of its descriptors that is not its own any more; -1: none that is known.
  * Async-signal-safe. */

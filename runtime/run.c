@@ -215,6 +215,7 @@ static int run_watch(struct run *run, const arun_options *options) {
 	if (options->signals) {
 		crash_watch_sanitizer(run_on_sanitizer);
 		loop_tell_broken(&run->loop, leave_broken);
+		loop_tell_starved(&run->loop, leave_starved);
 	}
 	run->hog.handler = &run->handler;
 	run->hog.limit = options->hog > 0 ? options->hog : RUN_HOG;

@@ -6,7 +6,7 @@ import pathlib
 import resource
 import tempfile
 
-from plugins import build
+from plugins import SOURCE as TREE, build
 from tap import Skip, arun, claim, main
 
 FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="arun-starved-"))
@@ -75,6 +75,58 @@ def any_amount_of_memory_is_enough_or_told_of():
         honest(ended, megabytes)
         ran += ended.returncode == 0
     assert ran, "128 MiB are enough"
+
+
+def failing(first, count, entry, *options, **variables):
+    """A run in which so many calls for memory fail, from the first on."""
+    fixtures = TREE / "tests/fixtures/starved"
+    for name in "fails", "uses":
+        if not (FOLDER / f"{name}.so").exists():
+            build(FOLDER, fixtures / f"{name}.c")
+    return arun(*options, f"{FOLDER / 'uses.so'}:{entry}", env={
+        "LD_PRELOAD": str(FOLDER / "fails.so"), "FAIL": f"{first} {count}", **variables})
+
+
+def calls_for_memory(entry, *options):
+    count = FOLDER / "count"
+    failing(0, 0, entry, *options, FAIL_COUNT=str(count))
+    return int(count.read_text())
+
+
+def told(ended, first):
+    """It ran; or it ended by itself, and said why."""
+    known = (0, 1, 125, 126)
+    assert ended.returncode in known, (first, ended)
+    assert (ended.returncode == 0) == (not ended.stderr), (first, ended)
+
+
+@claim
+def each_call_for_memory_may_fail():
+    unsanitized()
+    for first in range(1, calls_for_memory("uses") + 1):
+        ended = failing(first, 1, "uses")
+        if "accepting paused" not in ended.stderr:
+            told(ended, first)
+
+
+@claim
+def what_the_loop_itself_needs_has_been_put_by():
+    unsanitized()
+    for first in range(1, calls_for_memory("uses") + 1):
+        ended = failing(first, 1, "uses")
+        assert "uses.so: the loop cannot go on" not in ended.stderr, (first, ended)
+
+
+@claim
+def from_each_call_on_memory_may_be_used_up():
+    unsanitized()
+    statuses = set()
+    for first in range(1, calls_for_memory("uses") + 1):
+        ended = failing(first, 1 << 40, "uses")
+        if "accepting paused" not in ended.stderr:
+            told(ended, first)
+        statuses.add(ended.returncode)
+    assert statuses >= {1, 125}, statuses
 
 
 main()
