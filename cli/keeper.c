@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "keeper.h"
 
+#include "../runtime/fdpass.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-union control {
-	struct cmsghdr header;
-	char room[CMSG_SPACE(sizeof(int))];
-};
 
 int keeper_connect(struct keeper_line *line, int *other) {
 	int ends[2];
@@ -39,16 +36,10 @@ void keeper_disconnect(struct keeper *keeper, struct keeper_line *line) {
 
 /* fd: goes with it; -1: none. */
 static void reply(struct keeper_line *line, char kind, int fd) {
-	union control control = {.header = {.cmsg_len = CMSG_LEN(sizeof fd),
-					 .cmsg_level = SOL_SOCKET,
-					 .cmsg_type = SCM_RIGHTS}};
+	union fdpass_room room;
 	struct iovec part = {&kind, 1};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-	if (fd >= 0) {
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-		message.msg_control = &control;
-		message.msg_controllen = sizeof control.room;
-	}
+	fdpass_put(&message, &room, fd);
 	sendmsg(line->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	line->waits = false;
 }
@@ -186,30 +177,16 @@ static void hear(
 	}
 }
 
-/* The first counts; as control messages are padded, there is room for two. -1: none. */
-static int take_descriptor(const struct msghdr *message, const union control *control) {
-	int fds[2] = {-1, -1};
-	if (message->msg_controllen >= CMSG_LEN(sizeof *fds)) {
-		size_t size = control->header.cmsg_len - CMSG_LEN(0);
-		memcpy(fds, CMSG_DATA(&control->header),
-			size < sizeof fds ? size : sizeof fds);
-	}
-	if (fds[1] >= 0) {
-		close(fds[1]);
-	}
-	return fds[0];
-}
-
 void keeper_serve(struct keeper *keeper, struct keeper_line *line) {
 	char text[KEEPER_TEXT + 1];
-	union control control = {.header = {.cmsg_len = 0}};
+	union fdpass_room room;
 	struct iovec part = {text, sizeof text - 1};
 	struct msghdr message = {.msg_iov = &part,
 		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof control.room};
+		.msg_control = &room,
+		.msg_controllen = sizeof room};
 	ssize_t length = recvmsg(line->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	int fd = length < 0 ? -1 : take_descriptor(&message, &control);
+	int fd = length < 0 ? -1 : fdpass_take(&message);
 	if (length <= 0) {
 		if (fd >= 0) {
 			close(fd);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "manager.h"
 
+#include "../runtime/fdpass.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -122,22 +124,13 @@ void manager_close(struct manager *manager) {
 
 /* Whether it was sent, or never will be. */
 static bool send_now(const struct manager *manager, const char *text, int fd) {
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof fd),
-			     .cmsg_level = SOL_SOCKET,
-			     .cmsg_type = SCM_RIGHTS}};
+	union fdpass_room room;
 	struct iovec part = {(void *)(uintptr_t)text, strlen(text)};
 	struct msghdr message = {.msg_name = (void *)(uintptr_t)&manager->address,
 		.msg_namelen = manager->length,
 		.msg_iov = &part,
 		.msg_iovlen = 1};
-	if (fd >= 0) {
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-		message.msg_control = &control;
-		message.msg_controllen = sizeof control.room;
-	}
+	fdpass_put(&message, &room, fd);
 	return !manager->length || sendmsg(manager->fd, &message, MSG_NOSIGNAL) >= 0 ||
 	       (errno != EAGAIN && errno != ENOBUFS);
 }
@@ -166,31 +159,16 @@ void manager_tell_reloading(struct manager *manager) {
 	manager_tell(manager, text, -1);
 }
 
-/* The first counts; as control messages are padded, there may be room for two. */
-static void take_descriptors(
-	struct manager_message *message, const unsigned char *data, size_t size) {
-	int fd;
-	for (; size >= sizeof fd; size -= sizeof fd, data += sizeof fd) {
-		memcpy(&fd, data, sizeof fd);
-		if (message->fd < 0) {
-			message->fd = fd;
-		} else {
-			close(fd);
+/* Who has sent it, as the kernel says; 0: it does not. */
+static pid_t sender_of(struct msghdr *message) {
+	struct ucred sender = {.pid = 0};
+	for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at;
+		at = CMSG_NXTHDR(message, at)) {
+		if (at->cmsg_level == SOL_SOCKET && at->cmsg_type == SCM_CREDENTIALS) {
+			memcpy(&sender, CMSG_DATA(at), sizeof sender);
 		}
 	}
-}
-
-static void read_part(struct manager_message *message, struct cmsghdr *part) {
-	struct ucred sender;
-	if (part->cmsg_level != SOL_SOCKET) {
-		return;
-	}
-	if (part->cmsg_type == SCM_CREDENTIALS) {
-		memcpy(&sender, CMSG_DATA(part), sizeof sender);
-		message->process = sender.pid;
-	} else if (part->cmsg_type == SCM_RIGHTS) {
-		take_descriptors(message, CMSG_DATA(part), part->cmsg_len - CMSG_LEN(0));
-	}
+	return sender.pid;
 }
 
 bool manager_hear(const struct manager *manager, struct manager_message *message) {
@@ -208,12 +186,8 @@ bool manager_hear(const struct manager *manager, struct manager_message *message
 		return false;
 	}
 	message->text[length] = '\0';
-	message->process = 0;
-	message->fd = -1;
-	for (struct cmsghdr *at = CMSG_FIRSTHDR(&header); at;
-		at = CMSG_NXTHDR(&header, at)) {
-		read_part(message, at);
-	}
+	message->process = sender_of(&header);
+	message->fd = fdpass_take(&header);
 	return true;
 }
 

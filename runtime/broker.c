@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "broker.h"
 
+#include "fdpass.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,56 +16,30 @@
 
 enum { BROKER_NAME = 512, BROKER_SECONDS = 5 };
 
-union broker_control {
-	struct cmsghdr header;
-	char room[CMSG_SPACE(sizeof(int))];
-};
-
 /* Returns whether it was sent. fd: goes with it; -1: none. */
 static bool broker_send(
 	const struct broker *broker, const char *text, size_t length, int fd) {
-	union broker_control control = {.header = {.cmsg_len = CMSG_LEN(sizeof fd),
-						.cmsg_level = SOL_SOCKET,
-						.cmsg_type = SCM_RIGHTS}};
+	union fdpass_room room;
 	struct iovec part = {(void *)(uintptr_t)text, length};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-	if (fd >= 0) {
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-		message.msg_control = &control;
-		message.msg_controllen = sizeof control.room;
-	}
+	fdpass_put(&message, &room, fd);
 	return sendmsg(broker->fd, &message, MSG_NOSIGNAL) >= 0;
-}
-
-/* The first counts; as control messages are padded, there is room for two. -1: none. */
-static int broker_take(const struct msghdr *message) {
-	int fds[2] = {-1, -1};
-	const struct cmsghdr *header = CMSG_FIRSTHDR(message);
-	if (header && header->cmsg_level == SOL_SOCKET &&
-		header->cmsg_type == SCM_RIGHTS) {
-		size_t size = header->cmsg_len - CMSG_LEN(0);
-		memcpy(fds, CMSG_DATA(header), size < sizeof fds ? size : sizeof fds);
-	}
-	if (fds[1] >= 0) {
-		close(fds[1]);
-	}
-	return fds[0];
 }
 
 /* Returns the kind of the answer; 0: there is none. *fd: where it is 'H'; -1: none. */
 static char broker_receive(const struct broker *broker, int *fd) {
-	union broker_control control;
+	union fdpass_room room;
 	char kind = 0;
 	struct iovec part = {&kind, 1};
 	struct msghdr message = {.msg_iov = &part,
 		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof control.room};
+		.msg_control = &room,
+		.msg_controllen = sizeof room};
 	ssize_t length;
 	do {
 		length = recvmsg(broker->fd, &message, MSG_CMSG_CLOEXEC);
 	} while (length < 0 && errno == EINTR);
-	*fd = length < 0 ? -1 : broker_take(&message);
+	*fd = length < 0 ? -1 : fdpass_take(&message);
 	if (*fd >= 0 && kind != 'H') {
 		close(*fd);
 		*fd = -1;

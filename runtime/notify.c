@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "notify.h"
 
+#include "fdpass.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,22 +21,13 @@ static const double NOTIFY_LOOK = 1, NOTIFY_AGAIN = 0.05, NOTIFY_EXTENSION = 30,
 
 /* Returns 0, or why it was not sent. fd: goes with it; -1: none. */
 static int notify_send(const struct notify *notify, const char *text, int fd) {
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
-			     .cmsg_level = SOL_SOCKET,
-			     .cmsg_type = SCM_RIGHTS}};
+	union fdpass_room room;
 	struct iovec part = {(void *)(uintptr_t)text, strlen(text)};
 	struct msghdr message = {.msg_name = (void *)(uintptr_t)&notify->address,
 		.msg_namelen = notify->length,
 		.msg_iov = &part,
 		.msg_iovlen = 1};
-	if (fd >= 0) {
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-		message.msg_control = &control;
-		message.msg_controllen = sizeof control.room;
-	}
+	fdpass_put(&message, &room, fd);
 	if (notify->fd < 0) {
 		return ENOTCONN;
 	}

@@ -8,7 +8,7 @@ import house
 
 # A file of runtime/ sees the lines above its own, and in its line what stands before it.
 LAYERS = """
-base list utf8 text text_within peek journal_stream log broker threads reserve libdw
+base list utf8 text text_within peek journal_stream fdpass log broker threads reserve libdw
 context stack backtrace origins opened registry local symbols trace
 sched task spawn message
 poller
@@ -23,7 +23,8 @@ interpose
 """.split("\n")
 ORDER = [name for line in LAYERS for name in line.split()]
 # Of runtime/, but all they know is the system: cli/ and loader/ may include them.
-SHARED = ["../runtime/libdw.h", "../runtime/journal_stream.h", "../runtime/utf8.h"]
+SHARED = ["../runtime/libdw.h", "../runtime/journal_stream.h", "../runtime/fdpass.h",
+          "../runtime/utf8.h"]
 SYSTEM = {"ev.h": "loop", "sys/epoll.h": "poller"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([\w/.-]+)[">]', re.M)
 
