@@ -143,6 +143,20 @@ def the_kinds_are_those_of_the_schema():
 
 
 @claim
+def the_kinds_are_those_of_the_runtime():
+    sources = "".join(path.read_text() for path in (SOURCE / "runtime").glob("*.c"))
+    equal(set(KINDS), set(re.findall(r'\.word = "(\w+)"', sources)))
+
+
+@claim
+def each_kind_can_be_suppressed():
+    rules = pathlib.Path(FOLDER.name, "rules")
+    rules.write_text("".join(f"{kind}:*\n" for kind in KINDS))
+    result = arun(f"--suppress={rules}", f"{build(FOLDER.name, LEAVES)}:group_in_background")
+    equal((result.returncode, result.stderr), (0, ""))
+
+
+@claim
 def the_manual_has_each_kind_and_each_member_of_its_detail():
     page = (SOURCE / "man/arun-report.5").read_text()
     kinds = re.search(r"^\.SS Kinds\n(.*?)^\.SS", page, re.S | re.M)[1]
