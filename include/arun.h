@@ -10,7 +10,8 @@
  * - Failure is -1 or NULL with errno set; arun_why() tells the rest. errno belongs to the task:
  *   a suspension keeps it, and so does a close that succeeds. 0 from a read is the end of the stream.
  * - Times are seconds, as double. Objects are opaque; whatever ends one takes NULL as well.
- * - One thread runs all tasks of a run; calls are made from that thread.
+ * - One thread runs all tasks of a run; calls are made from that thread, but arun_post() and
+ *   arun_log() from any.
  * - Many calls are macros over a function of the same name plus "_at" that takes the place of the
  *   call, so that the reports can name the line. The plain function exists too, for pointers. What
  *   takes data of yours takes a compound literal, too: arun_chan_send(chan, &(struct pair){1, 2}).
@@ -828,7 +829,7 @@ ARUN_API int arun_local_set(const void *key, void *value);
 
 /*
  * Calls fn(arg) on a thread of a pool (at most 4; more calls queue), where it may block, and waits for
- * it. fn must not call into arun, but arun_post(). A wait that is cut short leaves a call that has
+ * it. fn must not call into arun, but arun_post() and arun_log(). A wait that is cut short leaves a call that has
  * begun to itself: arg must live on until that returns. What still blocks at the end of a stop's
  * grace time is abandoned, and named.
  *
@@ -841,10 +842,9 @@ ARUN_API int arun_blocking_at(
 #define arun_blocking(fn, ...) arun_blocking_at(ARUN_SITE, #fn, fn, __VA_ARGS__)
 
 /*
- * Has fn(arg) called in the loop, which must not suspend: the one call that any thread may make. Those
- * of one thread are called in their order. From a thread without a run it goes to the run that
- * handles the signals. Returns 0; -1 with ESHUTDOWN: there is no run, or it has ended; ENOMEM. Does
- * not suspend.
+ * Has fn(arg) called in the loop, where it must not suspend. Any thread may call this; what one posts
+ * is called in its order. From a thread without a run it goes to the run that handles the signals.
+ * Returns 0; -1 with ESHUTDOWN: there is no run, or it has ended; ENOMEM. Does not suspend.
  */
 ARUN_API int arun_post(void (*fn)(void *), void *arg);
 ARUN_API int arun_post_at(

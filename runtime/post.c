@@ -93,6 +93,15 @@ static int post_from_outside(struct post *post) {
 	return error;
 }
 
+/* What arun_why() tells is of a thread that has a run. */
+static int post_fail(int error, const char *name) {
+	if (loop_here()) {
+		return task_fail(error, "post", name);
+	}
+	errno = error;
+	return -1;
+}
+
 int(arun_post)(void (*fn)(void *), void *arg) {
 	return arun_post_at(NULL, "?", fn, arg);
 }
@@ -102,15 +111,14 @@ int arun_post_at(
 	struct loop *loop = loop_here();
 	struct post *post = malloc(sizeof *post);
 	if (!post) {
-		return loop ? task_fail(ENOMEM, "post", name) : -1;
+		return post_fail(ENOMEM, name);
 	}
 	*post = (struct post){.site = site, .name = name, .fn = fn, .arg = arg};
 	int error = loop ? post_push(loop->posts, post) : post_from_outside(post);
 	if (error) {
 		free(post);
-		errno = error;
 	}
-	return error ? -1 : 0;
+	return error ? post_fail(error, name) : 0;
 }
 
 /* On the loop's thread */

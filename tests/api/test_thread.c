@@ -317,6 +317,28 @@ START_TEST(a_post_that_was_not_delivered_at_the_end_is_a_leak_and_is_delivered) 
 }
 END_TEST
 
+static char refusal[128];
+
+/* Until the loop takes no more. */
+static void post_again(void *arg) {
+	if (arun_post(post_again, arg) < 0) {
+		ck_assert_int_eq(errno, ESHUTDOWN);
+		snprintf(refusal, sizeof refusal, "%s", arun_why());
+	}
+}
+
+static void begin_to_post(void) {
+	ck_assert_int_eq(arun_post(post_again, NULL), 0);
+}
+
+START_TEST(a_post_that_comes_too_late_is_ESHUTDOWN_and_says_which) {
+	FILE *file = catch_stderr();
+	ck_assert_int_eq(run(begin_to_post), 23);
+	assert_contains(read_stderr(file), "leak: post \"post_again\"");
+	assert_contains(refusal, "post post_again: ");
+}
+END_TEST
+
 enum { POSTERS = 8, POSTS = 125000 };
 
 struct poster {
@@ -443,6 +465,7 @@ Suite *suite(void) {
 	tcase_add_test(post, a_post_without_memory_is_ENOMEM);
 	tcase_add_test(post,
 		a_post_that_was_not_delivered_at_the_end_is_a_leak_and_is_delivered);
+	tcase_add_test(post, a_post_that_comes_too_late_is_ESHUTDOWN_and_says_which);
 	tcase_add_test(
 		post, a_million_posts_of_eight_threads_all_come_in_order_per_thread);
 	tcase_add_test(post, a_thread_may_post_while_the_run_ends);
