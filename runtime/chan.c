@@ -1,27 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * chan - channels: bounded queues of items between tasks.
- *
- * Design notes. Either the buffer is full and senders wait, or it is empty and receivers do, or
- * neither. An item goes straight to a receiver that waits. So each wait ends with the item moved, and
- * one that is cut short has moved nothing.
- */
+#include "chan.h"
+
 #include "log.h"
-#include "queue.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-struct arun_chan {
-	struct object object;
-	struct queue senders, receivers; /* entries' items: from where, and where to */
-	unsigned waiting;
-	bool closed;
-	bool freed; /* by the plugin, while some were waiting */
-	size_t item_size, capacity;
-	size_t first, count;
-	char items[];
-};
 
 static const struct arun_chan *chan_of(const struct object *object) {
 	return container_of(object, const struct arun_chan, object);
@@ -106,34 +88,6 @@ arun_chan *arun_chan_new_at(
 	return chan;
 }
 
-/* Most items are a word, for which a call takes longer than the copy. */
-static inline void chan_copy(const struct arun_chan *chan, void *to, const void *from) {
-	if (likely(chan->item_size == sizeof(void *))) {
-		memcpy(to, from, sizeof(void *));
-	} else {
-		memcpy(to, from, chan->item_size);
-	}
-}
-
-/* index modulo the capacity, of which it is below the double. A division takes longer. */
-static size_t chan_wrap(const struct arun_chan *chan, size_t index) {
-	return index < chan->capacity ? index : index - chan->capacity;
-}
-
-static char *chan_slot(struct arun_chan *chan, size_t index) {
-	return chan->items + chan_wrap(chan, chan->first + index) * chan->item_size;
-}
-
-static void chan_push(struct arun_chan *chan, const void *item) {
-	chan_copy(chan, chan_slot(chan, chan->count++), item);
-}
-
-static void chan_pop(struct arun_chan *chan, void *item) {
-	chan_copy(chan, item, chan_slot(chan, 0));
-	chan->first = chan_wrap(chan, chan->first + 1);
-	chan->count--;
-}
-
 static void chan_destroy(struct arun_chan *chan) {
 	object_gone(&chan->object);
 	free(chan);
@@ -153,7 +107,7 @@ static inline __attribute__((always_inline)) int chan_wait(struct sched *sched,
 	return error;
 }
 
-static void chan_check(
+void chan_check(
 	const struct arun_chan *chan, const char *op, const struct arun_site *site) {
 	if (chan && (!chan->object.id || chan->freed)) {
 		task_misuse(site, "%s() of a channel that was freed", op);
@@ -164,24 +118,6 @@ static int chan_begin(struct sched *sched, const struct arun_chan *chan,
 	struct arun_task *self, const struct arun_site *site) {
 	chan_check(chan, self->op, site);
 	return chan ? task_interrupted(sched, self) : EINVAL;
-}
-
-/* A send as far as that needs no wait. Returns 0; EPIPE; EAGAIN. */
-static inline __attribute__((always_inline)) int chan_offer(
-	struct sched *sched, struct arun_chan *chan, const void *item) {
-	if (chan->closed) {
-		return EPIPE;
-	}
-	struct queue_entry *receiver = queue_grant(sched, &chan->receivers);
-	if (receiver) {
-		chan_copy(chan, receiver->item, item);
-		return 0;
-	}
-	if (chan->count < chan->capacity) {
-		chan_push(chan, item);
-		return 0;
-	}
-	return EAGAIN;
 }
 
 int(arun_chan_send)(arun_chan *chan, const void *item) {
@@ -198,22 +134,6 @@ int arun_chan_send_at(const struct arun_site *site, arun_chan *chan, const void 
 			sched, chan, &chan->senders, self, (void *)(uintptr_t)item);
 	}
 	return error ? task_fail(error, self->op, NULL) : 0;
-}
-
-/* Takes an item that is there. Returns whether one was. */
-static inline __attribute__((always_inline)) bool chan_take(
-	struct sched *sched, struct arun_chan *chan, void *item) {
-	bool buffered = chan->count > 0;
-	if (buffered) {
-		chan_pop(chan, item);
-	}
-	struct queue_entry *sender = queue_grant(sched, &chan->senders);
-	if (sender && buffered) {
-		chan_push(chan, sender->item);
-	} else if (sender) {
-		chan_copy(chan, item, sender->item);
-	}
-	return buffered || sender;
 }
 
 int(arun_chan_recv)(arun_chan *chan, void *item) {
