@@ -750,6 +750,32 @@ ARUN_API int arun_chan_recv_at(const struct arun_site *site, arun_chan *chan, vo
 ARUN_API int arun_chan_try_send(arun_chan *chan, const void *item);
 ARUN_API int arun_chan_try_recv(arun_chan *chan, void *item);
 
+/* One way for arun_chan_select() to go: an item to send, or to receive. */
+typedef struct arun_chan_case {
+	arun_chan *chan;  /* NULL: this way is shut */
+	const void *send; /* the item to send; NULL: it receives */
+	void *recv;       /* where to receive an item; NULL: it sends */
+	int result; /* out: 1: its item was sent, or received; 0: it was not, or what it would
+		       receive from is at its end; -1: why the call failed */
+	void *private_[6];
+} arun_chan_case;
+
+/*
+ * Waits for the first of count cases that can go, and has that one go, no other. Where several can at
+ * once, each has the same chance: none starves in a loop. Channels may be in several cases; where all
+ * are shut, or there are none, only a cancel or a timeout ends the wait. For a wait that is none, try
+ * one by one. The cases are in use until it returns.
+ *
+ * Returns the index of the one that went, whose result is 1; or 0: its channel is closed, and all has
+ * been received (set chan to NULL to go on without). -1 with EPIPE: the channel of the case whose
+ * result is -1 is closed, and it was to send; EBADF: that one was freed meanwhile; EINVAL: a case that
+ * does both, or neither; ECANCELED, ETIMEDOUT: nothing was sent, nor received. Suspends.
+ */
+ARUN_API int arun_chan_select(arun_chan_case *cases, size_t count);
+ARUN_API int arun_chan_select_at(
+	const struct arun_site *site, arun_chan_case *cases, size_t count);
+#define arun_chan_select(...) arun_chan_select_at(ARUN_SITE, __VA_ARGS__)
+
 /* No more is sent; what is in it can be received. NULL is ignored. Does not suspend. */
 ARUN_API void arun_chan_close(arun_chan *chan);
 

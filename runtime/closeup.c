@@ -3,7 +3,7 @@
 
 #include "opened.h"
 #include "rawfd.h"
-#include "task.h"
+#include "select.h"
 
 #include <string.h>
 
@@ -29,6 +29,7 @@ static void add_awaited(
 		text_add(out, "%s ", object->kind->title);
 	}
 	object->kind->line(object, out);
+	select_add_others(out, task);
 }
 
 /* "task B (#4), which waits for read on 127.0.0.1:53122". */

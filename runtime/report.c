@@ -6,6 +6,7 @@
 #include "log.h"
 #include "loop.h"
 #include "notes.h"
+#include "select.h"
 #include "snapshot_json.h"
 #include "snapshot_text.h"
 
@@ -325,6 +326,7 @@ static void add_deadlocked(struct text *out, const struct report *report,
 	if (task->awaits) {
 		text_add(out, " for ");
 		add_object(out, task->awaits);
+		select_add_others(out, task);
 	}
 	text_add(out, task == entry ? " and nothing can wake it\n" : "\n");
 	const struct registry *registry = sched_current ? &sched_current->registry : NULL;

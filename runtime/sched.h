@@ -29,7 +29,8 @@ enum { SCHED_BUDGET = 256, TASK_NAME = 32 };
 /* TASK_GONE: freed; what is left of it shows the misuse of a stale handle. */
 enum task_state { TASK_READY, TASK_RUNNING, TASK_WAITING, TASK_ENDED, TASK_GONE };
 
-/* An ARUN_TIMEOUT or an ARUN_SHIELD in force; lies on the task's stack. */
+/* An ARUN_TIMEOUT or an ARUN_SHIELD in force, or a wait in several queues; lies on the
+ * task's stack. */
 struct scope {
 	struct scope *outer;
 	const struct arun_site *site;
@@ -37,6 +38,7 @@ struct scope {
 	double seconds;
 	double time; /* a timeout: when it is over; a shield: when it was declared */
 	bool shield;
+	bool several; /* such a wait: a struct queue_several */
 };
 
 struct arun_task {
@@ -123,6 +125,7 @@ struct sched {
 	struct arun_task *sweeper; /* is woken when there are none left; NULL */
 	char why[256];             /* outside tasks */
 	int why_error;
+	uint64_t drawn; /* the last number that was drawn; the same ones in each run */
 
 	/* What higher layers bring. */
 	void (*park_until)(struct arun_task *self,

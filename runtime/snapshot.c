@@ -2,6 +2,7 @@
 #include "snapshot.h"
 
 #include "loop.h"
+#include "select.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +14,7 @@
  */
 
 enum { HASH_SIZE = 4096, IDS_SIZE = 1 << 16, ARENA_SIZE = 8 << 20, TEXT_LIMIT = 4096 };
+enum { OTHER_LENGTH = 64 }; /* at most, of one of copy_others() */
 
 _Static_assert(IDS_SIZE > 2 * SNAPSHOT_GROUPS * SNAPSHOT_ITEMS, "room for the ids");
 
@@ -166,9 +168,9 @@ static const char *arena_end(struct snapshot_memory *memory, const struct text *
 	return text->data;
 }
 
-/* For three more texts. */
+/* For four more texts. */
 static bool arena_has_room(const struct snapshot_memory *memory) {
-	return ARENA_SIZE - memory->used > 3 * TEXT_LIMIT;
+	return ARENA_SIZE - memory->used > 4 * TEXT_LIMIT;
 }
 
 static const char *copy_string(struct snapshot_memory *memory, const char *string) {
@@ -198,7 +200,24 @@ static const char *copy_detail(
 	return arena_end(memory, &text);
 }
 
-static void item_copy_awaited(struct snapshot_item *item, const struct object *object) {
+/* As many as fit. */
+static const char *copy_others(
+	struct snapshot_memory *memory, const struct arun_task *task) {
+	const struct object *other = select_other(task, 0);
+	if (!other) {
+		return "";
+	}
+	struct text text = arena_begin(memory);
+	for (size_t i = 0; other && text.length < TEXT_LIMIT - OTHER_LENGTH; i++) {
+		text_add(&text, "%s{\"kind\": \"%s\", \"id\": %lu}", i ? ", " : "",
+			other->kind->word, (unsigned long)other->id);
+		other = select_other(task, i + 1);
+	}
+	return arena_end(memory, &text);
+}
+
+static void item_copy_awaited(struct snapshot_memory *memory, struct snapshot_item *item,
+	const struct object *object) {
 	const struct arun_task *task =
 		object->kind->task ? object->kind->task(object) : NULL;
 	const struct object *awaits =
@@ -207,6 +226,7 @@ static void item_copy_awaited(struct snapshot_item *item, const struct object *o
 	bool tells = awaits && awaits != object && awaits->id;
 	item->awaits = tells ? awaits->kind : NULL;
 	item->awaits_id = item->awaits ? awaits->id : 0;
+	item->others = item->awaits ? copy_others(memory, task) : "";
 }
 
 static void item_copy(const struct snapshot *snapshot, struct snapshot_item *item,
@@ -221,7 +241,7 @@ static void item_copy(const struct snapshot *snapshot, struct snapshot_item *ite
 	item->line = copy_line(snapshot->memory, object);
 	item->detail = copy_detail(snapshot->memory, object);
 	item->waits = kind->waiting && kind->waiting(object, &item->waiting);
-	item_copy_awaited(item, object);
+	item_copy_awaited(snapshot->memory, item, object);
 	closeup_take(&item->closeup, snapshot->registry, object);
 }
 

@@ -45,6 +45,7 @@ struct snapshot_item {
 	const struct kind
 		*awaits; /* of what it waits for; NULL: nothing that is listed */
 	uint64_t awaits_id;
+	const char *others;  /* what else it waits for, a JSON object each; "": nothing */
 	const char *outcome; /* NULL: not known */
 	struct closeup closeup;
 };

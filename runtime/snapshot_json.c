@@ -42,6 +42,9 @@ static void add_waiting(struct text *out, const struct snapshot_item *item, doub
 		text_add(out, ", \"awaits\": {\"kind\": \"%s\", \"id\": %lu}",
 			item->awaits->word, (unsigned long)item->awaits_id);
 	}
+	if (*item->others) {
+		text_add(out, ", \"or\": [%s]", item->others);
+	}
 	text_add(out, "}");
 }
 
@@ -65,7 +68,7 @@ static bool same(const char *a, const char *b) {
 
 static bool same_wait(const struct snapshot_item *a, const struct snapshot_item *b) {
 	return a->waits == b->waits && a->waiting.site == b->waiting.site &&
-	       a->awaits_id == b->awaits_id;
+	       a->awaits_id == b->awaits_id && same(a->others, b->others);
 }
 
 /* The stacks of a task, and of the making. */

@@ -330,6 +330,12 @@ static int send_item(void) {
 	return arun_chan_send(chan, &(int){2});
 }
 
+static int select_item(void) {
+	int item = 0;
+	arun_chan_case cases[] = {{.chan = NULL}, {.chan = chan, .recv = &item}};
+	return arun_chan_select(cases, 2) == 1 ? item : -1;
+}
+
 static void end_chan(void) {
 	arun_chan_close(chan);
 	int item = receive_item();
@@ -405,6 +411,7 @@ static const struct waiting_call {
 	{"arun_sem_acquire", nothing, acquire, release_sem, 0, nothing},
 	{"arun_chan_send", open_full_chan, send_item, receive_1, 0, end_chan},
 	{"arun_chan_recv", open_chan, receive_item, send_9, 9, end_chan},
+	{"arun_chan_select", open_chan, select_item, send_9, 9, end_chan},
 	{"arun_gen_next", open_gen, next_item, set_event, 3, end_gen},
 	{"arun_join", open_task, join, set_event, 6, nothing},
 	{"arun_sleep", nothing, sleep_long, NULL, 0, nothing},

@@ -53,26 +53,37 @@ static void check_wait(const struct actor *actor, int result, const char *what) 
 
 /* Channels */
 
-static void send_item(const struct actor *actor, unsigned channel) {
-	unsigned number = ++world.next[channel][actor->id];
-	struct item item = {channel, actor->id, number};
+/* Makes an item that is to be sent. Returns whether there was one left. */
+static bool begin_send(const struct actor *actor, unsigned channel, struct item *item) {
+	unsigned number = world.next[channel][actor->id] + 1;
 	if (number == ITEMS) {
-		world.next[channel][actor->id]--;
+		return false;
+	}
+	*item = (struct item){channel, actor->id, number};
+	world.next[channel][actor->id] = number;
+	world.fate[channel][actor->id][number] = ON_ITS_WAY;
+	return true;
+}
+
+static void end_send(const struct item *item, bool sent) {
+	unsigned char *fate = &world.fate[item->channel][item->sender][item->number];
+	fuzz_check(sent || *fate == ON_ITS_WAY, "item %u of %u came, and was not sent",
+		item->number, item->sender);
+	*fate = (unsigned char)((*fate & RECEIVED) | (sent ? SENT : REFUSED));
+	world.open_items += sent;
+}
+
+static void send_item(const struct actor *actor, unsigned channel) {
+	struct item item;
+	if (!begin_send(actor, channel, &item)) {
 		return;
 	}
-	unsigned char *fate = &world.fate[channel][actor->id][number];
-	*fate = ON_ITS_WAY;
 	int result = arun_chan_send(world.channels[channel], &item);
 	bool closed = result < 0 && errno == EPIPE && world.closed[channel];
 	if (!closed) {
 		check_wait(actor, result, "send");
 	}
-	if (result < 0) {
-		fuzz_check(*fate == ON_ITS_WAY, "item %u of %u came, and was not sent",
-			number, actor->id);
-	}
-	*fate = (unsigned char)((*fate & RECEIVED) | (result < 0 ? REFUSED : SENT));
-	world.open_items += result == 0;
+	end_send(&item, result == 0);
 }
 
 /* An item that a task was given while it waited may be told of after one that another took later: the
@@ -104,6 +115,46 @@ static void receive_item(const struct actor *actor, unsigned channel) {
 	} else {
 		check_wait(actor, result, "recv");
 	}
+}
+
+/* How a case of choose_item() came out. */
+static void end_case(const struct actor *actor, const arun_chan_case *one,
+	const struct item *item, unsigned channel) {
+	if (one->send) {
+		end_send(item, one->result == 1);
+	} else if (one->result == 1) {
+		take_item(actor, item, channel);
+	} else {
+		fuzz_check(!item->number, "received, and was not chosen");
+	}
+}
+
+/* Of all channels; a bit of ways says whether to send. One may be left out. */
+static void choose_item(const struct actor *actor, unsigned ways) {
+	arun_chan_case cases[CHANNELS] = {{.chan = NULL}};
+	struct item items[CHANNELS] = {{0}};
+	for (unsigned i = 0; i < CHANNELS; i++) {
+		bool sends = ways >> i & 1;
+		bool shut = ways >> CHANNELS == i + 1;
+		if (!shut && (!sends || begin_send(actor, i, &items[i]))) {
+			cases[i].chan = world.channels[i];
+			cases[i].send = sends ? &items[i] : NULL;
+			cases[i].recv = sends ? NULL : &items[i];
+		}
+	}
+	int result = arun_chan_select(cases, CHANNELS), error = errno;
+	for (unsigned i = 0; i < CHANNELS; i++) {
+		bool ended = result == (int)i && !cases[i].result;
+		bool refused = cases[i].result < 0;
+		fuzz_check(!(ended || refused) || world.closed[i], "an end");
+		fuzz_check(cases[i].result <= 0 || result == (int)i, "two went");
+		fuzz_check(!refused || error == EPIPE, "%s", strerror(error));
+		if (cases[i].chan) {
+			end_case(actor, &cases[i], &items[i], i);
+		}
+	}
+	fuzz_check(result >= 0 || error == EPIPE || may_fail(actor, error), "select: %s",
+		strerror(error));
 }
 
 /* Locks */
@@ -194,6 +245,9 @@ static void act(struct actor *actor, char op, unsigned number) {
 	case 'r':
 		receive_item(actor, number % CHANNELS);
 		break;
+	case 'c':
+		choose_item(actor, number);
+		break;
 	case 'l':
 		lock(actor, number);
 		break;
@@ -223,7 +277,7 @@ static bool script_has_more(void) {
 }
 
 static void next_step(struct actor *actor) {
-	static const char ops[] = "srlaezxSRLAEZ"; /* capitals: with a timeout */
+	static const char ops[] = "srlaezxcSRLAEZC"; /* capitals: with a timeout */
 	char op = fuzz_letter(&world.script, ops);
 	unsigned number = fuzz_number(&world.script);
 	world.steps++;
