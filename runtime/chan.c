@@ -220,7 +220,8 @@ void arun_chan_free(arun_chan *chan) {
 	if (!chan->object.id || chan->freed) {
 		task_misuse(NULL, "arun_chan_free() of a channel that was freed");
 	}
-	if (chan_leaked(&chan->object)) {
+	/* Who was answered, and has not run since, waits for nothing any more. */
+	if (chan->count || chan->senders.first || chan->receivers.first) {
 		chan_tell(chan);
 	}
 	registry_remove(&chan->object);

@@ -183,6 +183,29 @@ START_TEST(a_free_with_items_in_it_is_told_of) {
 }
 END_TEST
 
+/* Neither has run since it was given what it waits for. */
+static void free_where_nobody_waits_any_more(void) {
+	struct end receiver = {.chan = arun_chan_new(0, sizeof(int))};
+	struct end sender = {.chan = arun_chan_new(0, sizeof(int)), .count = 1};
+	arun_task *one = arun_spawn(receive_one, &receiver);
+	arun_task *other = arun_spawn(send_some, &sender);
+	let_others_run(1);
+	ck_assert_int_eq(arun_chan_send(receiver.chan, &(int){4}), 0);
+	ck_assert_int_eq(receive(sender.chan), 0);
+	arun_chan_free(receiver.chan);
+	arun_chan_free(sender.chan);
+	joined(one);
+	joined(other);
+	ck_assert_int_eq(receiver.result, 1);
+	ck_assert_int_eq(receiver.got, 4);
+	ck_assert_int_eq(sender.result, 0);
+}
+
+START_TEST(a_free_where_nobody_waits_any_more_is_not_told_of) {
+	ck_assert_str_eq(run_reported(free_where_nobody_waits_any_more, 0), "");
+}
+END_TEST
+
 CLAIM(an_item_that_was_handed_over_before_the_free_is_received) {
 	struct end end = {.chan = arun_chan_new(0, sizeof(int))};
 	arun_task *task = arun_spawn(receive_one, &end);
@@ -442,6 +465,7 @@ Suite *suite(void) {
 	tcase_add_test(items, a_close_ends_the_waits_of_both_sides);
 	tcase_add_test(items, a_free_ends_the_waits_with_EBADF_and_is_told_of);
 	tcase_add_test(items, a_free_with_items_in_it_is_told_of);
+	tcase_add_test(items, a_free_where_nobody_waits_any_more_is_not_told_of);
 	tcase_add_test(items, an_item_that_was_handed_over_before_the_free_is_received);
 	tcase_add_test(items, close_and_free_take_NULL);
 	tcase_add_test(items, a_send_that_is_cancelled_or_late_has_sent_nothing);
