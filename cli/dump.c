@@ -143,7 +143,13 @@ static void resolve(struct dump *dump, const struct fields *fields, uint64_t cur
 			object->task = NULL;
 		}
 	}
-	dump->current = current ? find(dump, current + in_task) : NULL;
+	struct dump_object *task = current ? find(dump, current + in_task) : NULL;
+	/* By the time it was copied it may have waited. */
+	if (task && strcmp(task->state, "ready") == 0) {
+		task->running = true;
+		task->state = "running";
+	}
+	dump->current = task;
 }
 
 /* What has no owner is its maker's, as long as that lives. */

@@ -45,11 +45,12 @@
 	X(TASK, "task.", 0)                                                              \
 	X(TASK_OBJECT, "task.object", 0)                                                 \
 	X(TASK_SP, "task.sp", 8)                                                         \
-	X(TASK_STATE, "task.state", 4)                                                   \
+	X(TASK_STATE, "task.state", 1)                                                   \
 	X(TASK_CANCELLED, "task.cancelled", 1)                                           \
 	X(TASK_AT, "task.at", 8)                                                         \
 	X(TASK_OP, "task.op", 8)                                                         \
 	X(TASK_SINCE, "task.since", 8)                                                   \
+	X(TASK_TIMED, "task.timed", 1)                                                   \
 	X(TASK_UNTIL, "task.until", 8)                                                   \
 	X(TASK_AWAITS, "task.awaits", 8)                                                 \
 	X(TASK_STACK, "task.stack", 8)                                                   \
@@ -57,7 +58,6 @@
 	X(TASK_NAME, "task.name", 8)                                                     \
 	X(TASK_RUNS, "task.runs", 8)                                                     \
 	X(READY, "TASK_READY", 0)                                                        \
-	X(RUNNING, "TASK_RUNNING", 0)                                                    \
 	X(WAITING, "TASK_WAITING", 0)                                                    \
 	X(ENDED, "TASK_ENDED", 0)                                                        \
 	X(FAILED, "KIND_FAILED", 0)                                                      \

@@ -79,8 +79,9 @@ static const char *detail(const struct reader *reader, const char *format, ...) 
 static void read_wait(struct reader *reader, struct dump_object *object) {
 	double since = field_seconds(number(reader, FIELD_TASK_SINCE));
 	double until = field_seconds(number(reader, FIELD_TASK_UNTIL));
+	bool timed = number(reader, FIELD_TASK_TIMED);
 	object->waited = reader->now - since;
-	object->left = isfinite(until) && until > 0 ? until - reader->now : -1;
+	object->left = timed && isfinite(until) ? until - reader->now : -1;
 	object->awaits_address = number(reader, FIELD_TASK_AWAITS);
 }
 
@@ -104,12 +105,10 @@ static void read_task(struct reader *reader, struct dump_object *object) {
 		(unsigned long long)object->runs, (unsigned long long)object->stack_size,
 		number(reader, FIELD_TASK_CANCELLED) ? "true" : "false");
 	object->waits = state == field_constant(fields, FIELD_WAITING) && object->op;
-	object->running = state == field_constant(fields, FIELD_RUNNING);
 	if (object->waits) {
 		read_wait(reader, object);
 	}
 	object->state = object->waits                                  ? verb(object->op)
-			: object->running                              ? "running"
 			: state == field_constant(fields, FIELD_READY) ? "ready"
 			: state == field_constant(fields, FIELD_ENDED) ? "ended"
 								       : "waiting";

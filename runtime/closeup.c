@@ -15,8 +15,8 @@ static const struct arun_task *task_behind(const struct object *object) {
 }
 
 static bool is_suspended(const struct arun_task *task) {
-	return task->sp && task->runs &&
-	       (task->state == TASK_WAITING || task->state == TASK_READY);
+	return task->sp && task->runs && task->state <= TASK_WAITING &&
+	       !sched_runs(sched_current, task);
 }
 
 /* A connection is waited for by a call: read on 127.0.0.1:53122. */

@@ -274,7 +274,7 @@ void report_failed(const struct report *report, const struct arun_task *task) {
  * it. */
 static bool is_idle(const struct arun_task *task) {
 	const struct object *owner = task->object.owner;
-	if (!task->exempt || task->cancelled || task->state == TASK_RUNNING) {
+	if (!task->exempt || task->cancelled || sched_runs(sched_current, task)) {
 		return false;
 	}
 	if (!owner || owner->kind->index != KIND_GENERATOR) {
@@ -372,7 +372,7 @@ static void add_running(struct text *out, const struct arun_task *task) {
 static void add_listed(struct text *out, const struct report *report,
 	const struct arun_task *entry, const struct arun_task *task, const char *verb) {
 	add_task(out, report, entry, task);
-	if (task->state == TASK_RUNNING) {
+	if (sched_runs(sched_current, task)) {
 		add_running(out, task);
 	} else if (task->at) {
 		text_add(out, "%s at ", verb);

@@ -51,6 +51,7 @@ int sched_reserve_slow(struct sched *sched) {
 	}
 	free(sched->ring);
 	sched->ring = ring;
+	sched->limit -= sched->head;
 	sched->head = 0;
 	sched->tail = used;
 	sched->mask = size - 1;
@@ -72,11 +73,21 @@ __attribute__((always_inline)) static inline void sched_prefetch(struct sched *s
 	}
 }
 
-/* The next task to run, where one is runnable; NULL: the loop's turn. */
+/*
+ * For as many switches as the loop lets tasks have. Where a switch is more than registers, each
+ * takes the slow path, which counts; so the common path need not ask.
+ */
+static void sched_enter(struct sched *sched) {
+	sched->budget = SCHED_BUDGET;
+	sched->limit = sched->head + (sched->hooked ? 0 : SCHED_BUDGET);
+}
+
+static inline bool sched_is_due(const struct sched *sched) {
+	return sched->head == sched->limit;
+}
+
+/* The next task to run, of those that are runnable. */
 static inline struct arun_task *sched_shift(struct sched *sched) {
-	if (unlikely(--sched->budget < 0)) {
-		return NULL;
-	}
 	struct arun_task *next = sched->ring[sched->head++ & sched->mask];
 	if (unlikely(sched->tail - sched->head > SCHED_FEW)) {
 		sched_prefetch(sched);
@@ -84,9 +95,19 @@ static inline struct arun_task *sched_shift(struct sched *sched) {
 	return next;
 }
 
-/* The next task to run; NULL: the loop's turn. */
+/* The next task to run; NULL: the slow path knows. */
 static inline struct arun_task *sched_take(struct sched *sched) {
-	return sched_runnable(sched) ? sched_shift(sched) : NULL;
+	bool goes_on = sched_runnable(sched) && !sched_is_due(sched);
+	return likely(goes_on) ? sched_shift(sched) : NULL;
+}
+
+/* The next task to run where switches are hooked; NULL: the loop's turn. */
+static struct arun_task *sched_take_hooked(struct sched *sched) {
+	if (!sched_runnable(sched) || --sched->budget < 0) {
+		return NULL;
+	}
+	sched->limit = sched->head + 1;
+	return sched->ring[sched->head++ & sched->mask];
 }
 
 /* Of the monotonic clock. */
@@ -102,7 +123,7 @@ void sched_measure(struct sched *sched) {
 }
 
 uint64_t sched_ran(const struct sched *sched, const struct arun_task *task) {
-	bool runs = sched->measured && task->state == TASK_RUNNING;
+	bool runs = sched->measured && sched_runs(sched, task);
 	return task->ran + (runs ? sched_clock() - sched->switched : 0);
 }
 
@@ -142,53 +163,44 @@ __attribute__((noinline)) static int sched_switch_hooked(
 		self && self->state == TASK_ENDED);
 }
 
+/* To look costs less than a store that changes nothing: stores are what a switch has many of. */
+static inline void sched_save_errno(const struct sched *sched, struct arun_task *self) {
+	if (self->saved_errno != *sched->error) {
+		self->saved_errno = *sched->error;
+	}
+}
+
 static inline void sched_resume(struct sched *sched, struct arun_task *next) {
 	sched->current = next;
-	next->state = TASK_RUNNING;
 	next->runs++;
-	*sched->error = next->saved_errno;
+	if (*sched->error != next->saved_errno) {
+		*sched->error = next->saved_errno;
+	}
 }
 
-/* Gives the loop its turn. */
-__attribute__((noinline)) static int sched_leave_last(
+/* Gives the loop its turn; or goes on where switches are hooked. */
+__attribute__((noinline)) static int sched_leave_slow(
 	struct sched *sched, struct arun_task *self) {
+	struct arun_task *next = sched->hooked ? sched_take_hooked(sched) : NULL;
+	sched_save_errno(sched, self);
+	if (next) {
+		sched_resume(sched, next);
+		return next == self ? 0 : sched_switch_hooked(sched, self, next);
+	}
 	sched->current = NULL;
 	*sched->error = sched->loop_errno;
-	if (unlikely(sched->hooked)) {
-		return sched_switch_hooked(sched, self, NULL);
-	}
-	return context_switch(&self->sp, sched->loop_sp, 0);
-}
-
-/* waits: the caller has more to do when it comes back. A yield has not, and is jumped back to. */
-static inline int sched_leave_for(
-	struct sched *sched, struct arun_task *self, struct arun_task *next, bool waits) {
-	self->saved_errno = *sched->error;
-	if (!next) {
-		return sched_leave_last(sched, self);
-	}
-	sched_resume(sched, next);
-	if (next == self) {
-		return 0;
-	}
-	if (unlikely(sched->hooked)) {
-		return sched_switch_hooked(sched, self, next);
-	}
-	return waits ? context_switch_alike(&self->sp, next->sp, 0)
-		     : context_switch(&self->sp, next->sp, 0);
+	return sched->hooked ? sched_switch_hooked(sched, self, NULL)
+			     : context_switch(&self->sp, sched->loop_sp, 0);
 }
 
 void sched_end(struct sched *sched, struct arun_task *self) {
 	struct arun_task *next = sched_take(sched);
-	self->saved_errno = *sched->error;
-	if (!next) {
-		sched_leave_last(sched, self);
+	if (unlikely(!next)) {
+		sched_leave_slow(sched, self);
 		return;
 	}
 	sched_resume(sched, next);
-	if (unlikely(sched->hooked)) {
-		sched_switch_hooked(sched, self, next);
-	} else if (self->runs == 1 && next->runs > 1) {
+	if (self->runs == 1 && next->runs > 1) {
 		context_end(next->sp);
 	} else {
 		context_leave(next->sp);
@@ -196,17 +208,31 @@ void sched_end(struct sched *sched, struct arun_task *self) {
 }
 
 int sched_leave(struct sched *sched, struct arun_task *self) {
-	return sched_leave_for(sched, self, sched_take(sched), true);
+	struct arun_task *next = sched_take(sched);
+	if (unlikely(!next)) {
+		return sched_leave_slow(sched, self);
+	}
+	sched_save_errno(sched, self);
+	sched_resume(sched, next);
+	return context_switch_alike(&self->sp, next->sp, 0);
 }
 
+/* Nothing is left to do after its switch, so that it is jumped back to. */
 int sched_yield_task(struct sched *sched, struct arun_task *self) {
 	sched_push(sched, self);
-	return sched_leave_for(sched, self, sched_shift(sched), false);
+	if (unlikely(sched_is_due(sched))) {
+		return sched_leave_slow(sched, self);
+	}
+	struct arun_task *next = sched_shift(sched);
+	sched_save_errno(sched, self);
+	sched_resume(sched, next);
+	return next == self ? 0 : context_switch(&self->sp, next->sp, 0);
 }
 
 void sched_run(struct sched *sched) {
-	sched->budget = SCHED_BUDGET;
-	struct arun_task *next = sched_take(sched);
+	sched_enter(sched);
+	struct arun_task *next =
+		sched->hooked ? sched_take_hooked(sched) : sched_take(sched);
 	if (!next) {
 		return;
 	}
@@ -225,8 +251,10 @@ void sched_run(struct sched *sched) {
 
 /* Waits */
 
-int task_suspend_slow(struct sched *sched, struct arun_task *self, double deadline) {
-	bool interruptible = self->interruptible;
+int task_suspend_slow(struct sched *sched, struct arun_task *self, double deadline,
+	bool interruptible) {
+	self->woken = false;
+	self->interruptible = interruptible;
 	for (;;) {
 		int pending = interruptible ? task_pending(sched, self) : 0;
 		if (unlikely(pending)) {
@@ -236,7 +264,8 @@ int task_suspend_slow(struct sched *sched, struct arun_task *self, double deadli
 		if (interruptible && self->scopes) {
 			until = time_min(until, task_limit(sched, self));
 		}
-		self->until = isinf(until) ? 0 : until;
+		self->until = until;
+		self->timed = !isinf(until);
 		self->state = TASK_WAITING;
 		if (isinf(until)) {
 			sched_leave(sched, self);

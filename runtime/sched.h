@@ -26,8 +26,16 @@
 
 enum { SCHED_BUDGET = 256, TASK_NAME = 32 };
 
-/* TASK_GONE: freed; what is left of it shows the misuse of a stale handle. */
-enum task_state { TASK_READY, TASK_RUNNING, TASK_WAITING, TASK_ENDED, TASK_GONE };
+/*
+ * TASK_READY: or running, which sched::current says. TASK_GONE: freed; what is left of it shows
+ * the misuse of a stale handle.
+ */
+enum __attribute__((packed)) task_state {
+	TASK_READY,
+	TASK_WAITING,
+	TASK_ENDED,
+	TASK_GONE
+};
 
 /* An ARUN_TIMEOUT or an ARUN_SHIELD in force, or a wait in several queues; lies on the
  * task's stack. */
@@ -45,9 +53,11 @@ struct arun_task {
 	/* What each switch touches: the struct's first cache line. */
 	void *sp;
 	int saved_errno;
+	/* Of a wait: four bytes that are stored at once. */
 	enum task_state state;
 	bool woken;         /* the wait is over, by task_wake() */
 	bool interruptible; /* cancels and timeouts end the wait */
+	bool timed;         /* until has a meaning */
 	bool cancelled;
 	bool detached;
 	bool owned; /* by a group, a server, a generator, the run: nobody else joins it */
@@ -97,7 +107,7 @@ struct sched {
 	struct arun_task *current; /* NULL: the loop */
 	struct arun_task **ring;   /* the runnable ones */
 	unsigned head, tail, mask;
-	int budget;  /* switches, until the loop has its turn */
+	unsigned limit; /* of head: there a switch takes the slow path */
 	int *error;  /* errno of this thread: to ask for it at each switch takes a call */
 	int fuel;    /* calls that did not need to wait, until one gives way anyway */
 	bool hooked; /* a switch is more than registers: sanitizers, C++ */
@@ -110,7 +120,8 @@ struct sched {
 	struct list unjoined; /* ended, arun_task::sibling */
 	void *loop_sp;
 	int loop_errno;
-	bool measured;     /* how long tasks run, and how much stack they use */
+	int budget;    /* switches, until the loop has its turn; where they are hooked */
+	bool measured; /* how long tasks run, and how much stack they use */
 	uint64_t switched; /* nanoseconds; the last switch, where it is measured */
 	struct context_hooks loop_hooks;
 	void *loop_exceptions[2];
@@ -172,8 +183,13 @@ static inline uint64_t sched_maker(const struct sched *sched) {
 	return sched->current ? sched->current->object.id : 0;
 }
 
+/* sched NULL: no run, no task that runs. */
+static inline bool sched_runs(const struct sched *sched, const struct arun_task *task) {
+	return sched && sched->current == task;
+}
+
+/* For a task that is TASK_READY. */
 static inline void sched_push(struct sched *sched, struct arun_task *task) {
-	task->state = TASK_READY;
 	sched->ring[sched->tail++ & sched->mask] = task;
 }
 
@@ -218,15 +234,19 @@ static inline void sched_bury_corpse(struct sched *sched) {
 
 /* Ends task's wait. A task that does not wait is not affected by later waits. */
 static inline void task_wake(struct sched *sched, struct arun_task *task) {
-	task->woken = true;
 	if (task->state == TASK_WAITING) {
+		task->state = TASK_READY;
+		task->woken = true;
 		sched_push(sched, task);
+	} else {
+		task->woken = true;
 	}
 }
 
 /* Lets task look again whether it is cancelled or late. */
 static inline void task_nudge(struct sched *sched, struct arun_task *task) {
 	if (task->state == TASK_WAITING) {
+		task->state = TASK_READY;
 		sched_push(sched, task);
 	}
 }
@@ -257,21 +277,22 @@ static inline int task_interrupted(struct sched *sched, struct arun_task *self) 
  * is interruptible ECANCELED or ETIMEDOUT, at once where that is so already. What is common
  * is inline: each return after a switch is mispredicted.
  */
-int task_suspend_slow(struct sched *sched, struct arun_task *self, double deadline);
+int task_suspend_slow(
+	struct sched *sched, struct arun_task *self, double deadline, bool interruptible);
 static inline int task_suspend(struct sched *sched, struct arun_task *self,
 	double deadline, bool interruptible) {
-	self->woken = false;
-	self->interruptible = interruptible;
 	self->since = sched->registry.now;
 	if (likely(task_is_free(self) && isinf(deadline))) {
-		self->until = 0;
 		self->state = TASK_WAITING;
+		self->woken = false;
+		self->interruptible = interruptible;
+		self->timed = false;
 		sched_leave(sched, self);
 		if (likely(self->woken)) {
 			return 0;
 		}
 	}
-	return task_suspend_slow(sched, self, deadline);
+	return task_suspend_slow(sched, self, deadline, interruptible);
 }
 
 /* The earliest time at which task_pending() may change; INFINITY: none. */

@@ -28,7 +28,10 @@ static const char *task_verb(const char *op) {
 
 static const char *task_kind_state(const struct object *object) {
 	const struct arun_task *task = task_of(object);
-	static const char *const words[] = {"ready", "running", "waiting", "ended"};
+	static const char *const words[] = {"ready", "waiting", "ended"};
+	if (sched_runs(sched_current, task)) {
+		return "running";
+	}
 	return task->state == TASK_WAITING && task->op ? task_verb(task->op)
 						       : words[task->state];
 }
@@ -55,7 +58,8 @@ static void task_kind_detail(const struct object *object, struct text *out) {
 
 static bool task_kind_waiting(const struct object *object, struct waiting *out) {
 	const struct arun_task *task = task_of(object);
-	*out = (struct waiting){task->at, task->op, task->since, task->until};
+	*out = (struct waiting){
+		task->at, task->op, task->since, task->timed ? task->until : 0};
 	return task->state == TASK_WAITING && task->op;
 }
 

@@ -39,6 +39,12 @@ static struct arun_task *spawn(const char *name, const struct arun_site *at) {
 	return task;
 }
 
+static void let_run(struct arun_task *task) {
+	static struct sched sched;
+	sched.current = task;
+	sched_current = &sched;
+}
+
 /* A file in place of a descriptor, and what was written to it since. */
 struct capture {
 	int fd, file, saved;
@@ -121,7 +127,7 @@ START_TEST(abandoned_tasks_are_named_with_their_lines) {
 	begin();
 	struct arun_task *copy = spawn("copy", &line12);
 	spawn("upload", &line9);
-	spawn("spin", &line10)->state = TASK_RUNNING;
+	let_run(spawn("spin", &line10));
 	SAYS("arun: grace of 8 s is over; abandoned: main \"copy\" at srv.c:12, task \"spin\" "
 	     "(#3) running since its last wait at srv.c:10, task \"upload\" (#2) at srv.c:9\n",
 		report_abandoned(&report, &registry, copy, 8));
@@ -137,7 +143,7 @@ END_TEST
 
 START_TEST(a_task_that_never_waited_is_named_with_its_spawn) {
 	begin();
-	spawn("spin", NULL)->state = TASK_RUNNING;
+	let_run(spawn("spin", NULL));
 	SAYS("arun: grace of 350 ms is over; abandoned: task \"spin\" (#1) running since its "
 	     "start (made at srv.c:35)\n",
 		report_abandoned(&report, &registry, NULL, 0.35));

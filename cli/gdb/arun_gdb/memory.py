@@ -16,10 +16,10 @@ NEEDED = {
     "object": {"": 0, "link": 0, "kind": 8, "site": 8, "id": 8, "born": 8},
     "kind": {"word": 8, "title": 8, "plural": 8},
     "site": {"file": 8, "function": 8, "line": 4},
-    "task": {"": 0, "object": 0, "sp": 8, "state": 4, "at": 8, "op": 8, "since": 8, "until": 8,
-             "awaits": 8, "stack": 8, "stack_size": 4, "name": 8, "runs": 8},
+    "task": {"": 0, "object": 0, "sp": 8, "state": 1, "at": 8, "op": 8, "since": 8, "timed": 1,
+             "until": 8, "awaits": 8, "stack": 8, "stack_size": 4, "name": 8, "runs": 8},
     "connection": {"": 0, "object": 0, "peer": 0, "peer_length": 4},
-    "TASK_READY": 0, "TASK_RUNNING": 0, "TASK_WAITING": 0, "TASK_ENDED": 0,
+    "TASK_READY": 0, "TASK_WAITING": 0, "TASK_ENDED": 0,
 }
 APART = "run", "kind", "site"  # of these no copy of the whole is made
 

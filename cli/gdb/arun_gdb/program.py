@@ -60,9 +60,10 @@ class Task:
         self.sp, self.stack, self.stack_size = copy["sp"], copy["stack"], copy["stack_size"]
         self.runs, self.at, self.awaits = copy["runs"], program.site(copy["at"]), copy["awaits"]
         self.op = program.memory.string(copy["op"]) or ""
-        self.since, self.until = copy.time("since"), copy.time("until")
+        self.since = copy.time("since")
+        self.until = copy.time("until") if copy["timed"] else 0
         self.waits = state == layout.offset("TASK_WAITING") and self.op != ""
-        self.running = state == layout.offset("TASK_RUNNING")
+        self.running = copy.address == program.number("run.current", program.run)
         self.ended = state == layout.offset("TASK_ENDED")
         self.state = (re.sub("^arun_", "", self.op) if self.waits else "running" if self.running
                       else "ended" if self.ended
