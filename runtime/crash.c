@@ -189,6 +189,7 @@ static void write_json(const struct crash *crash, const struct fault *fault) {
 	text_init(&out);
 	report_json_line(&out, crash->scene.report, "crash", &end, members.data,
 		&snapshot, "objects");
+	text_trim(&out);
 	text_write_within(&out, crash->scene.report->fd, CRASH_PATIENCE);
 }
 

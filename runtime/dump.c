@@ -182,6 +182,7 @@ static double write_json(struct dump *dump, const struct snapshot *snapshot) {
 		struct text out;
 		text_init(&out);
 		json_line(&out, &dump->scene, snapshot);
+		text_trim(&out); /* a part of a line would spoil the next one */
 		size_t count = text_write_within(
 			&out, dump->scene.report->fd, DUMP_PATIENCE / 2);
 		if (count && count < out.length) {
@@ -205,12 +206,19 @@ static void add_all(
 /* Whether seconds were enough. */
 static bool write_text(
 	const struct dump *dump, const struct snapshot *snapshot, double seconds) {
+	char words[64];
 	struct text out;
 	text_init(&out);
 	add_all(&out, &dump->scene, snapshot);
+	bool lost = text_trim(&out);
 	size_t count = text_write_within(&out, STDERR_FILENO, seconds);
 	bool over = count < out.length && errno == EAGAIN;
 	text_finish(&out);
+	if (lost && !over) {
+		text_fixed(&out, words, sizeof words);
+		text_add(&out, "arun: no memory for the rest of the dump\n");
+		text_write_within(&out, STDERR_FILENO, seconds);
+	}
 	return !over;
 }
 

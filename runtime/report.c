@@ -185,7 +185,8 @@ static void report_json(const struct report *report, const char *kind,
 	struct text out;
 	text_init(&out);
 	report_json_line(&out, report, kind, end, "", snapshot, name);
-	if (text_write(&out, report->fd) < 0) {
+	errno = ENOMEM;
+	if (out.lost || text_write(&out, report->fd) < 0) {
 		/* Who reads the file alone would take a run without leaks for it. */
 		char words[ERROR_WORDS];
 		struct text why;
@@ -198,9 +199,24 @@ static void report_json(const struct report *report, const char *kind,
 
 /* Text --------------------------------------------------------------------------- */
 
-static void say(struct text *out) {
+/* Returns whether there was memory for all of it. */
+static bool say(struct text *out) {
+	bool lost = text_trim(out);
 	log_lines(LOG_LEVEL_WARNING, out);
 	text_finish(out);
+	if (lost) {
+		log_line(LOG_LEVEL_ERROR, "no memory for the rest of the report");
+	}
+	return !lost;
+}
+
+/* How many there are takes no memory. */
+static void say_summary(const struct report *report, const struct snapshot *leaks) {
+	char space[1024];
+	struct text out;
+	text_fixed(&out, space, sizeof space);
+	snapshot_text_summary(leaks, report->plugin, &out);
+	log_lines(LOG_LEVEL_WARNING, &out);
 }
 
 void report_leaks(const struct report *report, const struct snapshot *leaks) {
@@ -212,7 +228,9 @@ void report_leaks(const struct report *report, const struct snapshot *leaks) {
 	report_json(report, "leaks", &report->end, leaks, "leaks");
 	snapshot_text_rest(
 		leaks, report->plugin, &out, log_to_journal() ? journal_leak : NULL);
-	say(&out);
+	if (!say(&out)) {
+		say_summary(report, leaks);
+	}
 }
 
 void report_to_parent(const struct report *report, const struct snapshot *leaks,
@@ -222,13 +240,13 @@ void report_to_parent(const struct report *report, const struct snapshot *leaks,
 		if (!leaks->counts[i] || !broker->fd) {
 			continue;
 		}
+		char space[128];
 		struct text out;
-		text_init(&out);
+		text_fixed(&out, space, sizeof space);
 		text_add(&out, "%lu/%s/%s/", (unsigned long)leaks->counts[i], kind->word,
 			kind->title);
 		registry_title(&out, kind, 2);
 		broker_tell(broker, out.data);
-		text_finish(&out);
 	}
 }
 

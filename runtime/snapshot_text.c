@@ -151,6 +151,12 @@ static void add_summary_name(struct text *out, const char *plugin) {
 	text_add(out, ": ");
 }
 
+void snapshot_text_summary(
+	const struct snapshot *snapshot, const char *plugin, struct text *out) {
+	add_summary_name(out, plugin);
+	add_counts(snapshot, out);
+}
+
 void snapshot_text(
 	const struct snapshot *snapshot, const char *plugin, struct text *out) {
 	snapshot_text_rest(snapshot, plugin, out, NULL);
@@ -183,7 +189,6 @@ void snapshot_text_rest(const struct snapshot *snapshot, const char *plugin,
 		notes_add_missing(out, snapshot->notes);
 	}
 	if (snapshot->total) {
-		add_summary_name(out, plugin);
-		add_counts(snapshot, out);
+		snapshot_text_summary(snapshot, plugin, out);
 	}
 }

@@ -14,6 +14,10 @@ enum { SNAPSHOT_LINES = 20 };
  */
 void snapshot_text(const struct snapshot *snapshot, const char *plugin, struct text *out);
 
+/* The last of these lines. */
+void snapshot_text_summary(
+	const struct snapshot *snapshot, const char *plugin, struct text *out);
+
 /* The same without the lines of those groups that told() takes care of: it returns whether
  * it did. */
 void snapshot_text_rest(const struct snapshot *snapshot, const char *plugin,

@@ -52,8 +52,9 @@ static void text_bytes(struct text *text, const char *bytes, size_t count) {
 		text_grow(text, text->length + count + 1);
 	}
 	size_t room = text->size - text->length - 1;
-	if (count > room) {
-		count = room;
+	if (count > room || text->lost) {
+		count = text->lost ? 0 : room; /* no hole */
+		text->lost = text->grows;
 	}
 	memcpy(text->data + text->length, bytes, count);
 	text->length += count;
@@ -205,6 +206,14 @@ void text_seconds(struct text *text, double seconds) {
 void text_milliseconds(struct text *text, double seconds) {
 	bool sane = seconds > 0 && seconds < 1e15;
 	text_number(text, sane ? (uint64_t)(seconds * 1000 + 0.5) : 0, 10);
+}
+
+bool text_trim(struct text *text) {
+	const char *end = text->lost ? memrchr(text->data, '\n', text->length) : NULL;
+	if (text->lost) {
+		text_cut(text, text->length - (end ? (size_t)(end - text->data) + 1 : 0));
+	}
+	return text->lost;
 }
 
 void text_cut(struct text *text, size_t count) {

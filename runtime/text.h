@@ -16,6 +16,7 @@ struct text {
 	char *data; /* always terminated */
 	size_t length, size;
 	bool grows;
+	bool lost; /* of one that grows: there was no memory for all of it */
 };
 
 /* Writes into buffer, of size > 0 bytes; what does not fit is cut. Nothing to finish. */
@@ -47,6 +48,9 @@ void text_milliseconds(struct text *text, double seconds);
 /* Appends a time as RFC 3339 has it, in UTC, with microseconds. */
 struct timespec;
 void text_time(struct text *text, const struct timespec *time);
+
+/* Where some of it is lost: takes the last line back if that is not whole. Returns whether. */
+bool text_trim(struct text *text);
 
 /* Takes the last count bytes back. */
 void text_cut(struct text *text, size_t count);

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Without descriptors or memory arun says so in one line, or runs; it never crashes or hangs."""
+import json
 import os
 import pathlib
+import re
 import resource
 import tempfile
 
@@ -95,7 +97,7 @@ def calls_for_memory(entry, *options):
 
 def told(ended, first):
     """It ran; or it ended by itself, and said why."""
-    known = (0, 1, 125, 126)
+    known = (0, 1, 23, 125, 126)
     assert ended.returncode in known, (first, ended)
     assert (ended.returncode == 0) == (not ended.stderr), (first, ended)
 
@@ -127,6 +129,30 @@ def from_each_call_on_memory_may_be_used_up():
             told(ended, first)
         statuses.add(ended.returncode)
     assert statuses >= {1, 125}, statuses
+
+
+@claim
+def a_report_that_memory_does_not_suffice_for_says_so_and_how_many_leaks_there_are():
+    unsanitized()
+    report = FOLDER / "report.json"
+    options = ["--leaks=error", f"--report={report}"]
+    cut = 0
+    for first in range(1, calls_for_memory("leaves", *options) + 1):
+        report.unlink(missing_ok=True)
+        ended = failing(first, 1 << 40, "leaves", *options)
+        told(ended, first)
+        written = report.read_text() if report.exists() else ""
+        kinds = [json.loads(line)["kind"] for line in written.splitlines()]
+        assert not written or written.endswith("\n"), (first, written)
+        if ended.returncode == 23:
+            last = ended.stderr.splitlines()[-1]
+            assert re.match(r"arun: uses\.so: \d leaks?: |arun: .* ARUN_SERVER", last), (first, ended)
+            lost = "the report could not be written: Cannot allocate memory" in ended.stderr
+            assert kinds == ([] if lost else ["leaks"]), (first, kinds, ended)
+            said = "no memory for the rest of the report" in ended.stderr
+            assert said or ": leak: " in ended.stderr, (first, ended)
+            cut += lost and said
+    assert cut, "memory was used up by the report"
 
 
 main()
