@@ -6,12 +6,15 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINES_SIZE = 1 << 13 };
+enum { LINES_SIZE = 1 << 13, LINES_NEED = 32 << 20 };
 
 typedef char *demangle_fn(const char *name, char *buffer, size_t *length, int *status);
 
@@ -21,7 +24,30 @@ struct lines_library {
 	bool demangle_tried;
 };
 
+/* It maps the files, and makes tables of what is in them. */
+static int add_file(struct dl_phdr_info *info, size_t size, void *context) {
+	struct stat file;
+	size_t *need = context;
+	(void)size;
+	const char *path = *info->dlpi_name ? info->dlpi_name : "/proc/self/exe";
+	*need += stat(path, &file) == 0 ? 2 * (size_t)file.st_size : 0;
+	return 0;
+}
+
+/* libdw crashes where it gets no memory, or ends the process: so there must be enough before. */
+static bool lines_fit(void) {
+	size_t need = LINES_NEED;
+	dl_iterate_phdr(add_file, &need);
+	void *memory = mmap(
+		NULL, need, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return memory != MAP_FAILED && munmap(memory, need) == 0;
+}
+
 int lines_load(struct lines *lines) {
+	if (!lines_fit()) {
+		errno = ENOMEM;
+		return -1;
+	}
 	struct lines_library *library = calloc(1, sizeof *library);
 	lines->table = calloc(LINES_SIZE, sizeof *lines->table);
 	lines->library = library;

@@ -27,7 +27,8 @@ struct lines {
 	struct lines_library *library;
 };
 
-/* Loads libdw. Returns 0; -1 with errno ENOENT: there is none on this machine; ENOMEM. */
+/* Loads libdw. Returns 0; -1 with errno ENOENT: there is none on this machine; ENOMEM: there is
+ * less memory than it may take. */
 int lines_load(struct lines *lines);
 void lines_finish(struct lines *lines);
 

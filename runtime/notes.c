@@ -36,8 +36,11 @@ static void resolve_calls(struct notes *notes, const struct calls *calls) {
 	for (unsigned i = 0; calls && i < calls->count; i++) {
 		if (!notes->lines.table && !notes->missing &&
 			lines_load(&notes->lines) < 0) {
-			notes->missing = "there is no libdw.so.1 (Debian: libdw1; "
-					 "Fedora: elfutils-libs)";
+			notes->missing =
+				errno == ENOMEM
+					? "there is not enough memory to look them up"
+					: "there is no libdw.so.1 (Debian: libdw1; "
+					  "Fedora: elfutils-libs)";
 		}
 		lines_add(&notes->lines, calls->pc[i]);
 	}

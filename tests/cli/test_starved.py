@@ -40,8 +40,9 @@ def unsanitized():
         raise Skip("AddressSanitizer needs descriptors, and terabytes of addresses")
 
 
-def limited(what, amount):
-    return arun(plugin(), preexec_fn=lambda: resource.setrlimit(what, (amount, amount)))
+def limited(what, amount, *words):
+    words = words or [plugin()]
+    return arun(*words, preexec_fn=lambda: resource.setrlimit(what, (amount, amount)))
 
 
 def honest(ended, amount):
@@ -79,13 +80,17 @@ def any_amount_of_memory_is_enough_or_told_of():
     assert ran, "128 MiB are enough"
 
 
-def failing(first, count, entry, *options, **variables):
-    """A run in which so many calls for memory fail, from the first on."""
-    fixtures = TREE / "tests/fixtures/starved"
+def fixtures():
+    """Builds them."""
     for name in "fails", "uses":
         if not (FOLDER / f"{name}.so").exists():
-            build(FOLDER, fixtures / f"{name}.c")
-    return arun(*options, f"{FOLDER / 'uses.so'}:{entry}", env={
+            build(FOLDER, TREE / "tests/fixtures/starved" / f"{name}.c")
+    return FOLDER / "uses.so"
+
+
+def failing(first, count, entry, *options, **variables):
+    """A run in which so many calls for memory fail, from the first on."""
+    return arun(*options, f"{fixtures()}:{entry}", env={
         "LD_PRELOAD": str(FOLDER / "fails.so"), "FAIL": f"{first} {count}", **variables})
 
 
@@ -146,13 +151,30 @@ def a_report_that_memory_does_not_suffice_for_says_so_and_how_many_leaks_there_a
         assert not written or written.endswith("\n"), (first, written)
         if ended.returncode == 23:
             last = ended.stderr.splitlines()[-1]
-            assert re.match(r"arun: uses\.so: \d leaks?: |arun: .* ARUN_SERVER", last), (first, ended)
+            count = re.match(r"arun: uses\.so: \d leaks?: |arun: .* ARUN_SERVER", last)
+            assert count, (first, ended)
             lost = "the report could not be written: Cannot allocate memory" in ended.stderr
             assert kinds == ([] if lost else ["leaks"]), (first, kinds, ended)
             said = "no memory for the rest of the report" in ended.stderr
             assert said or ": leak: " in ended.stderr, (first, ended)
             cut += lost and said
     assert cut, "memory was used up by the report"
+
+
+@claim
+def stacks_whose_lines_would_take_too_much_memory_are_without_and_say_why():
+    unsanitized()
+    words = ["--debug", "--leaks=error", f"{fixtures()}:leaves"]
+    if "there is no libdw" in arun(*words).stderr:
+        raise Skip("no libdw")
+    without = found = 0
+    for megabytes in range(24, 200, 4):
+        ended = limited(resource.RLIMIT_AS, megabytes << 20, *words)
+        told(ended, megabytes)
+        assert "there is no libdw" not in ended.stderr, (megabytes, ended)
+        without += "there is not enough memory to look them up" in ended.stderr
+        found += ended.returncode == 23 and "no lines in stacks" not in ended.stderr
+    assert without and found, (without, found)
 
 
 main()
