@@ -89,8 +89,7 @@ arun_chan *arun_chan_new_at(
 }
 
 static void chan_destroy(struct arun_chan *chan) {
-	object_gone(&chan->object);
-	free(chan);
+	sched_free(&chan->object, chan);
 }
 
 /* Waits in queue. Returns as queue_wait(); the last to leave a freed channel frees its memory.
@@ -110,7 +109,7 @@ static inline __attribute__((always_inline)) int chan_wait(struct sched *sched,
 void chan_check(
 	const struct arun_chan *chan, const char *op, const struct arun_site *site) {
 	if (chan && (!chan->object.id || chan->freed)) {
-		task_misuse(site, "%s() of a channel that was freed", op);
+		task_gone(site, &chan->object, op, "of a channel that was freed");
 	}
 }
 
@@ -218,13 +217,15 @@ void arun_chan_free(arun_chan *chan) {
 		return;
 	}
 	if (!chan->object.id || chan->freed) {
-		task_misuse(NULL, "arun_chan_free() of a channel that was freed");
+		task_gone(NULL, &chan->object, "arun_chan_free",
+			"of a channel that was freed");
 	}
 	/* Who was answered, and has not run since, waits for nothing any more. */
 	if (chan->count || chan->senders.first || chan->receivers.first) {
 		chan_tell(chan);
 	}
 	registry_remove(&chan->object);
+	sched_closes(&chan->object, NULL);
 	chan->closed = chan->freed = true;
 	chan_refuse(chan, EBADF);
 	if (!chan->waiting) {

@@ -200,7 +200,7 @@ static int close_without_run(struct arun_conn *conn) {
 static void check_handle(
 	const struct arun_site *site, const char *op, const arun_conn *conn) {
 	if (unlikely(!conn->object.id)) {
-		task_misuse(site, "%s() of a connection that is gone", op);
+		task_gone(site, &conn->object, op, "of a connection that is gone");
 	}
 }
 
@@ -227,6 +227,7 @@ int arun_close_at(const struct arun_site *site, arun_conn *conn) {
 	struct conn_words words;
 	conn_words(conn, &words);
 	int before = errno;
+	sched_closes(&conn->object, site);
 	conn->closing = true;
 	conn->refs++;
 	if (loop->sched.current) {
@@ -253,6 +254,7 @@ void arun_abort(arun_conn *conn) {
 	if (conn->tcp && !conn->closing) {
 		setsockopt(conn->watch.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 	}
+	sched_closes(&conn->object, NULL);
 	conn_close_now(loop, conn);
 }
 

@@ -132,14 +132,13 @@ void conn_unref(struct arun_conn *conn) {
 	if (--conn->refs) {
 		return;
 	}
-	object_gone(&conn->object);
 	if (conn->transport) {
 		conn->transport->destroy(conn);
 	}
 	free(conn->texts[0]);
 	free(conn->texts[1]);
 	free(conn->buffer.data);
-	free(conn);
+	sched_free(&conn->object, conn);
 }
 
 static void conn_unblock(int fd) {

@@ -164,7 +164,7 @@ static void *gen_take(struct arun_gen *gen) {
 static void gen_check(
 	const struct arun_site *site, const struct arun_gen *gen, const char *op) {
 	if (gen && unlikely(!gen->object.id)) {
-		task_misuse(site, "%s() of a generator that is gone", op);
+		task_gone(site, &gen->object, op, "of a generator that is gone");
 	}
 }
 
@@ -253,8 +253,7 @@ static void gen_finish(
 static int gen_destroy(struct arun_gen *gen) {
 	int result = gen->result, error = gen->error;
 	registry_remove(&gen->object);
-	object_gone(&gen->object);
-	free(gen);
+	sched_free(&gen->object, gen);
 	if (result == -1 && error == ECANCELED) {
 		return 0;
 	}
@@ -276,6 +275,7 @@ int arun_gen_close_at(const struct arun_site *site, arun_gen *gen) {
 	if (gen->body == self || gen->closer) {
 		return task_fail(gen->closer ? EBUSY : EDEADLK, self->op, gen->name);
 	}
+	sched_closes(&gen->object, site);
 	self->awaits = &gen->object;
 	gen_finish(sched, gen, self);
 	self->awaits = NULL;

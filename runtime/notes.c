@@ -143,6 +143,31 @@ bool notes_place(struct text *out, const struct notes *notes, const struct calls
 	return true;
 }
 
+struct find_place {
+	struct notes *notes;
+	const struct calls *calls;
+};
+
+static void *find_place_main(void *argument) {
+	const struct find_place *find = argument;
+	resolve_calls(find->notes, find->calls);
+	lines_close(&find->notes->lines);
+	return NULL;
+}
+
+void notes_find_place(struct notes *notes, struct text *out, const struct calls *calls) {
+	struct find_place find = {notes, calls};
+	const void *pc = notes_caller(notes, calls);
+	if (!pc) {
+		text_add(out, "?");
+		return;
+	}
+	libdw_call(find_place_main, &find);
+	if (!notes_place(out, notes, calls)) {
+		add_code(out, notes, pc);
+	}
+}
+
 /* Source lines ------------------------------------------------------------------- */
 
 /* The folder that file was compiled in, where a call of calls tells; else NULL. */

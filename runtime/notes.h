@@ -31,6 +31,9 @@ void notes_finish(struct notes *notes);
  */
 void notes_resolve(struct notes *notes, const struct snapshot *snapshot);
 
+/* Looks up where calls were made, and appends "srv.c:33", or the code. Not in a handler. */
+void notes_find_place(struct notes *notes, struct text *out, const struct calls *calls);
+
 /* The functions below are async-signal-safe. */
 
 /*

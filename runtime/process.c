@@ -228,9 +228,8 @@ static void process_terminate(const struct arun_process *process) {
 
 void process_unref(struct arun_process *process) {
 	if (--process->refs == 0) {
-		object_gone(&process->object);
 		free(process->words);
-		free(process);
+		sched_free(&process->object, process);
 	}
 }
 
@@ -251,7 +250,7 @@ void process_close_streams(struct loop *loop, struct arun_process *process) {
 static void check_handle(
 	const struct arun_site *site, const char *op, const arun_process *process) {
 	if (unlikely(!process->object.id)) {
-		task_misuse(site, "%s() of a process that is closed", op);
+		task_gone(site, &process->object, op, "of a process that is closed");
 	}
 }
 
@@ -378,6 +377,7 @@ void arun_process_close_at(const struct arun_site *site, arun_process *process) 
 		return; /* the end of the run has done it, or another call does */
 	}
 	int error = errno;
+	sched_closes(&process->object, site);
 	process->closing = true;
 	if (loop->sched.current) {
 		task_enter(site, "arun_process_close")->awaits = &process->object;

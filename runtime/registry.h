@@ -54,6 +54,7 @@ static inline double time_max(double a, double b) {
 struct object;
 struct arun_task;
 struct notes;
+struct quarantine;
 
 /* Where an object waits, or is suspended. */
 struct waiting {
@@ -121,8 +122,9 @@ struct registry {
 	double now; /* the loop's clock, set at its every turn */
 
 	/* Only with --debug, else NULL. */
-	struct origins *origins;   /* of the objects: object::made */
-	const struct notes *notes; /* what reports tell more of them with */
+	struct origins *origins;       /* of the objects: object::made */
+	const struct notes *notes;     /* what reports tell more of them with */
+	struct quarantine *quarantine; /* of those that are gone */
 };
 
 void registry_init(struct registry *registry);

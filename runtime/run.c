@@ -173,6 +173,10 @@ static void run_on_sanitizer(void) {
 	}
 }
 
+static void run_place(struct text *out, const struct calls *calls) {
+	notes_find_place(&run_here()->notes, out, calls);
+}
+
 /* What --debug knows more of objects, from the first one on. */
 static void run_debug(struct run *run, const arun_options *options) {
 	struct registry *registry = &run->loop.sched.registry;
@@ -182,12 +186,14 @@ static void run_debug(struct run *run, const arun_options *options) {
 	watcher_notes_begin(&run->loop);
 	registry->origins = origins_create();
 	registry->notes = &run->notes;
+	sched_keep(&run->loop.sched, quarantine_create(registry->origins, run_place));
 }
 
 static void run_debug_end(struct run *run) {
 	struct registry *registry = &run->loop.sched.registry;
 	if (registry->notes) {
 		registry->notes = NULL;
+		sched_keep_end(&run->loop.sched);
 		origins_destroy(registry->origins);
 		registry->origins = NULL;
 		opened_stop();

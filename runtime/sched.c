@@ -24,11 +24,54 @@ int sched_init(struct sched *sched, void *(*plugin_exceptions)(void)) {
 		.clock_end = INFINITY};
 	registry_init(&sched->registry);
 	list_init(&sched->unjoined);
-	sched->sanitized = context_hooks_find();
+	sched->sanitized = sched->careful = context_hooks_find();
 	sched->exceptions = plugin_exceptions ? plugin_exceptions() : NULL;
 	sched->hooked = sched->sanitized || sched->exceptions;
 	stack_pool_init(&sched->stacks, context_hooks_address());
 	return sched_reserve(sched, SCHED_FIRST_RING - 1);
+}
+
+void sched_keep(struct sched *sched, struct quarantine *quarantine) {
+	sched->registry.quarantine = quarantine;
+	sched->careful = sched->sanitized || quarantine;
+}
+
+void sched_keep_end(struct sched *sched) {
+	struct quarantine *quarantine = sched->registry.quarantine;
+	sched_keep(sched, NULL);
+	quarantine_destroy(quarantine);
+}
+
+void sched_free(struct object *object, void *memory) {
+	struct quarantine *quarantine =
+		sched_current ? sched_current->registry.quarantine : NULL;
+	object_gone(object);
+	if (quarantine) {
+		quarantine_keep(quarantine, object, memory, 0, free);
+	} else {
+		free(memory);
+	}
+}
+
+static void sched_release(void *memory) {
+	const struct arun_task *task = memory;
+	stack_release(&sched_current->stacks, task->stack, task->stack_size);
+}
+
+void sched_bury_slow(struct sched *sched, struct arun_task *task) {
+	struct quarantine *quarantine = sched->registry.quarantine;
+	if (sched->sanitized) {
+		context_hooks_finish(&task->hooks);
+	}
+	if (!quarantine) {
+		sched_release(task);
+		return;
+	}
+	/* Of one that was detached the call is noted. */
+	if (!task->detached && sched->current) {
+		quarantine_note(quarantine, &task->object, sched->current->at);
+	}
+	quarantine_keep(quarantine, &task->object, task, task->stack_size, sched_release);
 }
 
 void sched_finish(struct sched *sched) {

@@ -18,6 +18,7 @@
 
 #include "context.h"
 #include "local.h"
+#include "quarantine.h"
 #include "registry.h"
 #include "stack.h"
 
@@ -112,6 +113,7 @@ struct sched {
 	int fuel;    /* calls that did not need to wait, until one gives way anyway */
 	bool hooked; /* a switch is more than registers: sanitizers, C++ */
 	bool sanitized;
+	bool careful; /* with what ended tasks leave: sanitized, or kept for a while */
 
 	unsigned tasks;
 	struct arun_task *corpse; /* ended; its stack was still in use */
@@ -165,6 +167,24 @@ void sched_measure(struct sched *sched);
 /* Nanoseconds that task has run so far, the current turn included. */
 uint64_t sched_ran(const struct sched *sched, const struct arun_task *task);
 
+/* From now on, what is gone is kept for a while. Before the first task. */
+void sched_keep(struct sched *sched, struct quarantine *quarantine);
+
+/* Gives it back. No task runs any more. */
+void sched_keep_end(struct sched *sched);
+
+/* The call at site (NULL: not known) closes object, or is about to. */
+static inline void sched_closes(
+	const struct object *object, const struct arun_site *site) {
+	struct quarantine *quarantine = sched_current->registry.quarantine;
+	if (unlikely(quarantine != NULL)) {
+		quarantine_note(quarantine, object, site);
+	}
+}
+
+/* Frees memory, that of object, which is gone; with --debug later. */
+void sched_free(struct object *object, void *memory);
+
 /* Runs tasks, until none is runnable or the budget is spent. From the loop only. */
 void sched_run(struct sched *sched);
 
@@ -216,9 +236,11 @@ static inline void sched_spend(struct sched *sched, struct arun_task *self) {
 }
 
 /* Gives the stack of a task back, which ends the task. */
+void sched_bury_slow(struct sched *sched, struct arun_task *task);
 static inline void sched_bury(struct sched *sched, struct arun_task *task) {
-	if (unlikely(sched->sanitized)) {
-		context_hooks_finish(&task->hooks);
+	if (unlikely(sched->careful)) {
+		sched_bury_slow(sched, task);
+		return;
 	}
 	stack_release(&sched->stacks, task->stack, task->stack_size);
 }

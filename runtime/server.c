@@ -54,11 +54,10 @@ static int server_kind_fd(const struct object *object) {
 
 static void server_unref(struct arun_server *server) {
 	if (--server->refs == 0) {
-		object_gone(&server->object);
 		tls_unref(server->tls);
 		free(server->name);
 		free(server->address);
-		free(server);
+		sched_free(&server->object, server);
 	}
 }
 
@@ -235,7 +234,7 @@ const char *arun_server_address(const arun_server *server) {
 static void check_handle(
 	const struct arun_site *site, const char *op, const struct arun_server *server) {
 	if (unlikely(!server->object.id)) {
-		task_misuse(site, "%s() of a server that is gone", op);
+		task_gone(site, &server->object, op, "of a server that is gone");
 	}
 }
 
@@ -444,6 +443,7 @@ int arun_server_close_at(const struct arun_site *site, arun_server *server) {
 			"another call closes it already");
 	}
 	int before = errno;
+	sched_closes(&server->object, site);
 	server->closing = self;
 	server->own = server_runs(server, self);
 	server->refs++;

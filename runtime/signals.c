@@ -109,8 +109,7 @@ static bool signals_kind_waiting(const struct object *object, struct waiting *ou
 
 static void signals_unref(struct arun_signals *signals) {
 	if (--signals->refs == 0) {
-		object_gone(&signals->object);
-		free(signals);
+		sched_free(&signals->object, signals);
 	}
 }
 
@@ -379,7 +378,7 @@ static int signals_wait(
 static void check_handle(const struct arun_site *site, const char *op,
 	const struct arun_signals *signals) {
 	if (unlikely(!signals->object.id)) {
-		task_misuse(site, "%s() of signals that are closed", op);
+		task_gone(site, &signals->object, op, "of signals that are closed");
 	}
 }
 
@@ -419,6 +418,7 @@ void arun_signals_close(arun_signals *signals) {
 	if (signals->swept) {
 		return; /* the end of the run has done it */
 	}
+	sched_closes(&signals->object, NULL);
 	signals_end(signals);
 	signals_unref(signals);
 }

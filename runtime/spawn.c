@@ -130,7 +130,8 @@ int arun_join_at(const struct arun_site *site, arun_task *task, int *result) {
 			"not a task that can be joined");
 	}
 	if (task->state == TASK_GONE) {
-		task_misuse(site, "arun_join() of a task that was joined before");
+		task_gone(site, &task->object, "arun_join",
+			"of a task that was joined before");
 	}
 	if (task->state != TASK_ENDED) {
 		int error = task->cancelled ? 0 : task_interrupted(sched, self);
@@ -158,7 +159,7 @@ void arun_cancel_at(const struct arun_site *site, arun_task *task) {
 		return;
 	}
 	if (task->state == TASK_GONE) {
-		task_misuse(site, "arun_cancel() of a task that is gone");
+		task_gone(site, &task->object, "arun_cancel", "of a task that is gone");
 	}
 	char by[TASK_NAME];
 	struct text out;
@@ -173,8 +174,9 @@ void arun_detach(arun_task *task) {
 		return;
 	}
 	if (task->state == TASK_GONE) {
-		task_misuse(NULL, "arun_detach() of a task that is gone");
+		task_gone(NULL, &task->object, "arun_detach", "of a task that is gone");
 	}
+	sched_closes(&task->object, NULL);
 	task->detached = true;
 	task->object.background = true;
 	if (task->state == TASK_ENDED) {

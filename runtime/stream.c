@@ -42,7 +42,7 @@ int stream_begin(struct stream_call *call, const struct arun_site *site, const c
 		return -1;
 	}
 	if (unlikely(!conn->object.id)) {
-		task_misuse(site, "%s() of a connection that is gone", op);
+		task_gone(site, &conn->object, op, "of a connection that is gone");
 	}
 	conn->refs++;
 	call->self->awaits = &conn->object;

@@ -120,18 +120,50 @@ const struct kind task_failed_kind = {
 
 /* Misuse */
 
+/* Where, with --debug also where the call has no site. */
+static void misuse_begin(struct text *out, const struct arun_site *site) {
+	const struct sched *sched = sched_current;
+	if (!site && sched && sched->registry.quarantine) {
+		quarantine_here(sched->registry.quarantine, out);
+	} else {
+		registry_site(out, site);
+	}
+	text_add(out, ": misuse: ");
+}
+
+_Noreturn static void misuse_end(struct text *out, const char *line) {
+	const struct arun_task *self = arun_self();
+	if (self) {
+		text_add(out, "; in task ");
+		task_kind.line(&self->object, out);
+	}
+	log_write(LOG_LEVEL_ERROR, NULL, line);
+	abort();
+}
+
 _Noreturn void task_misuse(const struct arun_site *site, const char *format, ...) {
 	char line[512];
 	struct text out;
 	text_fixed(&out, line, sizeof line);
-	registry_site(&out, site);
-	text_add(&out, ": misuse: ");
+	misuse_begin(&out, site);
 	va_list list;
 	va_start(list, format);
 	text_add_list(&out, format, list);
 	va_end(list);
-	log_write(LOG_LEVEL_ERROR, NULL, line);
-	abort();
+	misuse_end(&out, line);
+}
+
+_Noreturn void task_gone(const struct arun_site *site, const struct object *object,
+	const char *op, const char *of) {
+	char line[512];
+	struct text out;
+	text_fixed(&out, line, sizeof line);
+	misuse_begin(&out, site);
+	text_add(&out, "%s() %s", op, of);
+	if (sched_current && sched_current->registry.quarantine) {
+		quarantine_tell(sched_current->registry.quarantine, &out, object);
+	}
+	misuse_end(&out, line);
 }
 
 _Noreturn void task_outside(const struct arun_site *site, const char *op) {

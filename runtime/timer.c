@@ -83,8 +83,7 @@ static void timer_advance(struct arun_timer *timer) {
 }
 
 static void timer_destroy(struct arun_timer *timer) {
-	object_gone(&timer->object);
-	free(timer);
+	sched_free(&timer->object, timer);
 }
 
 static void timer_on_alarm(struct loop_timer *alarm) {
@@ -146,10 +145,12 @@ void arun_timer_stop(arun_timer *timer) {
 		return;
 	}
 	if (!timer->object.id || timer->stopped) {
-		task_misuse(NULL, "arun_timer_stop() of a timer that is gone");
+		task_gone(NULL, &timer->object, "arun_timer_stop",
+			"of a timer that is gone");
 	}
 	loop_timer_stop(loop_here(), &timer->alarm);
 	registry_remove(&timer->object);
+	sched_closes(&timer->object, NULL);
 	timer->stopped = true;
 	if (!timer->firing) {
 		timer_destroy(timer);

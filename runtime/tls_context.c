@@ -268,13 +268,13 @@ void tls_unref(struct arun_tls *tls) {
 	}
 	free(tls->certificates);
 	free(tls->alpn);
-	free(tls);
+	sched_free(&tls->object, tls);
 	errno = error;
 }
 
 void tls_check(const struct arun_site *site, const char *op, const struct arun_tls *tls) {
 	if (tls && unlikely(!tls->object.id)) {
-		task_misuse(site, "%s() with a TLS context that is gone", op);
+		task_gone(site, &tls->object, op, "with a TLS context that is gone");
 	}
 }
 
@@ -440,6 +440,7 @@ void arun_tls_free(arun_tls *tls) {
 	}
 	tls_check(NULL, "arun_tls_free", tls);
 	registry_remove(&tls->object);
+	sched_closes(&tls->object, NULL);
 	object_gone(&tls->object); /* also where servers and connections still use it */
 	tls_unref(tls);
 }

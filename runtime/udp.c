@@ -66,10 +66,9 @@ static bool udp_kind_waiting(const struct object *object, struct waiting *out) {
 
 void udp_unref(struct arun_udp *udp) {
 	if (--udp->refs == 0) {
-		object_gone(&udp->object);
 		udp_ahead_destroy(udp->ahead);
 		free(udp->local);
-		free(udp);
+		sched_free(&udp->object, udp);
 	}
 }
 
@@ -99,7 +98,7 @@ const struct kind udp_kind = {
 static void check_handle(
 	const struct arun_site *site, const char *op, const struct arun_udp *udp) {
 	if (unlikely(!udp->object.id)) {
-		task_misuse(site, "%s() of a socket that is closed", op);
+		task_gone(site, &udp->object, op, "of a socket that is closed");
 	}
 }
 
@@ -128,6 +127,7 @@ void arun_udp_close(arun_udp *udp) {
 	}
 	check_handle(NULL, "arun_udp_close", udp);
 	if (!udp->swept) {
+		sched_closes(&udp->object, NULL);
 		udp_end(loop, udp);
 		udp_unref(udp);
 	}
