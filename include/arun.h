@@ -347,7 +347,9 @@ ARUN_API arun_conn *arun_connect_at(const struct arun_site *site, const char *en
 
 /*
  * Reads what is there, at least one byte, at most size. Returns how many; 0 at the end of the stream
- * (and for size 0); -1 with ECANCELED, ETIMEDOUT, EBUSY, EBADF, or what recv(2) says. Suspends.
+ * (and for size 0); -1 with ECANCELED, ETIMEDOUT, EBUSY, EBADF, or what recv(2) says. A connection
+ * that was cut, by ECONNRESET for one, says so to each later read, also where a write has met it: 0
+ * is the end that the other end has made. Suspends.
  */
 ARUN_API ssize_t arun_read(arun_conn *conn, void *buf, size_t size);
 ARUN_API ssize_t arun_read_at(

@@ -177,6 +177,39 @@ void conn_restore_flags(const struct registry *registry) {
 
 /* Bytes and waits ------------------------------------------------------------------ */
 
+/* Whether error is of a connection that is gone. Not EPIPE: its other side may have ended well. */
+static bool is_cut(int error) {
+	switch (error) {
+	case ECONNRESET:
+	case ECONNABORTED:
+	case ENETRESET:
+	case ETIMEDOUT:
+	case EHOSTUNREACH:
+	case EHOSTDOWN:
+	case ENETUNREACH:
+	case ENETDOWN:
+	case EPROTO:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void conn_note_error(struct arun_conn *conn, int error) {
+	conn->error = conn->error ? conn->error : error;
+	conn->cut = !conn->cut && is_cut(error) ? error : conn->cut;
+}
+
+/* recv(2) has said 0. Returns that, or what cut the connection before. */
+static ssize_t conn_end(struct arun_conn *conn) {
+	if (conn->cut) {
+		errno = conn->cut;
+		return -1;
+	}
+	conn->saw_end = true;
+	return 0;
+}
+
 ssize_t conn_take_in(struct arun_conn *conn, void *buf, size_t size) {
 	ssize_t n;
 	do {
@@ -189,11 +222,11 @@ ssize_t conn_take_in(struct arun_conn *conn, void *buf, size_t size) {
 			conn->watch.readable = false;
 		}
 	} else if (n == 0) {
-		conn->saw_end = true;
+		return conn_end(conn);
 	} else if (errno == EAGAIN) {
 		conn->watch.readable = false;
-	} else if (!conn->error) {
-		conn->error = errno;
+	} else {
+		conn_note_error(conn, errno);
 	}
 	return n;
 }

@@ -46,6 +46,7 @@ struct arun_conn {
 	bool saw_end; /* all was read, to the end of the stream */
 	bool shut;    /* the sending side has ended */
 	int error;    /* the first that recv(2) or send(2) said; 0 */
+	int cut;      /* the one of these that ended it before its end of stream; 0 */
 	double idle_timeout;
 	const struct transport *transport; /* NULL: the descriptor */
 	void *session;                     /* the transport's */
@@ -98,7 +99,13 @@ void conn_unref(struct arun_conn *conn);
  */
 void conn_close_now(struct loop *loop, struct arun_conn *conn);
 
-/* One recv(2) or read(2), and what it tells. Returns as they do; EINTR is seen to. */
+/* Remembers what recv(2) or send(2) has said, which the kernel tells once alone. */
+void conn_note_error(struct arun_conn *conn, int error);
+
+/*
+ * One recv(2) or read(2), and what it tells. Returns as they do; EINTR is seen to, and 0 is an end
+ * of stream: after a reset it is that error again.
+ */
 ssize_t conn_take_in(struct arun_conn *conn, void *buf, size_t size);
 
 /*

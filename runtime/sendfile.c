@@ -75,8 +75,8 @@ static int send_directly(struct stream_call *call, struct sending *sending) {
 			return 0;
 		} else {
 			int error = errno;
-			if (is_of_stream(error) && !conn->error) {
-				conn->error = error;
+			if (is_of_stream(error)) {
+				conn_note_error(conn, error);
 			}
 			return (int)stream_error(call, error);
 		}

@@ -367,7 +367,7 @@ static int stream_send_some(struct stream_call *call, struct outgoing *outgoing)
 		return 0;
 	}
 	int error = n < 0 ? errno : EIO;
-	conn->error = conn->error ? conn->error : error;
+	conn_note_error(conn, error);
 	return (int)stream_error(call, error);
 }
 
@@ -377,7 +377,7 @@ static int stream_flush(struct stream_call *call) {
 	while (conn->transport->flush(conn) < 0) {
 		int error = errno;
 		if (error != EAGAIN) {
-			conn->error = conn->error ? conn->error : error;
+			conn_note_error(conn, error);
 			return (int)stream_error(call, error);
 		}
 		call->error = conn_wait(conn, call->self, POLLER_WRITE);

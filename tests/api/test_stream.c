@@ -110,6 +110,45 @@ CLAIM(a_reset_is_the_reads_error_and_the_closes) {
 	assert_fails(arun_close(pair.b), ECONNRESET);
 }
 
+CLAIM(a_reset_is_told_to_every_later_read) {
+	struct pair tcp = tcp_pair(), local = unix_pair();
+	char bytes[2];
+	arun_abort(tcp.a);
+	say(local.b, "unread");
+	arun_abort(local.a);
+	for (int i = 0; i < 3; i++) {
+		assert_fails(arun_read(tcp.b, bytes, 1), ECONNRESET);
+		assert_fails(arun_read_exactly(tcp.b, bytes, 2), ECONNRESET);
+		assert_fails(arun_read_until(tcp.b, '\n', bytes, 2), ECONNRESET);
+		assert_fails(arun_read(local.b, bytes, 1), ECONNRESET);
+	}
+	arun_close(tcp.b);
+	arun_close(local.b);
+}
+
+CLAIM(a_reset_that_a_write_has_met_is_no_end_for_a_read) {
+	struct pair pair = tcp_pair();
+	char byte;
+	say(pair.a, "ab");
+	arun_abort(pair.a);
+	assert_fails(arun_write(pair.b, "x", 1), ECONNRESET);
+	hear(pair.b, "ab");
+	assert_fails(arun_read(pair.b, &byte, 1), ECONNRESET);
+	assert_fails(arun_close(pair.b), ECONNRESET);
+}
+
+CLAIM(an_end_stays_one_also_where_a_write_fails) {
+	struct pair pair = tcp_pair();
+	say(pair.a, "ab");
+	ck_assert_int_eq(arun_shutdown(pair.a), 0);
+	arun_abort(pair.a);
+	assert_fails(arun_write(pair.b, "x", 1), EPIPE);
+	hear(pair.b, "ab");
+	hear_end(pair.b);
+	hear_end(pair.b);
+	arun_close(pair.b);
+}
+
 /* Reading exactly ------------------------------------------------------------------ */
 
 static int read_six(void *conn) {
@@ -403,6 +442,9 @@ static void add_reads(Suite *suite) {
 	tcase_add_test(reads, a_read_of_a_connection_closed_meanwhile_fails_with_EBADF);
 	tcase_add_test(reads, a_read_of_NULL_fails_with_EBADF);
 	tcase_add_test(reads, a_reset_is_the_reads_error_and_the_closes);
+	tcase_add_test(reads, a_reset_is_told_to_every_later_read);
+	tcase_add_test(reads, a_reset_that_a_write_has_met_is_no_end_for_a_read);
+	tcase_add_test(reads, an_end_stays_one_also_where_a_write_fails);
 	tcase_add_test(reads, read_exactly_waits_for_the_last_byte);
 	tcase_add_test(reads, read_exactly_returns_0_at_a_clean_end);
 	tcase_add_test(reads, read_exactly_cut_short_gives_back_what_came);
