@@ -64,7 +64,9 @@ void group_stop(struct group *group, int signum) {
 	double limit = group->now + group->options->grace + OVERTIME;
 	bool again = group->over;
 	if (!again) {
-		manager_tell(&group->manager, "STOPPING=1\nSTATUS=stopping", -1);
+		/* Where nobody has asked for it, the manager has been told why. */
+		manager_tell(&group->manager,
+			group->stop ? "STOPPING=1\nSTATUS=stopping" : "STOPPING=1", -1);
 	}
 	group->over = true;
 	group->roll = group->options->count;
@@ -116,6 +118,7 @@ static void on_not_started(struct group *group, struct slot *slot) {
 		slot->due = group->now + PAUSE_MAX;
 		return;
 	}
+	manager_tell_failed(&group->manager, STATUS_FAILED, say_last());
 	group_note_end(group, STATUS_FAILED << 8);
 	group_stop(group, SIGTERM);
 }

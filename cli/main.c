@@ -6,6 +6,7 @@
 #include "ending.h"
 #include "family.h"
 #include "loader.h"
+#include "manager.h"
 #include "options.h"
 #include "ps.h"
 #include "report_file.h"
@@ -56,9 +57,17 @@ static void refuse_privileges(void) {
 	}
 }
 
+/* With the line that was said last for a reason. */
+static _Noreturn void give_up(const struct launch *launch, int status) {
+	if (!launch->options.check && *say_last()) {
+		manager_tell_failed(NULL, status, say_last());
+	}
+	ending_exit(status);
+}
+
 static void fail(const struct launch *launch, const struct loader_error *error) {
 	say("%s%s", error->text, launch->replaces ? "; the old version serves on" : "");
-	ending_exit(error->status);
+	give_up(launch, error->status);
 }
 
 static void parse_options(struct launch *launch, int argc, char **argv) {
@@ -66,7 +75,7 @@ static void parse_options(struct launch *launch, int argc, char **argv) {
 	int index = options_parse(&launch->options, argc, argv, &error);
 	if (index < 0) {
 		say("%s", error.text);
-		ending_exit(STATUS_FAILED);
+		give_up(launch, STATUS_FAILED);
 	}
 	if (launch->options.help) {
 		options_print_help(stdout);
@@ -78,7 +87,7 @@ static void parse_options(struct launch *launch, int argc, char **argv) {
 	}
 	if (index == argc) {
 		say("no PLUGIN given (see arun --help)");
-		ending_exit(STATUS_FAILED);
+		give_up(launch, STATUS_FAILED);
 	}
 	say_as(launch->options.log_format);
 	launch->argc = argc - index;
@@ -99,7 +108,7 @@ static void find_plugin(struct launch *launch) {
 	launch->word = strndup(word, strlen(word) - strlen(name->entry) - 1);
 	if (!launch->word) {
 		say("%s", strerror(ENOMEM));
-		ending_exit(STATUS_FAILED);
+		give_up(launch, STATUS_FAILED);
 	}
 	launch->argv[0] = launch->word;
 }
@@ -113,7 +122,7 @@ static void start_workers(struct launch *launch) {
 	}
 	if (options->report &&
 		report_file_try(options->report, options->report_source) < 0) {
-		ending_exit(STATUS_FAILED);
+		give_up(launch, STATUS_FAILED);
 	}
 	const struct workers_options workers = {
 		.count = options->workers ? options->workers : 1,
@@ -135,7 +144,7 @@ static void open_report(struct launch *launch) {
 	launch->report_fd =
 		report_file_open(launch->options.report, launch->options.report_source);
 	if (launch->report_fd < 0) {
-		ending_exit(STATUS_FAILED);
+		give_up(launch, STATUS_FAILED);
 	}
 }
 
@@ -205,13 +214,14 @@ static void run(struct launch *launch) {
 	};
 	int status = (entry->kind == ARUN_ENTRY_SERVER ? arun_run_forever : arun_run)(
 		entry->function, launch->argc, launch->argv, &options);
-	/* EINVAL is a bad file of suppressions, or --listen, and has had its line. */
+	/* EINVAL is a bad file of suppressions, or --listen: both stderr and the service manager
+	 * have been told. */
 	if (status < 0 && errno == EINVAL) {
 		ending_exit(STATUS_FAILED);
 	}
 	if (status < 0) {
 		say("%s: cannot run: %s", launch->name.path, strerror(errno));
-		ending_exit(STATUS_FAILED);
+		give_up(launch, STATUS_FAILED);
 	}
 	if (options.signal) {
 		ending_die(options.signal);

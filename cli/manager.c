@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -147,6 +148,32 @@ void manager_tell(struct manager *manager, const char *text, int fd) {
 	bool waits = manager_pay(manager);
 	if ((waits || !send_now(manager, text, fd)) && !is_repeated(text)) {
 		owe(manager, text, fd);
+	}
+}
+
+/* There is no later for it, so it waits for a while. */
+static void tell_alone(const char *text) {
+	const struct timeval patience = {.tv_sec = 1};
+	struct manager manager = {.fd = -1};
+	set_address(&manager, getenv("NOTIFY_SOCKET"));
+	if (manager.length) {
+		manager.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	}
+	if (manager.fd >= 0) {
+		setsockopt(
+			manager.fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+		send_now(&manager, text, -1);
+		close(manager.fd);
+	}
+}
+
+void manager_tell_failed(struct manager *manager, int status, const char *why) {
+	char text[MANAGER_TEXT];
+	snprintf(text, sizeof text, "EXIT_STATUS=%d\nSTATUS=failed: %s", status, why);
+	if (manager) {
+		manager_tell(manager, text, -1);
+	} else {
+		tell_alone(text);
 	}
 }
 

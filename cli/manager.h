@@ -43,6 +43,10 @@ void manager_close(struct manager *manager);
  */
 void manager_tell(struct manager *manager, const char *text, int fd);
 
+/* Why the group, or, manager NULL, this process, whose $NOTIFY_SOCKET counts, has failed before it
+ * was ready; with the status that it will end with. */
+void manager_tell_failed(struct manager *manager, int status, const char *why);
+
 /* Sends what is owed, as far as there is room. Returns whether some is left. */
 bool manager_pay(struct manager *manager);
 

@@ -15,6 +15,7 @@
 enum { LINE_SIZE = 2048, PIECE_SIZE = 8, FOR_EVER = -1, PATIENCE = 1000 };
 
 static enum arun_log_format form = ARUN_LOG_TEXT;
+static char last[LINE_SIZE];
 static int patience = FOR_EVER; /* milliseconds that a line may wait for its reader */
 
 void say_as(enum arun_log_format format) {
@@ -88,6 +89,10 @@ static bool say_json(const char *text) {
 	return whole;
 }
 
+const char *say_last(void) {
+	return last;
+}
+
 /* The line is written at once: those of several processes do not mix. */
 void say(const char *format, ...) {
 	char text[LINE_SIZE];
@@ -97,13 +102,16 @@ void say(const char *format, ...) {
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
-	if (!has_room() || (form == ARUN_LOG_JSON && say_json(text))) {
-		return;
-	}
 	for (const char *p = text; *p; end += strlen(end)) {
 		p += escape(end, p);
 	}
 	*end = '\0';
+	size_t length = strnlen(line, sizeof last - 1);
+	memcpy(last, line, length);
+	last[length] = '\0';
+	if (!has_room() || (form == ARUN_LOG_JSON && say_json(text))) {
+		return;
+	}
 	const char *priority = form == ARUN_LOG_JOURNAL ? "<3>" : "";
 	fprintf(stderr, "%sarun: %s\n", priority, line);
 }

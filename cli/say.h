@@ -20,6 +20,9 @@ void say_patiently(bool patiently);
 /* Prints "arun: " and the text on stderr, as one line whatever the arguments hold. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The last of these lines, without "arun: ", cut after 2 KB; "": there was none. */
+const char *say_last(void);
+
 /* Prints text to out, escaped. */
 void say_escaped(FILE *out, const char *text);
 

@@ -43,7 +43,8 @@ static double clock_now(void) {
 static bool is_for_manager(const struct group *group, const char *text) {
 	return manager_says(text, "EXTEND_TIMEOUT_USEC=") ||
 	       manager_says(text, "FDSTORE=1") || manager_says(text, "FDSTOREREMOVE=1") ||
-	       (!group->ready && manager_says(text, "EXIT_STATUS="));
+	       (!group->ready && (manager_says(text, "EXIT_STATUS=") ||
+					 manager_says(text, "ERRNO=")));
 }
 
 static bool hear(struct group *group) {

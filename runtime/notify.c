@@ -149,7 +149,9 @@ void notify_failed(struct notify *notify, int error, int status, const char *why
 	char message[NOTIFY_STATE];
 	struct text out;
 	text_fixed(&out, message, sizeof message);
-	text_add(&out, "EXIT_STATUS=%d\n", status);
+	if (status) {
+		text_add(&out, "EXIT_STATUS=%d\n", status);
+	}
 	if (error > 0) {
 		text_add(&out, "ERRNO=%d\n", error);
 	}

@@ -52,7 +52,7 @@ void notify_stopping(struct notify *notify);
 /* One line of any text; control characters are escaped. */
 void notify_status(struct notify *notify, const char *status);
 
-/* How the run has failed: errno (0: none), its exit status, and why. */
+/* How the run has failed: errno (0: none), its exit status (0: the host's to choose), and why. */
 void notify_failed(struct notify *notify, int error, int status, const char *why);
 
 #endif

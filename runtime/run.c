@@ -228,12 +228,27 @@ static int run_watch(struct run *run, const arun_options *options) {
 	return options->debug ? hog_start(&run->hog) : 0;
 }
 
-/* An option that cannot be had, and where it comes from; NULL: not known. */
-static int run_refuse(const char *source, const char *words) {
-	log_line(LOG_LEVEL_ERROR, "%s%s%s", source ? source : "", source ? ": " : "",
-		words);
+/* An option that cannot be had, for errno, and where it comes from; NULL: not known. */
+static int run_refuse(struct run *run, const char *source, const char *words) {
+	const char *colon = source ? ": " : "";
+	struct text out;
+	source = source ? source : "";
+	run->error = errno;
+	text_fixed(&out, run->why, sizeof run->why);
+	text_add(&out, "%s%s%s", source, colon, words);
+	log_line(LOG_LEVEL_ERROR, "%s%s%s", source, colon, words);
 	errno = EINVAL;
 	return -1;
+}
+
+/* Nothing has run. Keeps errno. */
+static void run_tell_refused(struct run *run) {
+	int error = errno;
+	if (run->notify.loop) {
+		notify_failed(&run->notify, run->error ? run->error : error, 0,
+			*run->why ? run->why : strerror(error));
+	}
+	errno = error;
 }
 
 static int run_read_suppressions(struct run *run, const arun_options *options) {
@@ -241,7 +256,7 @@ static int run_read_suppressions(struct run *run, const arun_options *options) {
 	struct text text;
 	text_fixed(&text, words, sizeof words);
 	return suppress_load(&run->suppress, options->suppress, &text) < 0
-		       ? run_refuse(options->suppress_source, words)
+		       ? run_refuse(run, options->suppress_source, words)
 		       : 0;
 }
 
@@ -268,7 +283,7 @@ static int run_inherit(struct run *run, const arun_options *options) {
 	}
 	run->inherit.taken = run_on_taken;
 	return preopen(&run->inherit, options->listen) < 0
-		       ? run_refuse(options->listen_source, arun_why())
+		       ? run_refuse(run, options->listen_source, arun_why())
 		       : 0;
 }
 
@@ -287,8 +302,7 @@ static int run_open(struct run *run, const arun_options *options) {
 	log_setup(
 		options->log_level ? (enum log_level)options->log_level : LOG_LEVEL_INFO,
 		(enum log_format)options->log_format);
-	if (loop_init(&run->loop, options->loop, run_exceptions(options->plugin)) < 0 ||
-		run_read_suppressions(run, options) < 0) {
+	if (loop_init(&run->loop, options->loop, run_exceptions(options->plugin)) < 0) {
 		return -1;
 	}
 	sched_current = sched;
@@ -297,7 +311,7 @@ static int run_open(struct run *run, const arun_options *options) {
 	sched->ignores = stop_on_ignored;
 	notify_init(&run->notify, &run->loop, options->signals);
 	broker_init(&run->loop.broker, options->signals);
-	if (run_inherit(run, options) < 0) {
+	if (run_read_suppressions(run, options) < 0 || run_inherit(run, options) < 0) {
 		return -1;
 	}
 	run->loop.woken = reload_on_wakeup;
@@ -403,6 +417,8 @@ static int run_start(int (*fn)(int, char **), int argc, char **argv, arun_option
 		if (options.debug) {
 			run_name_idle_rules(&run->suppress);
 		}
+	} else {
+		run_tell_refused(run);
 	}
 	run_close(run);
 	int signal = status < 0 ? 0 : run_signal(run);

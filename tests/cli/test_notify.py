@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What a service manager is told, by a plugin that knows nothing of it."""
+import errno
 import os
 import re
+import resource
 import signal
 import socket
 import time
 
-from service import FIXTURE, Manager, Service, path
-from tap import claim, contains, equal, main, until
+from load import not_sanitized
+from service import FIXTURE, Manager, Service, path, plugin
+from tap import arun, claim, contains, equal, main, until
 
 
 def site(mark):
@@ -61,6 +64,72 @@ def a_failure_has_its_errno_and_its_reason():
     equal(manager.messages()[-1],
           "EXIT_STATUS=1\nERRNO=20\nSTATUS=failed: Not a directory")
     assert "READY=1" not in manager.states()
+
+
+def told_of(manager, *words, env=None, **options):
+    """How arun ends, and all that the manager has heard by then."""
+    done = arun(*words, env={"NOTIFY_SOCKET": manager.address, **(env or {})}, **options)
+    manager.hear()
+    return done, manager.messages()
+
+
+@claim
+def a_start_without_a_plugin_has_its_line_for_a_reason():
+    for words, env, status in ((["./no-such.so"], {}, 127), ([__file__], {}, 126),
+                               ([plugin("nobody")], {}, 126), (["--grace=x", plugin("plain")], {}, 125),
+                               ([plugin("plain")], {"ARUN_GRACE": "x"}, 125), ([], {}, 125),
+                               (["--report=/missing/\n", plugin("plain")], {}, 125)):
+        done, messages = told_of(Manager(), *words, env=env)
+        equal((done.returncode, done.stderr.count("\n")), (status, 1))
+        line = done.stderr.removeprefix("arun: ").rstrip("\n")
+        equal(messages, [f"EXIT_STATUS={status}\nSTATUS=failed: {line}"])
+
+
+@claim
+def a_check_tells_nobody():
+    for words in (["./no-such.so"], [plugin("nobody")]):
+        done, messages = told_of(Manager(), "--check", *words)
+        assert done.returncode in (126, 127), done
+        equal(messages, [])
+
+
+@claim
+def what_the_entry_was_to_have_and_cannot_has_its_errno():
+    for option, value, error in (("--suppress", "/missing/file", errno.ENOENT),
+                                 ("--listen", "unix:/missing/socket", errno.ENOENT),
+                                 ("--suppress", __file__, errno.EINVAL)):
+        done, messages = told_of(Manager(), f"{option}={value}", plugin("plain"))
+        equal((done.returncode, done.stderr.count("\n")), (125, 1))
+        line = done.stderr.removeprefix("arun: ").rstrip("\n")
+        equal(messages, [f"ERRNO={error}\nSTATUS=failed: {line}"])
+
+
+def last_status(messages):
+    return [line for text in messages for line in text.split("\n") if line.startswith("STATUS=")][-1]
+
+
+@claim
+def of_workers_the_reason_is_the_last_that_is_told():
+    for words in (["./no-such.so"], [__file__], ["--suppress=/missing/file", plugin("plain")],
+                  [plugin("fails")]):
+        done, messages = told_of(Manager(), "-w", "2", *words)
+        line = done.stderr.split("\n")[0].removeprefix("arun: ")
+        equal(last_status(messages), "STATUS=failed: " + line.removeprefix("service.so: fails failed: "))
+
+
+@claim
+def workers_that_cannot_be_started_are_a_reason_too():
+    not_sanitized("and LeakSanitizer has no descriptors then")
+    line, heard = "cannot start a worker: Too many open files", 0
+    for limit in range(4, 12):
+        done, messages = told_of(Manager(), "-w", "2", plugin("sleeps"), "0", preexec_fn=lambda:
+                                 resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
+        if line in done.stderr:
+            equal(done.returncode, 125)
+            contains("\n".join(messages), f"EXIT_STATUS=125\nSTATUS=failed: {line}")
+            contains(last_status(messages), "failed: ")
+            heard += 1
+    assert heard
 
 
 @claim
