@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ struct loop_watchers {
 	ev_async wakeup;
 	struct list waits; /* loop_wait_fd() */
 	int sent;          /* what libev wakes itself with; -1: nobody knows */
+	struct stat file;  /* that sent is */
 	bool lost;         /* it was closed */
 	unsigned changes;  /* since libev's last turn */
 	int changed[LOOP_CHANGES];
@@ -175,8 +177,9 @@ static int loop_watch(struct loop *loop) {
 	ev_async_start(loop->ev, &watchers->wakeup);
 	ev_unref(loop->ev);
 	/* A host's has had its own for long. */
-	watchers->sent =
-		loop->owned && loop_is(spare, "anon_inode:[eventfd]") ? spare : -1;
+	bool known = loop->owned && loop_is(spare, "anon_inode:[eventfd]") &&
+		     fstat(spare, &watchers->file) == 0;
+	watchers->sent = known ? spare : -1;
 	if (loop->owned) {
 		/* Has libev register them: where they are closed by then, that is an assertion. */
 		ev_run(loop->ev, EVRUN_NOWAIT);
@@ -282,13 +285,26 @@ bool loop_lost(const struct loop *loop) {
 	return loop->watchers && loop->watchers->lost;
 }
 
+/*
+ * Whether the number is free by now, or another file's, which would get what is sent. An eventfd of
+ * somebody else's is not told from libev's: all have one inode, and reading the number that tells
+ * them apart, in /proc/self/fdinfo, costs many times a wake-up.
+ */
+static bool loop_has_lost(const struct loop_watchers *watchers) {
+	struct stat file;
+	if (fstat(watchers->sent, &file) < 0) {
+		return errno == EBADF;
+	}
+	return file.st_ino != watchers->file.st_ino ||
+	       file.st_dev != watchers->file.st_dev;
+}
+
 /* libev does not look whether its write(2) fails, and who waits for what it is told of would wait
  * for ever. The handler of SIGABRT says why. */
 void loop_wakeup(struct loop *loop) {
 	struct loop_watchers *watchers = loop->watchers;
 	int error = errno;
-	if (loop->broken && watchers->sent >= 0 && fcntl(watchers->sent, F_GETFD) < 0 &&
-		errno == EBADF) {
+	if (loop->broken && watchers->sent >= 0 && loop_has_lost(watchers)) {
 		watchers->lost = true;
 		abort();
 	}

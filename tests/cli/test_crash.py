@@ -63,13 +63,18 @@ static int nothing(void *arg) {
 	(void)arg;
 	return 0;
 }
-static int close_the_eventfd(void) {
+/* other: what has its number afterwards; NULL: nothing. */
+static int close_the_eventfd(const char *other) {
 	char path[64], name[64] = "";
+	int opened = other ? open(other, O_RDWR) : -1;
 	for (int fd = 3; fd < 100; fd++) {
 		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 		ssize_t size = readlink(path, name, sizeof name - 1);
 		if (size > 0 && strncmp(name, "anon_inode:[eventfd]", (size_t)size) == 0) {
 			close(fd);
+			if (other) {
+				dup2(opened, fd);
+			}
 		}
 	}
 	return arun_blocking(nothing, NULL);
@@ -79,7 +84,7 @@ static int close_the_eventfd(void) {
 static int closes(int argc, char **argv) {
 	arun_spawn(janitor, NULL);
 	if (argc > 3) {
-		return close_the_eventfd();
+		return close_the_eventfd(argv[4]);
 	}
 	for (int fd = 3; fd < 100; fd++) {
 		close(fd);
@@ -200,6 +205,12 @@ def a_plugin_that_has_closed_the_loop_s_descriptors_is_told_so():
     # Wake-ups would be lost: of a job's end on a thread, and of a signal.
     done = arun(plugin, 0, "blocks", "blocks")
     equal(done.returncode, -signal.SIGABRT, done.stderr)
+    equal(len(re.findall(why, done.stderr)), 1, done.stderr)
+    # One that has the number now would get what wakes the loop.
+    other = pathlib.Path(FOLDER.name, "other")
+    other.write_bytes(b"")
+    done = arun(plugin, 0, "blocks", "blocks", other)
+    equal((done.returncode, other.read_bytes()), (-signal.SIGABRT, b""), done.stderr)
     equal(len(re.findall(why, done.stderr)), 1, done.stderr)
     # A new watcher of libev's own is an assertion of it.
     done = arun(plugin, 0, "watches")
