@@ -161,12 +161,3 @@ int loader_open(const char *path, bool trial, struct loader_plugin *plugin,
 	elf_finish(&opening.file);
 	return result;
 }
-
-void loader_plugin_finish(struct loader_plugin *plugin) {
-	if (!plugin) {
-		return;
-	}
-	free(plugin->entries);
-	plugin->entries = NULL;
-	plugin->count = 0;
-}

@@ -37,7 +37,8 @@ int loader_find(const char *word, const char *search_path, const char *library_f
 	struct loader_name *name, struct loader_error *error);
 void loader_name_finish(struct loader_name *name);
 
-/* An opened plugin: never closed again, as the reports' sites and strings live in it. */
+/* An opened plugin: never closed again, as the reports' sites and strings live in it, nor is
+ * the array freed. */
 struct loader_plugin {
 	void *handle;                      /* dlopen(3)'s */
 	const struct arun_entry **entries; /* in the order of their lines in the source */
@@ -54,9 +55,6 @@ struct loader_plugin {
  */
 int loader_open(const char *path, bool trial, struct loader_plugin *plugin,
 	struct loader_error *error);
-
-/* Frees the array, with the entries completed in it; the plugin stays open. */
-void loader_plugin_finish(struct loader_plugin *plugin);
 
 /*
  * Picks an entry: that of the name; without one (NULL) the only one, else the one named

@@ -194,10 +194,6 @@ void rawfd_finish(struct rawfd *rawfd) {
 	set_finish(&rawfd->known);
 }
 
-void rawfd_own(struct rawfd *rawfd, int fd) {
-	set_add(&rawfd->known, fd);
-}
-
 void rawfd_disown(struct rawfd *rawfd, int fd) {
 	set_drop(&rawfd->known, fd);
 }

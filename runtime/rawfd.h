@@ -48,8 +48,7 @@ void rawfd_forked(void);
 int rawfd_baseline(struct rawfd *rawfd);
 void rawfd_finish(struct rawfd *rawfd);
 
-/* A descriptor that is arun's own but no object's, from its making to its end. */
-void rawfd_own(struct rawfd *rawfd, int fd);
+/* What was known is so no more: it has an owner now, whose leak it may be. */
 void rawfd_disown(struct rawfd *rawfd, int fd);
 
 /* Calls found(context, fd) for each raw descriptor, lowest first; for none where the run is not

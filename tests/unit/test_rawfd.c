@@ -63,10 +63,9 @@ START_TEST(what_was_open_at_the_baseline_is_not_found) {
 }
 END_TEST
 
-START_TEST(what_is_arun_s_own_is_not_found) {
-	begin();
+START_TEST(what_was_open_before_is_found_when_it_has_been_handed_out) {
 	int fd = dup2(STDERR_FILENO, 500);
-	rawfd_own(&rawfd, fd);
+	begin();
 	ck_assert_int_eq(search(), 0);
 	rawfd_disown(&rawfd, fd);
 	ck_assert_int_eq(search(), 1);
@@ -203,7 +202,8 @@ Suite *suite(void) {
 	Suite *suite = suite_create("rawfd");
 	TCase *search_case = tcase_create("search");
 	tcase_add_test(search_case, what_was_open_at_the_baseline_is_not_found);
-	tcase_add_test(search_case, what_is_arun_s_own_is_not_found);
+	tcase_add_test(
+		search_case, what_was_open_before_is_found_when_it_has_been_handed_out);
 	tcase_add_test(search_case, what_an_object_of_the_registry_has_is_not_found);
 	tcase_add_test(search_case, they_are_found_when_no_descriptor_is_left);
 	suite_add_tcase(suite, search_case);
