@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 1 << 18, ALIGN = 16, STATUS_FAILED = 125 };
+enum { BLOCK = 1 << 18, ALIGN = 16 };
 
 struct arena_block {
 	struct arena_block *next;

@@ -12,8 +12,6 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-enum { STATUS_SIGNAL_BASE = 128 };
-
 /* Known to the atexit(3) handler alone, which takes no argument. */
 static struct {
 	pid_t pid;   /* a forked child that exits runs the handler too: not for it */
@@ -32,7 +30,7 @@ static _Noreturn void die(int signum) {
 	signal(signum, SIG_DFL);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	raise(signum);
-	_exit(STATUS_SIGNAL_BASE + signum);
+	_exit(STATUS_SIGNAL + signum);
 }
 
 static void check_stdout(void) {
@@ -66,7 +64,7 @@ void ending_prepare(void) {
 	signal(SIGXFSZ, ignore);
 	if (atexit(end) != 0) {
 		say("%s", strerror(ENOMEM));
-		_exit(125);
+		_exit(STATUS_FAILED);
 	}
 }
 
@@ -88,5 +86,5 @@ void ending_exit(int status) {
 
 void ending_die(int signum) {
 	ending.signum = signum;
-	leave(STATUS_SIGNAL_BASE + signum);
+	leave(STATUS_SIGNAL + signum);
 }

@@ -7,6 +7,16 @@
 #ifndef ENDING_H
 #define ENDING_H
 
+/* The exit statuses that are arun's own, not the plugin's (arun(1)). */
+enum {
+	STATUS_LEAKS = 23,
+	STATUS_OVERDUE = 124, /* the grace time ran out */
+	STATUS_FAILED = 125,
+	STATUS_UNUSABLE = 126, /* PLUGIN is there, and cannot be loaded */
+	STATUS_ABSENT = 127,
+	STATUS_SIGNAL = 128 /* and its number */
+};
+
 /* To be called first in main(): handlers registered first run last. From now on SIGUSR1
  * and SIGPIPE end nothing. */
 void ending_prepare(void);

@@ -13,13 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-	STATUS_LEAKS = 23,
-	STATUS_OVERDUE = 124,
-	STATUS_FAILED = 125,
-	STATUS_ABSENT = 127
-};
-
 /* Seconds: the pause before a start, from and to; a life after which it is short again;
  * what a worker has to end by itself above its grace time. */
 static const double PAUSE_MIN = 0.1, PAUSE_MAX = 5, LONG_LIFE = 10, OVERTIME = 1.5;

@@ -22,7 +22,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
-enum { STATUS_FAILED = 125, GRACE_DEFAULT = 8 };
+enum { GRACE_DEFAULT = 8 };
 
 /* What the steps of main() hand on. */
 struct launch {

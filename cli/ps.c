@@ -17,8 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATUS_FAILED = 1, STATUS_USAGE = 125 };
-
 struct request {
 	const char *command;
 	const char *word; /* PID, or a file */
@@ -38,7 +36,7 @@ static void take_option(struct request *request, const char *word) {
 		request->ready = true;
 	} else {
 		say("%s: unknown option '%s' (see arun --help)", request->command, word);
-		ending_exit(STATUS_USAGE);
+		ending_exit(STATUS_FAILED);
 	}
 }
 
@@ -52,19 +50,19 @@ static void parse(struct request *request, int argc, char **argv) {
 			take_option(request, argv[i]);
 		} else if (request->word) {
 			say("%s: one PID at a time (see arun --help)", request->command);
-			ending_exit(STATUS_USAGE);
+			ending_exit(STATUS_FAILED);
 		} else {
 			request->word = argv[i];
 		}
 	}
 	if (!request->word) {
 		say("%s: no PID given (see arun --help)", request->command);
-		ending_exit(STATUS_USAGE);
+		ending_exit(STATUS_FAILED);
 	}
 	if (request->json && (request->html || request->ready)) {
 		say("%s: either --json or --%s (see arun --help)", request->command,
 			request->html ? "html" : "ready");
-		ending_exit(STATUS_USAGE);
+		ending_exit(STATUS_FAILED);
 	}
 }
 
@@ -92,12 +90,12 @@ static void print_dump(const struct request *request, const struct dump *dump) {
 static int show_process(const struct request *request, pid_t pid) {
 	struct remote remote;
 	struct dump dump = {.count = 0};
-	int status = STATUS_FAILED;
+	int status = EXIT_FAILURE;
 	if (remote_open(&remote, pid) < 0 || dump_read(&dump, &remote) < 0) {
 		say("%d: %s", (int)pid, remote.error);
 	} else {
 		print_dump(request, &dump);
-		status = dump.incomplete ? STATUS_FAILED : 0;
+		status = dump.incomplete ? EXIT_FAILURE : 0;
 		if (dump.incomplete) {
 			say("%d: changing while read: not all that it has is listed",
 				(int)pid);
@@ -146,7 +144,7 @@ static void *show_main(void *argument) {
 
 /* Also where main() has a small stack. */
 static int show_on_thread(const struct request *request, pid_t pid) {
-	struct showing showing = {request, pid, STATUS_FAILED};
+	struct showing showing = {request, pid, EXIT_FAILURE};
 	return libdw_call(show_main, &showing) ? show(request, pid) : showing.status;
 }
 
@@ -154,14 +152,14 @@ static int show_report(const char *path) {
 	FILE *file = fopen(path, "re");
 	if (!file) {
 		say("%s: %s", path, strerror(errno));
-		return STATUS_FAILED;
+		return EXIT_FAILURE;
 	}
 	int status = picture_of_report(stdout, file);
 	if (status < 0) {
 		say("%s: not a report of arun", path);
 	}
 	fclose(file);
-	return status < 0 ? STATUS_FAILED : 0;
+	return status < 0 ? EXIT_FAILURE : 0;
 }
 
 void ps_main(int argc, char **argv) {
@@ -180,5 +178,5 @@ void ps_main(int argc, char **argv) {
 	}
 	say("%s: '%s' is not the number of a process (see arun --help)", request.command,
 		request.word);
-	ending_exit(STATUS_USAGE);
+	ending_exit(STATUS_FAILED);
 }

@@ -77,7 +77,7 @@ static void handler_over(struct handler *handler) {
 		if (handler->forced) {
 			handler_die(handler->forced);
 		}
-		_exit(124);
+		_exit(HANDLER_OVERDUE);
 	}
 	handler->ending = 1;
 	handler_arm(handler, HANDLER_WORDS);
@@ -85,7 +85,7 @@ static void handler_over(struct handler *handler) {
 	if (handler->forced) {
 		handler_die(handler->forced);
 	}
-	_exit(124);
+	_exit(HANDLER_OVERDUE);
 }
 
 /* Whoever else sends it means nothing by it. */

@@ -19,7 +19,8 @@
 #include <signal.h>
 #include <time.h>
 
-enum { HANDLER_SIGNALS = 13 };
+/* HANDLER_OVERDUE: the exit status where the grace time ran out. */
+enum { HANDLER_SIGNALS = 13, HANDLER_OVERDUE = 124 };
 
 struct handler {
 	struct loop *loop;

@@ -62,7 +62,7 @@ static void stop_on_clock(struct loop_timer *timer) {
 	handler_arm(&run->handler, STOP_TELL);
 	stop_last_words(&run->loop, 0);
 	fflush(NULL);
-	_exit(124);
+	_exit(HANDLER_OVERDUE);
 }
 
 static void stop_tell_manager(struct run *run) {
@@ -118,7 +118,7 @@ void stop_last_words(struct loop *loop, int forced) {
 	run->report.end = (struct report_end){
 		.reason = forced ? "signal" : "timeout",
 		.signal = forced ? forced : run->signal,
-		.status = forced ? 128 + forced : 124,
+		.status = forced ? 128 + forced : HANDLER_OVERDUE,
 		.shutdown = loop_clock() - sched->stop_at,
 	};
 	if (!forced) {
