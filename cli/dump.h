@@ -42,7 +42,7 @@ struct dump_object {
 	struct dump_object *owner; /* without one, its maker; NULL: both are gone */
 	double age;
 	size_t seen; /* by the search for cycles */
-	bool part;   /* is told of with its owner */
+	bool part;   /* appears as a part of its owner */
 	const char *name;
 	const char *state;
 	const char *about;  /* a peer, an address; NULL */
@@ -104,7 +104,7 @@ int dump_read(struct dump *dump, struct remote *remote);
 int dump_read_run(struct dump *dump, struct remote *remote);
 void dump_finish(struct dump *dump);
 
-/* By which it is told of: the connection or generator whose task it is; else itself. */
+/* What it appears as: the connection or generator whose task it is; else itself. */
 struct dump_object *dump_face(struct dump_object *object);
 
 #endif

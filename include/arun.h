@@ -684,7 +684,8 @@ ARUN_API void arun_mutex_unlock(arun_mutex *mutex);
 
 /*
  * Unlocks mutex, waits for a signal, locks it again, whatever happens. Returns 0; -1 with EPERM: the
- * caller does not hold mutex; ENOMEM: it did not wait; ECANCELED, ETIMEDOUT: no signal was taken. Suspends.
+ * caller does not hold mutex; ENOMEM: it did not wait; ECANCELED, ETIMEDOUT: no signal was taken.
+ * Suspends.
  */
 ARUN_API int arun_cond_wait(arun_cond *cond, arun_mutex *mutex);
 ARUN_API int arun_cond_wait_at(
@@ -788,8 +789,9 @@ ARUN_API void arun_chan_free(arun_chan *chan);
 /* Inspection */
 
 /*
- * What handle stands for may live to the end: it is no leak, nor is what belongs to it: a server's
- * connections, a task's groups, jobs and locks. handle is that of a task, server, connection, generator, timer or channel. Does not suspend.
+ * What handle stands for may live to the end: it is no leak, nor is what belongs to it (a server's
+ * connections, a task's groups, jobs and locks). handle is that of a task, server, connection,
+ * generator, timer or channel. Does not suspend.
  */
 ARUN_API void arun_daemon(void *handle);
 

@@ -103,8 +103,8 @@ void conn_close_now(struct loop *loop, struct arun_conn *conn);
 void conn_note_error(struct arun_conn *conn, int error);
 
 /*
- * One recv(2) or read(2), and what it tells. Returns as they do; EINTR is seen to, and 0 is an end
- * of stream: after a reset it is that error again.
+ * One recv(2) or read(2), repeated after EINTR; notes what it tells of the connection. Returns as
+ * they do, but 0 only at the end of the stream: after a reset it is that error again.
  */
 ssize_t conn_take_in(struct arun_conn *conn, void *buf, size_t size);
 

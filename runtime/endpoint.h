@@ -61,8 +61,8 @@ int endpoint_resolve(
 void address_set(struct address *out, const struct sockaddr *from, socklen_t length);
 
 /*
- * What a call of the system is given to put an address into; then address_received() makes of the
- * length that it told, which may be larger, one of what is there.
+ * Around a system call that stores an address: gives it room, and its length; then cuts the length
+ * that the call tells, which may be that of a longer address, to what is there.
  */
 void address_receive(struct address *out);
 void address_received(struct address *address);

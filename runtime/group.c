@@ -15,7 +15,7 @@ static const struct group *group_object(const struct object *object) {
 	return container_of(object, const struct group, object);
 }
 
-/* Its tasks are told of; an empty one leaves nothing open. */
+/* Its tasks are what is left open: an empty one leaves nothing. */
 static bool group_leaked(const struct object *object) {
 	return group_object(object)->running > 0;
 }

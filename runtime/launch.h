@@ -28,8 +28,8 @@ struct launch {
 
 /*
  * Starts argv[0], which is found by PATH, with the default actions of all signals (but INT,
- * QUIT and HUP stay ignored: nohup(1)), none blocked, and no descriptor above 2. Returns its pid; -1 with errno: what clone(2) or
- * execve(2) say, ENOMEM.
+ * QUIT and HUP stay ignored: nohup(1)), none blocked, and no descriptor above 2. Returns its
+ * pid; -1 with errno: what clone(2) or execve(2) say, ENOMEM.
  */
 pid_t launch_start(struct launch *launch);
 

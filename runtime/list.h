@@ -2,10 +2,10 @@
 /*
  * list - a circular, intrusive, doubly linked list.
  *
- * A signal handler of the thread that writes may walk it at any moment, one way or the
- * other: an element is whole before the first pointer leads to it, and each direction is
- * changed by one store. On the way back it may see one that the way forth does not have yet,
- * or has lost already. Other processes may walk prev pointers.
+ * A signal handler of the thread that writes may walk it at any moment, in either direction:
+ * an element is whole before the first pointer leads to it, and each direction is changed by
+ * one store, prev first. So an element that is being inserted or removed may be in the one
+ * and not in the other. Other processes may walk prev pointers.
  */
 #ifndef LIST_H
 #define LIST_H

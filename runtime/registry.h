@@ -105,7 +105,7 @@ struct object {
 	double born;                  /* registry::now */
 	const struct calls *made;     /* the calls that made it; NULL: not known */
 	bool told;                    /* a line of text has told of it already */
-	bool part;       /* is told of with its owner: a handler's task, a generator's */
+	bool part; /* appears as a part of its owner: a handler's task, a generator's */
 	bool background; /* may live to the end: never a leak, nor what it owns */
 };
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* socket_file - the file of a Unix socket that was made here, wherever this process is by its end. */
+/*
+ * socket_file - the file of a Unix socket that this process made.
+ *
+ * Its path is kept as an absolute one: the process may be in another folder by the end.
+ */
 #ifndef SOCKET_FILE_H
 #define SOCKET_FILE_H
 

@@ -47,8 +47,8 @@ void stack_pool_init(struct stack_pool *pool, bool address);
 /* Unmaps the slabs; no stack may be in use. */
 void stack_pool_finish(struct stack_pool *pool);
 
-/* What a wish for size bytes gives: 0 is the default, a power of two otherwise; 0: above
- * 1 GiB. */
+/* The size of the stack that a task gets which asks for size bytes (0: STACK_SIZE): a power
+ * of two. Returns 0 above 1 GiB. */
 size_t stack_round(const struct stack_pool *pool, size_t size);
 
 /* Of a size from stack_round(); STACK_CLASSES or more: it has no class. */
@@ -62,8 +62,8 @@ static inline int stack_class_index(size_t size) {
  */
 char *stack_acquire(struct stack_pool *pool, size_t size);
 
-/* The same of a size that has a class, where one is there whose pages are: else NULL, and errno
- * stays. */
+/* The same, of a size that has a class, from those that still have their pages. NULL where there
+ * is none; errno is kept. */
 static inline char *stack_acquire_warm(struct stack_pool *pool, size_t size) {
 	struct stack_class *class = &pool->classes[stack_class_index(size)];
 	if (unlikely(class->count <= class->cold)) {
@@ -76,8 +76,8 @@ static inline char *stack_acquire_warm(struct stack_pool *pool, size_t size) {
 	return stack;
 }
 
-/* Takes it back. The caller may still run on it, until the next stack_acquire() or trim.
- */
+/* Takes a stack back. The caller may still run on it, until the next stack_acquire() or
+ * stack_pool_trim(). */
 void stack_release_slow(struct stack_pool *pool, char *stack, size_t size);
 static inline void stack_release(struct stack_pool *pool, char *stack, size_t size) {
 	int index = stack_class_index(size);
@@ -89,8 +89,8 @@ static inline void stack_release(struct stack_pool *pool, char *stack, size_t si
 	class->free[class->count++] = stack;
 }
 
-/* Zeroes what a stack's last user left; where that left two whole pages untouched, not what
- * is below them. */
+/* Zeroes what a stack's last user left, from the top down to the first two pages in a row that
+ * are zero. */
 void stack_clear(char *stack, size_t size);
 
 /* How many of the lowest bytes of a stack were not used since it was cleared; guard included,

@@ -8,7 +8,7 @@
 
 /* What goes out -------------------------------------------------------------------- */
 
-/* One send(2). Returns as that does; EINTR is seen to. */
+/* One send(2), repeated after EINTR. Returns as that does. */
 static ssize_t socket_send(struct arun_conn *conn, const char *bytes, size_t size) {
 	ssize_t n;
 	do {
