@@ -111,6 +111,8 @@ static bool kind_is_known(const char *pattern) {
 	static const char *const words[] = {"task", "server", "connection", "generator",
 		"timer", "process", "fd", "lock", "channel", "signals", "job", "datagram",
 		"watcher", "tls", "group", "post", "child", "failed"};
+	/* One more than the registry has: raw descriptors. */
+	_Static_assert(count_of(words) == KIND_COUNT + 1, "a word for each kind");
 	for (size_t i = 0; i < count_of(words); i++) {
 		if (suppress_fits(pattern, words[i])) {
 			return true;
