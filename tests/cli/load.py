@@ -25,6 +25,7 @@ FOLDER = tempfile.TemporaryDirectory()
 
 
 def not_sanitized(what):
+    """Skips; what says of AddressSanitizer why: "whose stacks are others"."""
     if SANITIZED:
         raise Skip(f"arun is built with AddressSanitizer, {what}")
 

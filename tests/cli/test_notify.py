@@ -119,7 +119,7 @@ def of_workers_the_reason_is_the_last_that_is_told():
 
 @claim
 def workers_that_cannot_be_started_are_a_reason_too():
-    not_sanitized("and LeakSanitizer has no descriptors then")
+    not_sanitized("whose LeakSanitizer would find no descriptor either")
     line, heard = "cannot start a worker: Too many open files", 0
     for limit in range(4, 12):
         done, messages = told_of(Manager(), "-w", "2", plugin("sleeps"), "0", preexec_fn=lambda:

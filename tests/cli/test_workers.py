@@ -223,7 +223,7 @@ def what_strangers_send_leaves_no_descriptor():
 
 @claim
 def one_that_crashes_again_and_again_waits_longer_each_time():
-    not_sanitized("which ends it with a status of its own")
+    not_sanitized("which makes an exit of a crash")
     with group("-w", "1", plugin(), ANY) as process:
         port = ready(process, 1)
         for number, pause in enumerate((100, 200, 400)):
@@ -315,7 +315,7 @@ def what_nohup_has_ignored_stays_so():
 
 @claim
 def workers_that_do_not_stop_are_ended_within_the_grace_time():
-    not_sanitized("slow")
+    not_sanitized("which is too slow for this")
     with group("-w", "2", "-g", "0.3", plugin(), ANY) as process:
         port = ready(process)
         with socket.create_connection(("127.0.0.1", port)) as connection:
@@ -392,7 +392,7 @@ def a_worker_that_hangs_is_replaced_where_there_is_a_watchdog():
 
 @claim
 def a_first_worker_that_cannot_be_started_is_one_line_and_125():
-    not_sanitized("LeakSanitizer has no descriptors either")
+    not_sanitized("whose LeakSanitizer would find no descriptor either")
     line = "arun: cannot start a worker: Too many open files\n"
     said = []
     for limit in range(4, 10):
