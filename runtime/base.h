@@ -14,9 +14,6 @@
 /* Runs fn(&variable) where variable leaves its scope. */
 #define auto_(fn) __attribute__((cleanup(fn)))
 
-/* Only what is set: the code of unsetenv(3) costs a start a page of the C library. */
-#define drop_variable(name) (getenv(name) ? unsetenv(name) : 0)
-
 /* For a store that a signal handler of this thread may see: neither side is moved across
  * it. */
 #define signal_fence() __atomic_signal_fence(__ATOMIC_SEQ_CST)

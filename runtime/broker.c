@@ -2,6 +2,7 @@
 #include "broker.h"
 
 #include "fdpass.h"
+#include "sockopt.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,11 +50,7 @@ static char broker_receive(const struct broker *broker, int *fd) {
 
 /* A descriptor of another process, or not of this kind, is not touched. */
 static bool is_broker(int fd, int process) {
-	int type = 0;
-	socklen_t length = sizeof type;
-	return process == (int)getpid() &&
-	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
-	       type == SOCK_SEQPACKET;
+	return process == (int)getpid() && sockopt_get(fd, SO_TYPE) == SOCK_SEQPACKET;
 }
 
 void broker_init(struct broker *broker, bool taken) {

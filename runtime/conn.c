@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "conn.h"
 
+#include "sockopt.h"
+
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
@@ -266,12 +268,6 @@ void conn_wake(struct sched *sched, struct arun_conn *conn) {
 
 /* Of any descriptor ---------------------------------------------------------------- */
 
-static int socket_option(int fd, int name) {
-	int value = 0;
-	socklen_t length = sizeof value;
-	return getsockopt(fd, SOL_SOCKET, name, &value, &length) < 0 ? -1 : value;
-}
-
 /* Why fd can be no connection; NULL: it can. */
 static const char *fd_unfit(int fd, const struct stat *stat) {
 	if (S_ISDIR(stat->st_mode)) {
@@ -280,11 +276,11 @@ static const char *fd_unfit(int fd, const struct stat *stat) {
 	if (!S_ISSOCK(stat->st_mode)) {
 		return NULL;
 	}
-	if (socket_option(fd, SO_TYPE) != SOCK_STREAM) {
+	if (sockopt_get(fd, SO_TYPE) != SOCK_STREAM) {
 		return "not a stream socket";
 	}
-	return socket_option(fd, SO_ACCEPTCONN) == 1 ? "a listening socket is no stream"
-						     : NULL;
+	return sockopt_get(fd, SO_ACCEPTCONN) == 1 ? "a listening socket is no stream"
+						   : NULL;
 }
 
 /* Opening /proc/self/fd/N of the master of a pseudoterminal would make another one. */
@@ -327,7 +323,7 @@ static void conn_set_nonblock(
 static void conn_look_up(struct arun_conn *conn, const struct stat *stat) {
 	conn->socket = S_ISSOCK(stat->st_mode);
 	if (conn->socket) {
-		conn->tcp = socket_option(conn->watch.fd, SO_PROTOCOL) == IPPROTO_TCP;
+		conn->tcp = sockopt_get(conn->watch.fd, SO_PROTOCOL) == IPPROTO_TCP;
 		address_peer(&conn->peer, conn->watch.fd);
 	}
 }
@@ -414,14 +410,14 @@ int arun_fd(const arun_conn *conn) {
 }
 
 int arun_peer_credentials(const arun_conn *conn, struct ucred *out) {
-	int domain = 0;
-	socklen_t length = sizeof domain, size = sizeof *out;
+	socklen_t size = sizeof *out;
 	if (!conn || conn->closing) {
 		return task_fail(EBADF, "peer_credentials", NULL);
 	}
 	struct conn_words words;
 	const char *on = conn_words(conn, &words);
-	if (getsockopt(conn->watch.fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0) {
+	int domain = sockopt_get(conn->watch.fd, SO_DOMAIN);
+	if (domain < 0) {
 		return task_fail(errno, "peer_credentials", on);
 	}
 	if (domain != AF_UNIX) {

@@ -2,6 +2,8 @@
 #include "inherit.h"
 
 #include "log.h"
+#include "sockopt.h"
+#include "variable.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,12 +13,6 @@
 enum { INHERIT_FIRST = 3, INHERIT_MOST = 65536 };
 
 /* What there is --------------------------------------------------------------------- */
-
-static int socket_option(int fd, int name) {
-	int value = 0;
-	socklen_t length = sizeof value;
-	return getsockopt(fd, SOL_SOCKET, name, &value, &length) < 0 ? 0 : value;
-}
 
 struct inherited *inherit_add(struct inherit *inherit, const char *name, int fd) {
 	size_t size = (inherit->count + 1) * sizeof *inherit->items;
@@ -30,8 +26,9 @@ struct inherited *inherit_add(struct inherit *inherit, const char *name, int fd)
 	if (!item->name) {
 		return NULL;
 	}
-	item->type = socket_option(fd, SO_TYPE);
-	item->listens = item->type && socket_option(fd, SO_ACCEPTCONN);
+	int type = sockopt_get(fd, SO_TYPE);
+	item->type = type > 0 ? type : 0;
+	item->listens = sockopt_get(fd, SO_ACCEPTCONN) > 0;
 	address_local(&item->address, fd);
 	inherit->count++;
 	return item;
@@ -49,15 +46,8 @@ static void next_name(const char **names, char *name, size_t size) {
 	*names += length + ((*names)[length] == ':');
 }
 
-/* The number that text is; 0: it is none. */
-static long number_of(const char *text) {
-	char *end = NULL;
-	long number = text && *text >= '0' && *text <= '9' ? strtol(text, &end, 10) : 0;
-	return end && !*end ? number : 0;
-}
-
 /* Descriptors that are not there are passed over: the count may be of anybody. */
-static int inherit_passed(struct inherit *inherit, long count, const char *names) {
+static int inherit_passed(struct inherit *inherit, int count, const char *names) {
 	char name[ENDPOINT_HOST];
 	for (int fd = INHERIT_FIRST; fd < INHERIT_FIRST + count; fd++) {
 		next_name(&names, name, sizeof name);
@@ -76,15 +66,16 @@ int inherit_init(struct inherit *inherit, struct loop *loop, bool taken) {
 	if (!taken) {
 		return 0;
 	}
-	long count = number_of(getenv("LISTEN_FDS"));
+	unsigned long long count = variable_number("LISTEN_FDS");
 	const char *names = getenv("LISTEN_FDNAMES");
-	if (number_of(getenv("LISTEN_PID")) == (long)getpid() && count <= INHERIT_MOST) {
-		result = inherit_passed(inherit, count, names ? names : "");
+	if (variable_number("LISTEN_PID") == (unsigned long long)getpid() &&
+		count <= INHERIT_MOST) {
+		result = inherit_passed(inherit, (int)count, names ? names : "");
 	}
-	drop_variable("LISTEN_FDS");
-	drop_variable("LISTEN_PID");
-	drop_variable("LISTEN_FDNAMES");
-	drop_variable("LISTEN_PIDFDID");
+	variable_drop("LISTEN_FDS");
+	variable_drop("LISTEN_PID");
+	variable_drop("LISTEN_FDNAMES");
+	variable_drop("LISTEN_PIDFDID");
 	return result;
 }
 

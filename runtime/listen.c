@@ -2,6 +2,7 @@
 #include "listen.h"
 
 #include "inherit.h"
+#include "sockopt.h"
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -143,15 +144,12 @@ static int listen_at_any(struct listening *out, const struct addrinfo *list,
 }
 
 static int listen_inherited(struct listening *out, const char *text, int fd) {
-	int type = 0, listens = 0;
-	socklen_t length = sizeof type;
 	int flags = fcntl(fd, F_GETFL);
 	if (flags < 0) {
 		return task_fail(EBADF, op, text);
 	}
-	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length);
-	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length);
-	if (type != SOCK_STREAM || !listens) {
+	if (sockopt_get(fd, SO_TYPE) != SOCK_STREAM ||
+		sockopt_get(fd, SO_ACCEPTCONN) <= 0) {
 		return task_fail_words(EINVAL, op, text, "not a listening stream socket");
 	}
 	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||

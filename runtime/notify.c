@@ -2,6 +2,7 @@
 #include "notify.h"
 
 #include "fdpass.h"
+#include "variable.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,20 +169,11 @@ static void notify_on_beat(struct loop_timer *timer) {
 	notify_send(notify, "WATCHDOG=1", -1);
 }
 
-/* The number that text is; 0: it is none. */
-static unsigned long long number_of(const char *text) {
-	char *end = NULL;
-	unsigned long long number =
-		text && *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
-	return end && !*end ? number : 0;
-}
-
 /* Half of the time that the manager waits for a sign of life; 0: it does not. */
 static double watchdog_interval(void) {
-	const char *process = getenv("WATCHDOG_PID");
-	unsigned long long time = number_of(getenv("WATCHDOG_USEC"));
-	bool ours = !process || number_of(process) == (unsigned long long)getpid();
-	return ours ? (double)time / 2e6 : 0;
+	bool ours = !getenv("WATCHDOG_PID") ||
+		    variable_number("WATCHDOG_PID") == (unsigned long long)getpid();
+	return ours ? (double)variable_number("WATCHDOG_USEC") / 2e6 : 0;
 }
 
 /* Life ----------------------------------------------------------------------------- */
@@ -215,9 +207,9 @@ void notify_init(struct notify *notify, struct loop *loop, bool taken) {
 		notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	}
 	notify->watchdog = watchdog_interval();
-	drop_variable("NOTIFY_SOCKET");
-	drop_variable("WATCHDOG_USEC");
-	drop_variable("WATCHDOG_PID");
+	variable_drop("NOTIFY_SOCKET");
+	variable_drop("WATCHDOG_USEC");
+	variable_drop("WATCHDOG_PID");
 	if (notify->fd >= 0) {
 		notify_on_look(&notify->look);
 		if (notify->watchdog > 0) {

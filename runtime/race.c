@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "race.h"
 
+#include "sockopt.h"
+
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -26,9 +28,8 @@ struct race {
 };
 
 int race_error(int fd) {
-	int error = 0;
-	socklen_t length = sizeof error;
-	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 ? errno : error;
+	int error = sockopt_get(fd, SO_ERROR);
+	return error < 0 ? errno : error;
 }
 
 /* The port is picked when it connects: one may serve several peers. */

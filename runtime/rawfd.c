@@ -2,6 +2,7 @@
 #include "rawfd.h"
 
 #include "endpoint.h"
+#include "sockopt.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -250,11 +251,7 @@ static bool is_named(const struct address *address) {
 }
 
 static const char *socket_type(int fd) {
-	int domain = 0, type = 0;
-	socklen_t size = sizeof domain;
-	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
-	size = sizeof type;
-	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size);
+	int domain = sockopt_get(fd, SO_DOMAIN), type = sockopt_get(fd, SO_TYPE);
 	if (domain == AF_UNIX) {
 		return "unix";
 	}

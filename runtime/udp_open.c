@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* udp_open - arun_udp_open(): what its endpoint means, and the socket. */
 #include "inherit.h"
+#include "sockopt.h"
 #include "udp.h"
 
 #include <fcntl.h>
@@ -155,13 +156,11 @@ static int udp_socket_any(
 
 /* One that this process was given. Returns it, or minus why not. */
 static int udp_inherit(int fd) {
-	int type = 0, flags = fcntl(fd, F_GETFL);
-	socklen_t length = sizeof type;
+	int flags = fcntl(fd, F_GETFL);
 	if (flags < 0) {
 		return -EBADF;
 	}
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) < 0 ||
-		type != SOCK_DGRAM) {
+	if (sockopt_get(fd, SO_TYPE) != SOCK_DGRAM) {
 		return -EINVAL;
 	}
 	bool set = fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 &&
