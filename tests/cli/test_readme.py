@@ -48,11 +48,15 @@ def every_block_is_of_a_kind_that_is_tested():
 
 
 @claim
-def the_two_commands_are_there():
-    commands = [line.split()[0] for line in block("sh", "tools/quickstart").splitlines()]
-    equal(commands, ["tools/quickstart", "tools/check"])
-    for command in commands:
+def the_first_commands_are_there():
+    lines = block("sh", "tools/quickstart").splitlines()
+    first, install, last = (" ".join(shlex.split(line, comments=True)) for line in lines)
+    equal((first, last), ("tools/quickstart", "tools/check"))
+    for command in first, last:
         assert os.access(SOURCE / command, os.X_OK), command
+    # What the first one has built.
+    contains((SOURCE / first).read_text(), f"\n{install}\n")
+    equal(install, "sudo meson install -C build")
 
 
 @claim
