@@ -62,8 +62,7 @@ static int not_found(const char *plugin, const char *entry, const char *library_
 		return error_no_memory(error, plugin);
 	}
 	if (is_file(here) || is_file(plugin)) {
-		error_set(error, 127, plugin,
-			": not in ARUN_PATH; for the file here say %s%s%s",
+		error_set(error, 127, plugin, ": not in ARUN_PATH; did you mean %s%s%s?",
 			is_file(here) ? here : "./", is_file(here) ? "" : plugin, entry);
 	} else {
 		error_set(error, 127, plugin, ": no such plugin in ARUN_PATH%s%s",

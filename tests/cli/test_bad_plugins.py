@@ -138,7 +138,7 @@ def a_name_without_a_slash_is_not_the_file_here():
     for word, said in (("good.so", "./good.so"), ("good", "./good.so"),
                        ("good.so:echo", "./good.so:echo")):
         name = word.split(":")[0]
-        line = f"{name}: not in ARUN_PATH; for the file here say {said}"
+        line = f"{name}: not in ARUN_PATH; did you mean {said}?"
         refused(word, line, 127)
         refused(word, line, 127, {"ARUN_PATH": ".::relative"})
     os.mkdir(path_of("nowhere"))
