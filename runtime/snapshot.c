@@ -36,14 +36,19 @@ static size_t hash_of(uint64_t key) {
 
 static size_t hash_object(const struct object *object) {
 	uint64_t owner = object->owner ? object->owner->id : 0;
-	const void *place =
-		object->site ? (const void *)object->site : (const void *)object->made;
-	return hash_of((uint64_t)(uintptr_t)place ^ owner << 20 ^
-		       (uint64_t)object->kind->index << 56);
+	uint64_t place = object->site ? (uint64_t)object->site->line
+				      : (uint64_t)(uintptr_t)object->made;
+	return hash_of(place ^ owner << 20 ^ (uint64_t)object->kind->index << 56);
+}
+
+/* One place may have several constants: of a macro, of an inline function in two files. */
+static bool same_site(const struct arun_site *a, const struct arun_site *b) {
+	return a == b || (a && b && a->line == b->line && strcmp(a->file, b->file) == 0 &&
+				 strcmp(a->function, b->function) == 0);
 }
 
 static bool group_fits(const struct snapshot_group *group, const struct object *object) {
-	return group->kind == object->kind && group->site == object->site &&
+	return group->kind == object->kind && same_site(group->site, object->site) &&
 	       (group->site || group->made == object->made) &&
 	       group->owner == (object->owner ? object->owner->id : 0);
 }

@@ -148,6 +148,24 @@ START_TEST(one_kind_one_site_and_one_owner_are_one_group) {
 }
 END_TEST
 
+/* Of a macro that makes two, of an inline function in two files: each has a constant of its own. */
+START_TEST(sites_with_the_same_words_are_one_group) {
+	static char file[] = "srv.c", function[] = "serve";
+	const struct arun_site again = {file, function, 34},
+			       another = {"srv.c", "other", 34},
+			       elsewhere = {"lib.c", "serve", 34};
+	begin();
+	open_thing(&server, &line34, "one");
+	open_thing(&server, &again, "other");
+	open_thing(&server, &another, "one");
+	open_thing(&server, &elsewhere, "one");
+	open_thing(&server, NULL, "one");
+	take();
+	ck_assert_uint_eq(snapshot.groups, 4);
+	ck_assert_uint_eq(snapshot.group[0]->count, 2);
+}
+END_TEST
+
 START_TEST(what_is_owned_may_be_seen_before_its_owner_is_listed) {
 	static const struct object unlisted;
 	begin();
@@ -287,6 +305,7 @@ START_TEST(groups_that_do_not_fit_are_counted_and_the_oldest_are_kept) {
 	begin();
 	static struct arun_site sites[SNAPSHOT_GROUPS + 100];
 	for (int i = 0; i < SNAPSHOT_GROUPS + 100; i++) {
+		sites[i] = (struct arun_site){"srv.c", "serve", i + 1};
 		open_thing(&task, &sites[i], "x");
 	}
 	take();
@@ -307,6 +326,7 @@ START_TEST(texts_that_do_not_fit_are_counted) {
 	static char line[8192];
 	memset(line, 'x', sizeof line - 1);
 	for (int i = 0; i < SNAPSHOT_GROUPS; i++) {
+		sites[i] = (struct arun_site){"srv.c", "serve", i + 1};
 		for (int j = 0; j < 5; j++) {
 			open_line(&task, &sites[i], "x", line, -1);
 		}
@@ -420,6 +440,7 @@ Suite *suite(void) {
 	Suite *suite = suite_create("snapshot");
 	TCase *groups = tcase_create("groups");
 	tcase_add_test(groups, one_kind_one_site_and_one_owner_are_one_group);
+	tcase_add_test(groups, sites_with_the_same_words_are_one_group);
 	tcase_add_test(groups, what_is_owned_may_be_seen_before_its_owner_is_listed);
 	tcase_add_test(groups, parts_background_and_what_is_no_leak_are_left_out);
 	tcase_add_test(groups, the_oldest_of_a_group_are_copied_oldest_first);
