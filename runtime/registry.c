@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "registry.h"
 
+#include <string.h>
+
 void registry_init(struct registry *registry) {
 	*registry = (struct registry){0};
 	for (int i = 0; i < KIND_COUNT; i++) {
@@ -34,6 +36,11 @@ void registry_title(struct text *out, const struct kind *kind, uint64_t count) {
 	} else {
 		text_add(out, "%s", kind->plural);
 	}
+}
+
+bool registry_same_site(const struct arun_site *a, const struct arun_site *b) {
+	return a == b || (a && b && a->line == b->line && strcmp(a->file, b->file) == 0 &&
+				 strcmp(a->function, b->function) == 0);
 }
 
 void registry_site(struct text *out, const struct arun_site *site) {

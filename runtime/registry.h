@@ -173,6 +173,10 @@ void registry_forget(struct registry *registry);
 /* Appends the title of count objects of kind. */
 void registry_title(struct text *out, const struct kind *kind, uint64_t count);
 
+/* Whether they are one place, of which there may be several constants: of a macro, of an inline
+ * function in two files. Each may be NULL. */
+bool registry_same_site(const struct arun_site *a, const struct arun_site *b);
+
 /* Appends "srv.c:34", or "?" where the site is unknown. */
 void registry_site(struct text *out, const struct arun_site *site);
 

@@ -41,14 +41,9 @@ static size_t hash_object(const struct object *object) {
 	return hash_of(place ^ owner << 20 ^ (uint64_t)object->kind->index << 56);
 }
 
-/* One place may have several constants: of a macro, of an inline function in two files. */
-static bool same_site(const struct arun_site *a, const struct arun_site *b) {
-	return a == b || (a && b && a->line == b->line && strcmp(a->file, b->file) == 0 &&
-				 strcmp(a->function, b->function) == 0);
-}
-
 static bool group_fits(const struct snapshot_group *group, const struct object *object) {
-	return group->kind == object->kind && same_site(group->site, object->site) &&
+	return group->kind == object->kind &&
+	       registry_same_site(group->site, object->site) &&
 	       (group->site || group->made == object->made) &&
 	       group->owner == (object->owner ? object->owner->id : 0);
 }

@@ -12,6 +12,7 @@
 #include "timer.h"
 #include "tls.h"
 #include "udp.h"
+#include "unjoined.h"
 #include "watcher.h"
 
 #include <stdio.h>
@@ -337,6 +338,10 @@ static void drive_snapshot(struct run *run) {
 		watcher_list(&watchers, &run->loop);
 		/* A lookup has sockets of its own until it ends, waited for or not. */
 		stop_snapshot(run, !pool_looks_up(&run->loop));
+		if (run->loop.sched.registry.notes &&
+			run->report.leaks != ARUN_LEAKS_OFF) {
+			unjoined_tell(&run->loop.sched, &run->suppress);
+		}
 		watcher_unlist(&watchers, &run->loop);
 		child_unlist(&run->children);
 	}

@@ -338,4 +338,21 @@ def damaged_debug_information_does_no_harm():
         bad.unlink()
 
 
+@claim
+def tasks_that_ended_well_and_were_never_joined_are_counted_by_place():
+    path = plugin(*DEBUG, name="unjoined.c")
+    at = {mark: f'unjoined.c:{line(mark, "unjoined.c")}' for mark in ("three", "one", "leak")}
+    lines = debug(path, "forgets").splitlines()
+    equal(lines[:2], [f'{at["three"]}: note: 3 tasks "ends" ended well, and were never joined',
+                      f'{at["one"]}: note: task "sleeps" ended well, and was never joined'])
+    contains(lines[2], f'{at["leak"]}: leak: task "sleeps"')
+    equal(lines[-1], "arun: unjoined.so: 1 leak: 1 task")
+    for options in ("--leaks=off", "--debug"), ("--leaks=warn",):
+        text = arun(*options, f"{path}:forgets").stderr
+        equal("never joined" in text, False, text)
+    rules = pathlib.Path(path).with_name("rules")
+    rules.write_text("task:ends\n")
+    equal("3 tasks" in debug(path, "forgets", f"--suppress={rules}"), False)
+
+
 main()
