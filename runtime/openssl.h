@@ -22,6 +22,7 @@
 #define OPENSSL_FUNCTIONS(X)                                                             \
 	X(BIO_clear_flags)                                                               \
 	X(BIO_ctrl)                                                                      \
+	X(BIO_free)                                                                      \
 	X(BIO_get_ex_data)                                                               \
 	X(BIO_int_ctrl)                                                                  \
 	X(BIO_meth_free)                                                                 \

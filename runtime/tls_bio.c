@@ -201,8 +201,11 @@ BIO *tls_bio_new(struct arun_conn *conn, struct tls_run *run) {
 	const struct openssl *openssl = &run->openssl;
 	const BIO_METHOD *method = bio_method(run);
 	BIO *bio = method ? openssl->BIO_new(method) : NULL;
+	if (bio && !openssl->BIO_set_ex_data(bio, 0, conn)) {
+		openssl->BIO_free(bio);
+		return NULL;
+	}
 	if (bio) {
-		openssl->BIO_set_ex_data(bio, 0, conn);
 		openssl->BIO_int_ctrl(bio, BIO_C_SET_FD, BIO_NOCLOSE, conn->watch.fd);
 	}
 	return bio;

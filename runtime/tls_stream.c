@@ -241,7 +241,9 @@ static int session_init(
 		return ENOMEM;
 	}
 	openssl->SSL_set_bio(session->ssl, bio, bio);
-	openssl->SSL_set_ex_data(session->ssl, 0, session);
+	if (!openssl->SSL_set_ex_data(session->ssl, 0, session)) {
+		return ENOMEM;
+	}
 	openssl->SSL_set_read_ahead(session->ssl, 1);
 	if (tls->server) {
 		openssl->SSL_set_accept_state(session->ssl);

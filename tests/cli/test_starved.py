@@ -8,8 +8,9 @@ import re
 import resource
 import tempfile
 
+from needs import lacking, tool
 from plugins import SOURCE as TREE, build
-from tap import Skip, arun, claim, main
+from tap import Skip, arun, claim, equal, main, run
 
 FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="arun-starved-"))
 SOURCE = """#include <arun.h>
@@ -175,6 +176,22 @@ def stacks_whose_lines_would_take_too_much_memory_are_without_and_say_why():
         without += "there is not enough memory to look them up" in ended.stderr
         found += ended.returncode == 23 and "no lines in stacks" not in ended.stderr
     assert without and found, (without, found)
+
+
+@claim
+def each_call_for_memory_of_a_conversation_over_TLS_may_fail():
+    unsanitized()
+    path = FOLDER / "local"
+    made = run(tool("openssl"), *"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256".split(),
+               *"-nodes -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1".split(),
+               "-keyout", f"{path}.key", "-out", f"{path}.pem")
+    equal(made.returncode, 0, made.stderr)
+    ended = arun("--log-level=error", f"{fixtures()}:secures", f"{path}.pem", f"{path}.key",
+                 env={"LD_PRELOAD": str(FOLDER / "fails.so"), "FAIL": "0 0"})
+    if "libssl" in ended.stderr or "without TLS" in ended.stderr:
+        lacking("no libssl")
+    lines = [line for line in ended.stderr.splitlines() if "accepting paused" not in line]
+    equal((ended.returncode, lines), (0, []))
 
 
 main()
