@@ -90,7 +90,7 @@ void closeup_take_fd(struct closeup *closeup, int fd) {
 	text_fixed(&out, closeup->words, sizeof closeup->words);
 	rawfd_flags(fd, &out);
 	closeup->made = opened_find(fd);
-	closeup->taken = opened_table != NULL;
+	closeup->taken = opened_notes();
 }
 
 bool closeup_same_made(const struct closeup *a, const struct closeup *b) {

@@ -304,7 +304,7 @@ int close(int fd) {
 
 int fclose(FILE *file) {
 	NEXT(fclose);
-	if (unlikely(opened_table != NULL)) {
+	if (opened_notes()) {
 		opened_forget(fileno(file));
 	}
 	return next(file);

@@ -2,30 +2,43 @@
 #include "opened.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 /* Pages are used as descriptors are. */
 enum { OPENED_MOST = 1 << 16 };
+static const size_t OPENED_SIZE = OPENED_MOST * sizeof(struct calls);
 
 struct calls *opened_table;
 
+/* Where the table is while nothing is noted, too; NULL: there was none yet. */
+static struct calls *opened_pages;
+
+/* A new table is empty. */
+static void *opened_map(void) {
+	void *pages = mmap(NULL, OPENED_SIZE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return pages == MAP_FAILED ? NULL : pages;
+}
+
 void opened_start(void) {
-	void *table =
-		mmap(NULL, OPENED_MOST * sizeof *opened_table, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	opened_table = table == MAP_FAILED ? NULL : table;
+	if (!opened_pages) {
+		opened_pages = opened_map();
+	} else if (madvise(opened_pages, OPENED_SIZE, MADV_DONTNEED) < 0) {
+		memset(opened_pages, 0, OPENED_SIZE); /* mlockall(2) keeps pages */
+	}
+	publish(&opened_table, opened_pages);
 }
 
 void opened_stop(void) {
-	struct calls *table = opened_table;
-	opened_table = NULL;
-	if (table) {
-		munmap(table, OPENED_MOST * sizeof *table);
+	publish(&opened_table, NULL);
+	if (opened_pages) {
+		madvise(opened_pages, OPENED_SIZE, MADV_DONTNEED);
 	}
 }
 
 static struct calls *slot_of(int fd) {
-	struct calls *table = opened_table;
+	struct calls *table = __atomic_load_n(&opened_table, __ATOMIC_ACQUIRE);
 	return table && fd >= 0 && fd < OPENED_MOST ? &table[fd] : NULL;
 }
 
