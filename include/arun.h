@@ -506,10 +506,21 @@ ARUN_API arun_conn *arun_accept_at(const struct arun_site *site, arun_server *se
 ARUN_API const char *arun_server_address(const arun_server *server);
 
 /*
+ * Says that conn is between two requests, until the next byte of it is read. Once its server closes,
+ * a read that would wait there returns 0, as at the end of the stream: a client that is only
+ * connected is not waited for. What has come by then is read first; and who has connected less than
+ * 1 s ago, and sent nothing yet, has the rest of that. To be called before each read that may begin
+ * a request; another task than the one that reads may, too. NULL is ignored; of a connection that
+ * no server accepted it says nothing. Does not suspend.
+ */
+ARUN_API void arun_idle(arun_conn *conn);
+
+/*
  * Stops accepting, lets the handlers finish, cancels them when three quarters of the grace time are
- * gone (counted from the stop; from this call where none is under way), closes, frees. It always
- * does its work, in a cancelled task too. NULL is ignored. Returns 0; -1 with ETIMEDOUT: handlers
- * ignored that, they run on without the server. Suspends.
+ * gone (counted from the stop; from this call where none is under way), closes, frees. Reads of
+ * connections that are idle end at once: see arun_idle(). It always does its work, in a cancelled
+ * task too. NULL is ignored. Returns 0; -1 with ETIMEDOUT: handlers ignored that, they run on
+ * without the server. Suspends.
  */
 ARUN_API int arun_server_close(arun_server *server);
 ARUN_API int arun_server_close_at(const struct arun_site *site, arun_server *server);

@@ -189,6 +189,7 @@ static int accept_make(struct arun_server *server) {
 	conn->tcp = server->listening.address.any.sa_family != AF_UNIX;
 	conn->peer = server->pending_peer;
 	conn->idle_timeout = server->idle_timeout;
+	conn->bounded = server->idle_timeout > 0;
 	int error = server->tls ? tls_attach(conn, server->tls, NULL) : 0;
 	if (error) {
 		conn_close_now(loop_here(), conn);

@@ -34,7 +34,8 @@ bool conn_at_rest(const struct arun_conn *conn) {
 		return true;
 	}
 	/* A transport's other end may have something to say of its own accord. */
-	return !conn->transport && !conn->out &&
+	bool silent = !conn->transport && !conn->out;
+	return (silent || conn->rests_at == conn->out + 1) &&
 	       ioctl(conn->watch.fd, FIONREAD, &unread) == 0 && !unread;
 }
 

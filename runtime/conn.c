@@ -250,11 +250,8 @@ int conn_wait_until(struct arun_conn *conn, struct arun_task *self,
 }
 
 int conn_wait(struct arun_conn *conn, struct arun_task *self, enum poller_events event) {
-	double deadline = INFINITY;
-	if (conn->idle_timeout > 0) {
-		deadline = sched_current->registry.now + conn->idle_timeout;
-	}
-	return conn_wait_until(conn, self, event, deadline);
+	return likely(!conn->bounded) ? conn_wait_until(conn, self, event, INFINITY)
+				      : conn_wait_bounded(conn, self, event);
 }
 
 void conn_wake(struct sched *sched, struct arun_conn *conn) {

@@ -25,6 +25,8 @@ struct transport {
 	/* As recv(2), and sendmsg(2), do. send NULL: that of the descriptor. */
 	ssize_t (*receive)(struct arun_conn *conn, void *buf, size_t size);
 	ssize_t (*send)(struct arun_conn *conn, const struct iovec *pieces, int count);
+	/* Whether more has come than receive() has handed out, such as the begin of a record. */
+	bool (*holds)(const struct arun_conn *conn);
 	/* Sends what send() took and kept. Returns 0: all; -1 with EAGAIN, or what broke it. */
 	int (*flush)(struct arun_conn *conn);
 	/* Ends the sending side; what can not be sent at once is left to flush(). */
@@ -45,6 +47,8 @@ struct arun_conn {
 	bool swept;   /* by the end of the run */
 	bool saw_end; /* all was read, to the end of the stream */
 	bool shut;    /* the sending side has ended */
+	bool bounded; /* waits are: by idle_timeout, or as it leaves */
+	bool leaves;  /* its server closes: where it is idle, it ends */
 	int error;    /* the first that recv(2) or send(2) said; 0 */
 	int cut;      /* the one of these that ended it before its end of stream; 0 */
 	double idle_timeout;
@@ -58,6 +62,9 @@ struct arun_conn {
 	} buffer;
 	size_t written; /* by the last write */
 	uint64_t in, out;
+	uint64_t idle_at; /* in, and 1, when it was idle; 0: never */
+	uint64_t
+		rests_at; /* out, and 1, when it ended idle, with nothing on its way; 0 */
 	struct address peer;
 	char *texts[2]; /* arun_peer() and arun_local(), once asked for */
 
@@ -110,13 +117,21 @@ ssize_t conn_take_in(struct arun_conn *conn, void *buf, size_t size);
 
 /*
  * Waits, interruptibly and at most for idle_timeout. Returns 0: try again; or why not:
- * ECANCELED, ETIMEDOUT, ETIME: idle for too long, EBADF, and what epoll_ctl(2) says.
+ * ECANCELED, ETIMEDOUT, ETIME: idle for too long, EBADF, and what epoll_ctl(2) says; of a
+ * read ESHUTDOWN: nothing is there, it is idle, and its server closes.
  */
 int conn_wait(struct arun_conn *conn, struct arun_task *self, enum poller_events event);
 
-/* The same until deadline, whatever idle_timeout is. */
+/* The same where conn->bounded. */
+int conn_wait_bounded(
+	struct arun_conn *conn, struct arun_task *self, enum poller_events event);
+
+/* The same until deadline, whatever idle_timeout is, and whether it is idle. */
 int conn_wait_until(struct arun_conn *conn, struct arun_task *self,
 	enum poller_events event, double deadline);
+
+/* Its server closes: from now on it ends where it is idle (arun_idle()). */
+void conn_leave(struct sched *sched, struct arun_conn *conn);
 
 /* Those that wait on it look again, and find it closing. */
 void conn_wake(struct sched *sched, struct arun_conn *conn);
@@ -138,7 +153,7 @@ int conn_shutdown(struct arun_conn *conn);
 
 /*
  * Whether a plain close(2) loses nothing: the other end has ended its side and all was
- * read, or neither was anything written nor is anything left to read.
+ * read; or nothing was written that has not arrived, nor is anything left to read.
  */
 bool conn_at_rest(const struct arun_conn *conn);
 

@@ -73,8 +73,10 @@
 	X(SSL_get_servername)                                                            \
 	X(SSL_get_verify_result)                                                         \
 	X(SSL_get_wbio)                                                                  \
+	X(SSL_has_pending)                                                               \
 	X(SSL_new)                                                                       \
 	X(SSL_read)                                                                      \
+	X(SSL_rstate_string)                                                             \
 	X(SSL_select_next_proto)                                                         \
 	X(SSL_set_SSL_CTX)                                                               \
 	X(SSL_set1_host)                                                                 \

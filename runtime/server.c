@@ -386,6 +386,13 @@ static void server_cancel(struct sched *sched, struct arun_server *server) {
 	}
 }
 
+/* Whose connection is idle, or will be, need not be waited for. */
+static void server_leave(struct sched *sched, struct arun_server *server) {
+	list_each (at, &server->conns) {
+		conn_leave(sched, container_of(at, struct arun_conn, link));
+	}
+}
+
 /* Whether self is one of the server's handlers. */
 static bool server_runs(const struct arun_server *server, const struct arun_task *self) {
 	list_each (at, &server->conns) {
@@ -405,6 +412,7 @@ static int server_end(struct loop *loop, struct arun_server *server) {
 		accept_last(server);
 	}
 	accept_stop(loop, server);
+	server_leave(sched, server);
 	server_wait(sched, server, cancel);
 	if (server->handlers > server->own) {
 		server_cancel(sched, server);

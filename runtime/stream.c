@@ -94,6 +94,15 @@ ssize_t stream_error(struct stream_call *call, int error) {
 
 /* Reading -------------------------------------------------------------------------- */
 
+/* The wait has ended for good. Of an idle connection whose server closes that is its end. */
+static ssize_t stream_unserved(struct stream_call *call) {
+	if (call->error != ESHUTDOWN) {
+		return -1;
+	}
+	call->error = 0;
+	return 0;
+}
+
 /* Waits for bytes. How many; 0: the end; -1 with the call's error. */
 static ssize_t stream_receive(struct stream_call *call, void *buf, size_t size) {
 	struct arun_conn *conn = call->conn;
@@ -111,7 +120,7 @@ static ssize_t stream_receive(struct stream_call *call, void *buf, size_t size) 
 		}
 		call->error = conn_wait(conn, call->self, POLLER_READ);
 		if (unlikely(call->error)) {
-			return -1;
+			return stream_unserved(call);
 		}
 	}
 }

@@ -112,6 +112,14 @@ static ssize_t tls_receive(struct arun_conn *conn, void *buf, size_t size) {
 	return -1;
 }
 
+/* Of a record a part may have come, if only the head, which OpenSSL has taken by then. */
+static bool tls_holds(const struct arun_conn *conn) {
+	const struct tls_session *session = tls_session_of(conn);
+	const struct openssl *openssl = tls_openssl_of(session);
+	return openssl->SSL_has_pending(session->ssl) ||
+	       strcmp(openssl->SSL_rstate_string(session->ssl), "RB") == 0;
+}
+
 /* The next bytes of pieces, up to a record of them: small ones are put together. */
 static size_t send_gather(
 	struct tls_run *run, const struct iovec *pieces, int count, const char **bytes) {
@@ -187,6 +195,7 @@ static void tls_destroy(struct arun_conn *conn) {
 static const struct transport tls_transport = {
 	.admit = tls_handshake,
 	.receive = tls_receive,
+	.holds = tls_holds,
 	.send = tls_send,
 	.flush = tls_flush,
 	.shutdown = tls_shutdown,
@@ -197,6 +206,7 @@ static const struct transport tls_transport = {
 /* The kernel encrypts what is sent: that is sent, and sendfile(2) works, as without TLS. */
 static const struct transport kernel_transport = {
 	.receive = tls_receive,
+	.holds = tls_holds,
 	.flush = tls_flush,
 	.shutdown = tls_shutdown,
 	.why = tls_why,

@@ -150,6 +150,20 @@ START_TEST(a_shutdown_of_a_closed_connection_aborts) {
 }
 END_TEST
 
+static void idle_gone(void) {
+	arun_idle(closed_conn());
+}
+
+static void idle_in_run(void) {
+	fprintf(stderr, "%s: ", __FILE__);
+	run(idle_gone);
+}
+
+START_TEST(a_closed_connection_that_is_idle_aborts) {
+	assert_misuse(idle_in_run, "arun_idle() of a connection that is gone");
+}
+END_TEST
+
 static int handle_nothing(arun_conn *conn, void *arg) {
 	(void)conn;
 	(void)arg;
@@ -214,6 +228,7 @@ Suite *suite(void) {
 		tcase_add_test(handles, a_second_close_of_a_connection_aborts);
 		tcase_add_test(handles, a_read_of_a_closed_connection_aborts);
 		tcase_add_test(handles, a_shutdown_of_a_closed_connection_aborts);
+		tcase_add_test(handles, a_closed_connection_that_is_idle_aborts);
 		tcase_add_test(handles, a_second_close_of_a_server_aborts);
 	}
 	suite_add_tcase(suite, handles);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * idle - a connection between two requests: it ends when its server closes.
+ *
+ * Design notes. That it is idle is remembered as the count of bytes read so far: the next one
+ * ends it, without a line in the calls that read. It is looked at where a read is about to
+ * wait, of a connection whose server closes, and nowhere else.
+ */
+#include "conn.h"
+
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+/* Seconds from its begin that a connection is given to say something: who has just connected
+ * has a request under way. */
+static const double IDLE_PATIENCE = 1;
+
+static bool conn_is_idle(const struct arun_conn *conn) {
+	return conn->idle_at == conn->in + 1 &&
+	       !(conn->transport && conn->transport->holds(conn));
+}
+
+/* Its reader looks again. */
+static void conn_end_idle(struct sched *sched, struct arun_conn *conn) {
+	if (conn_is_idle(conn) && conn->watch.reader) {
+		task_wake(sched, conn->watch.reader);
+	}
+}
+
+void conn_leave(struct sched *sched, struct arun_conn *conn) {
+	conn->leaves = true;
+	conn->bounded = true;
+	conn_end_idle(sched, conn);
+}
+
+/* What the loop has not told of yet is seen, too: bytes, the end, an error. */
+static bool conn_has_input(const struct arun_conn *conn) {
+	struct pollfd entry = {.fd = conn->watch.fd, .events = POLLIN};
+	return poll(&entry, 1, 0) > 0;
+}
+
+/* It is over: where the other end has got all of it, a close need not wait for more. */
+static int conn_rest(struct arun_conn *conn) {
+	int unsent = 0;
+	bool all = ioctl(conn->watch.fd, SIOCOUTQ, &unsent) == 0 && !unsent;
+	conn->rests_at = all ? conn->out + 1 : 0;
+	return ESHUTDOWN;
+}
+
+int conn_wait_bounded(
+	struct arun_conn *conn, struct arun_task *self, enum poller_events event) {
+	double now = sched_current->registry.now;
+	double deadline = conn->idle_timeout > 0 ? now + conn->idle_timeout : INFINITY;
+	if (event != POLLER_READ || !conn->leaves || !conn_is_idle(conn)) {
+		return conn_wait_until(conn, self, event, deadline);
+	}
+	if (conn_has_input(conn)) {
+		conn->watch.readable = true;
+		return 0;
+	}
+	double patience = conn->in ? now : conn->object.born + IDLE_PATIENCE;
+	if (patience <= now) {
+		return conn_rest(conn);
+	}
+	int error = conn_wait_until(conn, self, event, time_min(deadline, patience));
+	return error == ETIME && patience < deadline ? 0 : error;
+}
+
+void arun_idle(arun_conn *conn) {
+	if (!conn) {
+		return;
+	}
+	if (unlikely(!conn->object.id)) {
+		task_gone(
+			NULL, &conn->object, "arun_idle", "of a connection that is gone");
+	}
+	/* What is buffered is of the next request. */
+	conn->idle_at = conn->buffer.length ? 0 : conn->in + 1;
+	if (unlikely(conn->leaves && sched_current)) {
+		conn_end_idle(sched_current, conn);
+	}
+}
