@@ -8,7 +8,8 @@
  * up. While it is in arun_yield() the loop serves: each connection is a task, which
  * runs echo() on a stack of its own, so that echo() may simply wait for bytes. SIGTERM
  * or ^C makes arun_yield() return. Handlers that still run then may finish, for as
- * long as --grace says.
+ * long as --grace says. Not to wait so long for clients that are silent, echo() says
+ * where it owes them nothing: there its arun_read() returns 0.
  */
 #include <arun.h>
 
@@ -16,12 +17,11 @@ static int echo(arun_conn *conn, void *arg) {
 	char buf[4096];
 	ssize_t n;
 	(void)arg;
-	while ((n = arun_read(conn, buf, sizeof buf)) > 0) {
-		if (arun_write(conn, buf, (size_t)n) < 0) {
-			return -1;
-		}
-	}
-	return (int)n; /* the server closes conn */
+	do {
+		arun_idle(conn);
+		n = arun_read(conn, buf, sizeof buf);
+	} while (n > 0 && arun_write(conn, buf, (size_t)n) == 0);
+	return n ? -1 : 0; /* the server closes conn */
 }
 
 static int serve(int argc, char **argv) {

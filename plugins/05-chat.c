@@ -6,8 +6,8 @@
  *
  * Tasks change places only in calls that suspend, so no lock guards the room: between
  * two such calls nobody else can touch it. After one, look again: a member may be gone.
- * Nor may one who reads nothing hold up the others for ever: what cannot be written to a
- * member in half a second ends that member's task, and so its connection.
+ * One who reads nothing does not hold up the others: what cannot be written to a member
+ * in half a second ends its task. Nor does one who says nothing hold up the end.
  */
 #include <arun.h>
 #include <errno.h>
@@ -36,7 +36,7 @@ static int member(arun_conn *conn, void *arg) {
 	for (; seats[own].conn; own++) {
 	}
 	seats[own] = (struct seat){conn, arun_self()};
-	while ((n = arun_read_until(conn, '\n', text, 900)) > 0) {
+	while (arun_idle(conn), (n = arun_read_until(conn, '\n', text, 900)) > 0) {
 		for (int i = 0; i < SEATS; i++) {
 			tell(&seats[i], conn, line, (size_t)(text + n - line));
 		}
@@ -47,9 +47,9 @@ static int member(arun_conn *conn, void *arg) {
 
 static int chat(int argc, char **argv) {
 	static struct seat seats[SEATS];
-	arun_listen_options options = {.max_connections = SEATS};
-	arun_server *server = arun_listen_with(
-		argc > 1 ? argv[1] : "127.0.0.1:7778", member, seats, &options);
+	const char *endpoint = argc > 1 ? argv[1] : "127.0.0.1:7778";
+	arun_server *server = arun_listen_with(endpoint, member, seats,
+		&(arun_listen_options){.max_connections = SEATS});
 	if (!server) {
 		return -1;
 	}

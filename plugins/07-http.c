@@ -26,9 +26,7 @@ enum { HEAD_MAX = 8192, BODY_MAX = 1 << 20 };    /* bytes */
 static double idle_time = 60, request_time = 10; /* seconds */
 
 struct client {
-	struct client *next, **link; /* in the list of those that are connected */
 	arun_conn *conn;
-	arun_task *idle; /* its task, while that waits for a request */
 	char head[HEAD_MAX];
 };
 
@@ -195,12 +193,11 @@ static int read_body(arun_conn *conn, struct request *request) {
 static int read_request(struct client *client, struct request *request) {
 	size_t length = 2;
 	int status = 0;
-	client->idle = arun_self();
 	while (status == 0 && length == 2) { /* empty lines before it are ignored */
 		ARUN_TIMEOUT(idle_time);
+		arun_idle(client->conn); /* a stop need not wait for what never comes */
 		status = read_line(client->conn, client->head, HEAD_MAX, &length);
 	}
-	client->idle = NULL;
 	if (status) {
 		return status;
 	}
@@ -320,39 +317,24 @@ static bool exchange(struct client *client) {
 }
 
 static int http(arun_conn *conn, void *arg) {
-	struct client **clients = arg, client;
+	struct client client;
+	(void)arg;
 	client.conn = conn;
-	client.next = *clients;
-	client.link = clients;
-	if (client.next) {
-		client.next->link = &client.next;
-	}
-	*clients = &client;
 	while (exchange(&client)) {
-	}
-	*client.link = client.next;
-	if (client.next) {
-		client.next->link = client.link;
 	}
 	return 0;
 }
 
 static int serve(int argc, char **argv) {
-	/* Handlers that outlive the server, where its close fails, outlive this call too. */
-	static struct client *clients;
 	arun_listen_options options = {.idle_timeout = 60}; /* also of a write */
 	idle_time = argc > 2 ? atof(argv[2]) : idle_time;
 	request_time = argc > 3 ? atof(argv[3]) : request_time;
 	arun_server *server = arun_listen_with(
-		argc > 1 ? argv[1] : "tcp:127.0.0.1:8080", http, &clients, &options);
+		argc > 1 ? argv[1] : "tcp:127.0.0.1:8080", http, NULL, &options);
 	if (!server) {
 		return -1;
 	}
 	arun_yield();
-	/* Answers under way are finished. Who is only connected would be waited for, too. */
-	for (struct client *client = clients; client; client = client->next) {
-		arun_cancel(client->idle); /* takes NULL */
-	}
 	return arun_server_close(server);
 }
 ARUN_SERVER(serve, .name = "http", .about = "answers GET /plain, GET /count, POST /echo")

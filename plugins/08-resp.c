@@ -29,9 +29,7 @@ enum { COMMAND_MAX = BULK_MAX + 65536, INLINE_MAX = 65536, IN = 16384, OUT = 163
 /* Answers -------------------------------------------------------------------------- */
 
 struct client {
-	struct client *next, **link;
 	arun_conn *conn;
-	arun_task *idle; /* its task, while that waits for commands */
 	struct table *table;
 	char *in; /* of room bytes; those from start to end are to be used */
 	size_t room, start, end;
@@ -40,11 +38,6 @@ struct client {
 	int count;
 	char out[OUT];
 	struct word words[WORDS_MAX];
-};
-
-struct shared {
-	struct table table;
-	struct client *clients; /* that are connected */
 };
 
 /* Adds to the answers, or, where they are too many, sends them. */
@@ -348,17 +341,18 @@ static ssize_t more(struct client *client) {
 		return -1;
 	}
 	client->filled = 0;
-	if (client->quit || arun_stopping()) {
+	if (client->quit) {
 		return 0;
 	}
 	if (make_room(client) < 0) {
 		client->quit = true;
 		return out_of_memory(client) < 0 ? -1 : more(client);
 	}
-	client->idle = arun_self();
+	if (client->start == client->end) { /* no part of a command is there */
+		arun_idle(client->conn);
+	}
 	ssize_t n = arun_read(
 		client->conn, client->in + client->end, client->room - client->end);
-	client->idle = NULL;
 	client->end += n > 0 ? (size_t)n : 0;
 	return n;
 }
@@ -381,46 +375,31 @@ static void converse(struct client *client) {
 }
 
 static int resp(arun_conn *conn, void *arg) {
-	struct shared *shared = arg;
 	struct client client;
 	memset(&client, 0, offsetof(struct client, out));
 	client.conn = conn;
-	client.table = &shared->table;
-	client.link = &shared->clients;
-	client.next = shared->clients;
-	if (client.next) {
-		client.next->link = &client.next;
-	}
-	shared->clients = &client;
+	client.table = arg;
 	converse(&client);
-	*client.link = client.next;
-	if (client.next) {
-		client.next->link = client.link;
-	}
 	free(client.in);
 	return 0;
 }
 
 static int serve(int argc, char **argv) {
 	/* Handlers that outlive the server, where its close fails, outlive this call too. */
-	static struct shared shared;
-	if (getrandom(&shared.table.seed, sizeof shared.table.seed, 0) < 0 ||
-		table_grow(&shared.table) < 0) {
+	static struct table table;
+	if (getrandom(&table.seed, sizeof table.seed, 0) < 0 || table_grow(&table) < 0) {
 		return -1;
 	}
 	arun_server *server =
-		arun_listen(argc > 1 ? argv[1] : "tcp:127.0.0.1:6380", resp, &shared);
+		arun_listen(argc > 1 ? argv[1] : "tcp:127.0.0.1:6380", resp, &table);
 	if (!server) {
-		table_finish(&shared.table);
+		table_finish(&table);
 		return -1;
 	}
 	arun_yield();
-	for (struct client *client = shared.clients; client; client = client->next) {
-		arun_cancel(client->idle); /* takes NULL */
-	}
 	int result = arun_server_close(server);
 	if (result == 0) {
-		table_finish(&shared.table);
+		table_finish(&table);
 	}
 	return result;
 }

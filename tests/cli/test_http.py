@@ -221,7 +221,7 @@ def a_client_that_is_idle_or_slow_is_given_up():
 
 @claim
 def a_stop_finishes_answers_and_does_not_wait_for_the_idle():
-    with http(options=["--grace=60"]) as server:
+    with http(options=["--grace=600"]) as server:
         idle = [connect(server.address) for _ in range(3)]
         idle[1].sendall(PLAIN)
         equal(statuses(idle[1].recv(1000)), [200])
@@ -234,9 +234,37 @@ def a_stop_finishes_answers_and_does_not_wait_for_the_idle():
         contains(got, b"2\r\n9\n\r\n0\r\n\r\n")
         for client in idle:
             equal(read_to_end(client), b"")
+        equal(server.ended(), (0, "", ""))
+        for client in [*idle, busy]:
             client.close()
-        busy.close()
-        equal(server.ended(deadline=30), (0, "", ""))
+
+
+@claim
+def a_stop_waits_for_requests_that_have_begun():
+    pieces = [
+        (b"GE", b"T /plain HTTP/1.1\r\n" + HOST + b"\r\n"),
+        (b"GET /plain HTTP/1.1\r\nHo", b"st: a\r\n\r\n"),
+        (POST + b"Content-Length: 5\r\n\r\nhe", b"llo"),
+        (CHUNKED + b"5\r\nhello\r\n", b"0\r\n\r\n"),
+    ]
+    with http("600", "600", options=["--grace=600"]) as server:
+        clients = [connect(server.address) for _ in pieces]
+        for client in clients:
+            client.sendall(PLAIN)
+            equal(statuses(client.recv(1000)), [200])
+        idle = connect(server.address)
+        for client, (begin, _) in zip(clients, pieces):
+            client.sendall(begin)
+        server.signal()
+        equal(read_to_end(idle), b"")
+        idle.close()
+        for client, (_, rest) in zip(clients, pieces):
+            client.sendall(rest)
+            got = read_to_end(client)
+            equal(statuses(got), [200])
+            contains(got, b"Connection: close\r\n")
+            client.close()
+        equal(server.ended(), (0, "", ""))
 
 
 @claim

@@ -140,6 +140,17 @@ def chat_passes_lines_on_to_the_others():
 
 
 @claim
+def chat_ends_at_once_with_members_who_say_nothing():
+    with serving(PLUGINS["chat"], "--grace=600") as server:
+        ann, bob = members = enter(server, 2)
+        bob.send(b"hello\n")
+        assert ann.line().endswith(b": hello\n")
+        equal(server.stop(), (0, ""))
+        for member in members:
+            member.close()
+
+
+@claim
 def chat_ends_one_who_reads_nothing_and_goes_on():
     with serving(PLUGINS["chat"]) as server:
         deaf, ann, bob = members = enter(server, 3)

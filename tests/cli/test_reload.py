@@ -6,7 +6,8 @@ import shutil
 import signal
 import tempfile
 
-from group import Load, all_workers, ask, descriptors, group, lines, plugin
+from group import Load, all_workers, ask, descriptors, group, lines, plugin, workers
+from load import SOURCE, build, connect, echoes, listening_port
 from tap import arun, claim, contains, equal, main, until
 
 ANY = "tcp:127.0.0.1:0"
@@ -173,6 +174,23 @@ def a_main_that_has_ended_runs_again_when_there_is_a_new_version():
         lines(process, 2)
         until(lambda: not all_workers(process), "it has ended again")
         equal(process.stop()[0], 0)
+
+
+@claim
+def the_old_one_does_not_wait_for_idle_clients():
+    with tempfile.TemporaryDirectory() as folder:
+        place = pathlib.Path(folder) / "echo.so"
+        shutil.move(build(SOURCE / "plugins" / "02-echo.c", to="next.so"), place)
+        with group("-r", "--grace=600", place, ANY) as process:
+            until(lambda: arun("ps", "--ready", process.pid).returncode == 0, "it serves")
+            old = workers(process)
+            client = connect(listening_port(process))
+            echoes(client)
+            shutil.move(build(SOURCE / "plugins" / "02-echo.c", to="next.so"), place)
+            equal(client.recv(1), b"")
+            until(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in old), "its end")
+            client.close()
+            equal(process.stop()[0], 0)
 
 
 main()
