@@ -897,8 +897,8 @@ ARUN_API int arun_post_at(
  * getaddrinfo(3) does, on a thread of its own. *list is the caller's, for freeaddrinfo(3).
  *
  * Returns 0; -1 with ENOENT: the host has no address; EINVAL: no such service, or a name that is too
- * long; EAGAIN: no name server answers, or no thread can be started; ENOMEM; EIO; ECANCELED,
- * ETIMEDOUT. A literal address with a port in digits is not waited for. Suspends.
+ * long; EAGAIN: no name server answers, or no thread can be started; ENOMEM, EMFILE, ENFILE; EIO;
+ * ECANCELED, ETIMEDOUT. A literal address with a port in digits is not waited for. Suspends.
  */
 ARUN_API int arun_resolve(const char *host, const char *service, struct addrinfo **list);
 ARUN_API int arun_resolve_at(const struct arun_site *site, const char *host,

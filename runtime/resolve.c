@@ -3,9 +3,12 @@
 
 #include "pool.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* What the thread works with; an orphan's is freed by the pool. */
 struct lookup {
@@ -20,6 +23,17 @@ static int lookup_flags(
 		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags};
 	*list = NULL;
 	return getaddrinfo(host, service, &hints, list);
+}
+
+/* To getaddrinfo(3) a file or a socket that it cannot open is as if there were none. */
+static int lookup_why(int eai) {
+	int fd = eai == EAI_SYSTEM ? -1 : socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		close(fd);
+	} else if (errno == EMFILE || errno == ENFILE) {
+		return EAI_SYSTEM;
+	}
+	return eai;
 }
 
 /*
@@ -37,7 +51,7 @@ static int lookup_run(void *arg) {
 		eai = lookup_flags(
 			lookup->host, lookup->service, AI_ADDRCONFIG, &lookup->list);
 	}
-	return eai;
+	return eai ? lookup_why(eai) : 0;
 }
 
 static void lookup_free(void *arg) {

@@ -3,6 +3,7 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 
 static int port_of(const struct addrinfo *list) {
 	const void *address = list->ai_addr;
@@ -54,6 +55,20 @@ CLAIM(names_of_hosts_and_services_are_looked_up) {
 	freeaddrinfo(list);
 }
 
+CLAIM(without_descriptors_it_is_EMFILE_and_not_that_there_is_no_such_host) {
+	struct addrinfo *list = NULL;
+	struct rlimit old;
+	getrlimit(RLIMIT_NOFILE, &old);
+	struct rlimit none = {0, old.rlim_max};
+	setrlimit(RLIMIT_NOFILE, &none);
+	errno = 0;
+	int result = arun_resolve("none.invalid", "80", &list), error = errno;
+	setrlimit(RLIMIT_NOFILE, &old);
+	ck_assert_int_eq(result, -1);
+	ck_assert_int_eq(error, EMFILE);
+	ck_assert_ptr_nonnull(strstr(arun_why(), "none.invalid: Too many open files"));
+}
+
 CLAIM(what_is_not_there_is_an_error_with_words) {
 	struct addrinfo *list = NULL;
 	char name[2000];
@@ -100,6 +115,8 @@ Suite *suite(void) {
 	tcase_set_timeout(resolve, 60);
 	tcase_add_test(resolve, a_literal_address_touches_no_thread);
 	tcase_add_test(resolve, names_of_hosts_and_services_are_looked_up);
+	tcase_add_test(resolve,
+		without_descriptors_it_is_EMFILE_and_not_that_there_is_no_such_host);
 	tcase_add_test(resolve, what_is_not_there_is_an_error_with_words);
 	tcase_add_test(resolve, it_can_be_cancelled_and_be_late);
 	tcase_add_test(resolve, without_memory_it_is_ENOMEM_or_EAGAIN);
