@@ -220,12 +220,18 @@ static void say_summary(const struct report *report, const struct snapshot *leak
 }
 
 void report_leaks(const struct report *report, const struct snapshot *leaks) {
-	if (!leaks->total || report->leaks == ARUN_LEAKS_OFF) {
+	if (report->leaks == ARUN_LEAKS_OFF) {
+		return;
+	}
+	/* What was abandoned may be no leak; who reads the status finds why it is so. */
+	if (leaks->total || strcmp(report->end.reason, "timeout") == 0) {
+		report_json(report, "leaks", &report->end, leaks, "leaks");
+	}
+	if (!leaks->total) {
 		return;
 	}
 	struct text out;
 	text_init(&out);
-	report_json(report, "leaks", &report->end, leaks, "leaks");
 	snapshot_text_rest(
 		leaks, report->plugin, &out, log_to_journal() ? journal_leak : NULL);
 	if (!say(&out)) {

@@ -193,4 +193,18 @@ def the_report_tells_how_a_run_was_ended():
         equal((end["reason"], end["signal"], end["status"]), (reason, "SIGTERM", status))
 
 
+@claim
+def a_run_that_was_abandoned_without_a_leak_is_in_the_report_too():
+    for leaks, many in (("warn", 1), ("off", 0)):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "report.json")
+            options = [*SHORT, f"--report={path}", f"--leaks={leaks}"]
+            end = Running("stuck:detaches_deaf", options=options).end()
+            equal((end.status, "leak" in end.stderr), (124, False), end)
+            with open(path) as file:
+                reports = [json.loads(text) for text in file]
+        equal([(r["kind"], r["end"]["reason"], r["end"]["status"], r["total"], r["leaks"])
+               for r in reports], [("leaks", "timeout", 124, 0, [])] * many)
+
+
 main()
