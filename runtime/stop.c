@@ -363,6 +363,7 @@ static void drive_run(struct run *run) {
 	task_own(run->entry, NULL, drive_on_entry_ended, run);
 	run->entry->object.background = true;
 	task_start(sched, run->entry, NULL);
+	run->entry->object.maker = 0; /* not the driver, which has the same id */
 	if (sched->stopping) {
 		stop_cancel_entry(run, NULL);
 	}

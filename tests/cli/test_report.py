@@ -261,6 +261,7 @@ def a_deadlock_names_every_task_and_is_status_1():
     report = reports(file)[0]
     equal((report["kind"], report["end"]["reason"], report["total"]), ("deadlock", "deadlock", 3))
     equal(sorted(task["name"] for task in report["objects"]), ["a", "b", "deadlock"])
+    equal([task["name"] for task in report["objects"] if task["owner"] is None], ["deadlock"])
 
 
 @claim
