@@ -34,7 +34,7 @@ static void tls_kind_forget(struct object *object) {
 static const struct kind tls_kind = {
 	.index = KIND_TLS,
 	.word = "tls",
-	.title = "TLS context",
+	.title = "tls context",
 	.fate = "not freed",
 	.waits = "waits",
 	.help = "arun_tls_free()",

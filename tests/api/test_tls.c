@@ -145,8 +145,8 @@ static void leave_a_context(void) {
 START_TEST(a_context_left_open_is_a_leak) {
 	lines = catch_stderr();
 	ck_assert_int_eq(run(leave_a_context), 23);
-	assert_contains(read_stderr(lines), "leak: TLS context of a server");
-	assert_contains(read_stderr(lines), "1 TLS context");
+	assert_contains(read_stderr(lines), "leak: tls context of a server");
+	assert_contains(read_stderr(lines), "1 tls context");
 }
 END_TEST
 

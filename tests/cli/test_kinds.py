@@ -46,7 +46,7 @@ KINDS = {
     "fd": (r"fd \d+ /etc/passwd not closed", None, {"type", "flags", "pos"}),
     "failed": (r'failed: task "fails" \(#\d+\): Inappropriate ioctl for device', "closed",
                {"result", "errno", "why"}),
-    "tls": (r"TLS context of a client \(#\d+\) with 0 uses not freed", "closed", set()),
+    "tls": (r"tls context of a client \(#\d+\) with 0 uses not freed", "closed", set()),
     "watcher": (r"foreign watcher \(libev\) still active\n", "stopped", set()),
 }
 WITHOUT_PLACE = {"child", "fd", "watcher"}  # made past arun
