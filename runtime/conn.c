@@ -220,9 +220,7 @@ ssize_t conn_take_in(struct arun_conn *conn, void *buf, size_t size) {
 	} while (unlikely(n < 0 && errno == EINTR));
 	if (n > 0) {
 		conn->in += (uint64_t)n;
-		if ((size_t)n < size && conn->tcp && !conn->watch.hangup) {
-			conn->watch.readable = false;
-		}
+		conn_note_in(conn, (size_t)n, size);
 	} else if (n == 0) {
 		return conn_end(conn);
 	} else if (errno == EAGAIN) {

@@ -110,6 +110,17 @@ void conn_close_now(struct loop *loop, struct arun_conn *conn);
 void conn_note_error(struct arun_conn *conn, int error);
 
 /*
+ * For n bytes, of size that were asked for: a short read has drained a TCP socket, so that the
+ * next one waits for an event at once. Before the other end has gone, that is: nothing tells of
+ * that twice.
+ */
+static inline void conn_note_in(struct arun_conn *conn, size_t n, size_t size) {
+	if (n < size && conn->tcp && !conn->watch.hangup) {
+		conn->watch.readable = false;
+	}
+}
+
+/*
  * One recv(2) or read(2), repeated after EINTR; notes what it tells of the connection. Returns as
  * they do, but 0 only at the end of the stream: after a reset it is that error again.
  */

@@ -42,6 +42,7 @@
 	X(BIO_set_ex_data)                                                               \
 	X(BIO_set_flags)                                                                 \
 	X(ERR_clear_error)                                                               \
+	X(ERR_peek_error)                                                                \
 	X(ERR_peek_last_error)                                                           \
 	X(ERR_reason_error_string)                                                       \
 	X(SSL_CTX_callback_ctrl)                                                         \
@@ -103,6 +104,14 @@ struct openssl {
 
 /* Loads it. Returns 0; -1 with errno EOPNOTSUPP, and words on why it can not be had. */
 int openssl_load(struct openssl *out, struct text *words);
+
+/* Empties the queue of errors, which SSL_get_error(3) has to find empty. To clear an empty one
+ * takes a hundred stores. */
+static inline void openssl_clear(const struct openssl *openssl) {
+	if (openssl->ERR_peek_error()) {
+		openssl->ERR_clear_error();
+	}
+}
 
 /* Appends why OpenSSL's last call failed, in its words: "no shared cipher". */
 void openssl_words(const struct openssl *openssl, struct text *out);

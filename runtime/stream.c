@@ -103,11 +103,21 @@ static ssize_t stream_unserved(struct stream_call *call) {
 	return 0;
 }
 
+/* Every read is told the end, or what broke a connection, also where no event will come. */
+static bool transport_has(const struct arun_conn *conn) {
+	return conn->error || conn->saw_end || conn->transport->holds(conn);
+}
+
+static bool stream_may_receive(const struct arun_conn *conn) {
+	return conn->watch.readable || conn->watch.always ||
+	       unlikely(conn->transport && transport_has(conn));
+}
+
 /* Waits for bytes. How many; 0: the end; -1 with the call's error. */
 static ssize_t stream_receive(struct stream_call *call, void *buf, size_t size) {
 	struct arun_conn *conn = call->conn;
 	for (;;) {
-		if (conn->watch.readable || conn->watch.always) {
+		if (stream_may_receive(conn)) {
 			ssize_t n = unlikely(conn->transport)
 					    ? conn->transport->receive(conn, buf, size)
 					    : conn_take_in(conn, buf, size);

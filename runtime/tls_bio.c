@@ -65,6 +65,16 @@ static bool bio_in_kernel(BIO *bio, int command) {
 	return bio_openssl()->BIO_ctrl(bio, command, 0, NULL) > 0;
 }
 
+/* What the kernel does from now on: the command that hands it the keys is OpenSSL's own secret. */
+static void bio_note_kernel(BIO *bio) {
+	const struct arun_conn *conn = bio_openssl()->BIO_get_ex_data(bio, 0);
+	struct tls_session *session = conn ? tls_session_of(conn) : NULL;
+	if (session) {
+		session->kernel_sends = bio_in_kernel(bio, BIO_CTRL_GET_KTLS_SEND);
+		session->kernel_receives = bio_in_kernel(bio, BIO_CTRL_GET_KTLS_RECV);
+	}
+}
+
 static int bio_retry(const struct openssl *openssl, BIO *bio, int flag) {
 	openssl->BIO_set_flags(bio, flag | BIO_FLAGS_SHOULD_RETRY);
 	return -1;
@@ -95,7 +105,7 @@ static int bio_write(BIO *bio, const char *bytes, int size) {
 	struct tls_session *session = tls_session_of(conn);
 	size_t sent = 0;
 	openssl->BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
-	if (bio_in_kernel(bio, BIO_CTRL_GET_KTLS_SEND)) {
+	if (session->kernel_sends) {
 		return bio_write_in_kernel(bio, conn, bytes, size);
 	}
 	if (!session->out.length) {
@@ -126,15 +136,23 @@ static size_t early_take(struct tls_session *session, char *buf, size_t size) {
 	return count;
 }
 
+/* What the kernel has decrypted comes by the record, and says nothing of the next one. */
 static ssize_t socket_receive(struct arun_conn *conn, BIO *bio, char *buf, int size) {
 	const struct openssl *openssl = bio_openssl();
-	bool in_kernel = bio_in_kernel(bio, BIO_CTRL_GET_KTLS_RECV);
+	bool in_kernel = tls_session_of(conn)->kernel_receives;
 	ssize_t n;
+	if (!conn->watch.readable) {
+		errno = EAGAIN;
+		return -1;
+	}
 	do {
 		n = in_kernel ? openssl->BIO_meth_get_read(openssl->BIO_s_socket())(
 					bio, buf, size)
 			      : recv(conn->watch.fd, buf, (size_t)size, 0);
 	} while (n < 0 && errno == EINTR);
+	if (n > 0 && !in_kernel) {
+		conn_note_in(conn, (size_t)n, (size_t)size);
+	}
 	return n;
 }
 
@@ -162,8 +180,13 @@ static int bio_read(BIO *bio, char *buf, int size) {
 static long bio_ctrl(BIO *bio, int command, long number, void *pointer) {
 	const struct openssl *openssl = bio_openssl();
 	if (command != BIO_CTRL_FLUSH) {
-		return openssl->BIO_meth_get_ctrl(openssl->BIO_s_socket())(
+		long result = openssl->BIO_meth_get_ctrl(openssl->BIO_s_socket())(
 			bio, command, number, pointer);
+		if (command != BIO_CTRL_GET_KTLS_SEND &&
+			command != BIO_CTRL_GET_KTLS_RECV) {
+			bio_note_kernel(bio);
+		}
+		return result;
 	}
 	struct arun_conn *conn = openssl->BIO_get_ex_data(bio, 0);
 	openssl->BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);

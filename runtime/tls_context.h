@@ -49,7 +49,8 @@ struct tls_session {
 	bool ending;    /* close_notify is to be sent */
 	bool notified;  /* it is */
 	bool truncated; /* end of file, and no close_notify before it */
-	int error;      /* of the last system call of the BIO; 0 */
+	bool kernel_sends, kernel_receives; /* encrypted, and decrypted, by kTLS */
+	int error;                          /* of the last system call of the BIO; 0 */
 	struct arun_task *greeter, *waiter; /* of the handshake */
 	char why[128];                      /* it is broken; "" */
 

@@ -96,7 +96,7 @@ static ssize_t tls_receive(struct arun_conn *conn, void *buf, size_t size) {
 	if (unlikely(session->out.length)) {
 		tls_flush(conn); /* a record that was started */
 	}
-	openssl->ERR_clear_error();
+	openssl_clear(openssl);
 	int n = openssl->SSL_read(
 		session->ssl, buf, size < INT_MAX ? (int)size : INT_MAX);
 	if (likely(n > 0)) {
@@ -152,7 +152,7 @@ static ssize_t tls_send(struct arun_conn *conn, const struct iovec *pieces, int 
 		return -1;
 	}
 	size_t size = send_gather(session->tls->run, pieces, count, &bytes);
-	openssl->ERR_clear_error();
+	openssl_clear(openssl);
 	int n = openssl->SSL_write(session->ssl, bytes, (int)size);
 	if (n <= 0) {
 		int error = tls_outcome(conn, n);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* How often TLS asks the kernel for bytes. */
+#include "certificates.h"
+
+#include <sys/syscall.h>
+
+enum { ROUNDS = 50 };
+
+static int receives;
+
+/* In place of the C library's, for libarun as well. */
+ssize_t recv(int fd, void *buf, size_t size, int flags) {
+	receives++;
+	return syscall(SYS_recvfrom, fd, buf, size, flags, NULL, NULL);
+}
+
+/* On loopback a small message comes whole, and one recv(2) has all that there is. */
+CLAIM(a_message_takes_one_receive_at_each_end) {
+	struct secure secure = secure_open("local", echo, NULL);
+	arun_conn *conn = secure_client(&secure);
+	echo_once(conn); /* with what follows the handshake */
+	receives = 0;
+	for (int i = 0; i < ROUNDS; i++) {
+		echo_once(conn);
+	}
+	ck_assert_int_eq(receives, 2 * ROUNDS);
+	ck_assert_int_eq(arun_close(conn), 0);
+	secure_close(&secure);
+}
+
+CLAIM(records_that_come_together_are_read_one_by_one) {
+	struct pair pair = secured(tcp_pair());
+	char byte;
+	say(pair.a, "1");
+	hear(pair.b, "1");
+	say(pair.a, "2");
+	say(pair.a, "3");
+	say(pair.a, "4");
+	receives = 0;
+	for (char wanted = '2'; wanted <= '4'; wanted++) {
+		ck_assert_int_eq(arun_read(pair.b, &byte, 1), 1);
+		ck_assert_int_eq(byte, wanted);
+	}
+	ck_assert_int_eq(receives, 1);
+	close_pair(pair);
+}
+
+/* The rest of a record is in OpenSSL: nothing in the kernel will tell of it. */
+CLAIM(the_rest_of_a_record_is_read_without_waiting) {
+	struct pair pair = secured(tcp_pair());
+	char bytes[2];
+	say(pair.a, "abcdef");
+	for (const char *wanted = "abcdef"; *wanted; wanted += 2) {
+		ck_assert_int_eq(arun_read(pair.b, bytes, 2), 2);
+		ck_assert_int_eq(memcmp(bytes, wanted, 2), 0);
+	}
+	ARUN_TIMEOUT(0.001);
+	assert_fails(arun_read(pair.b, bytes, 2), ETIMEDOUT);
+	close_pair(pair);
+}
+
+/* The end of the stream comes with the last bytes, and is no second event. */
+CLAIM(an_end_that_came_with_the_last_record_is_read) {
+	struct pair pair = secured(tcp_pair());
+	say(pair.a, "last");
+	ck_assert_int_eq(arun_shutdown(pair.a), 0);
+	hear(pair.b, "last");
+	hear_end(pair.b);
+	hear_end(pair.b);
+	close_pair(pair);
+}
+
+Suite *suite(void) {
+	Suite *suite = suite_create("tls reads");
+	TCase *all = tcase_create("all");
+	tcase_add_unchecked_fixture(all, make_certificates, remove_certificates);
+	tcase_add_test(all, a_message_takes_one_receive_at_each_end);
+	tcase_add_test(all, records_that_come_together_are_read_one_by_one);
+	tcase_add_test(all, the_rest_of_a_record_is_read_without_waiting);
+	tcase_add_test(all, an_end_that_came_with_the_last_record_is_read);
+	suite_add_tcase(suite, all);
+	return suite;
+}
