@@ -82,7 +82,8 @@ static int read_service(const struct reading *reading, const char *service) {
 }
 
 static int read_host(const struct reading *reading, const char *host, size_t length) {
-	if (length == 0) {
+	/* getaddrinfo(3) takes an asterisk for this machine alone, whoever writes it means all. */
+	if (length == 0 || (length == 1 && *host == '*')) {
 		return endpoint_bad(
 			reading, "no host (0.0.0.0 and [::] are all of this machine)");
 	}

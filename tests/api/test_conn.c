@@ -27,11 +27,11 @@ CLAIM(a_refused_connect_says_where_and_why) {
 }
 
 CLAIM(a_string_that_is_no_endpoint_is_named) {
-	static const char *const bad[] = {"", "x", "tcp:", "tcp:x", "tcp::80",
-		"127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:8o", "127.0.0.1:-1", "::1:80",
-		"[::1]", "[::1]80", "[::1]:http", "[x]:80", "unix:", "unix:@",
-		"fd:", "fd:x", "fd:-1", "fd:99999999999999999999", "udp:127.0.0.1:80",
-		"a b:\n\x01", "h:a-service-that-nobody-has"};
+	static const char *const bad[] = {"", "x", "tcp:", "tcp:x", "tcp::80", "*:80",
+		"tcp:*:0", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:8o",
+		"127.0.0.1:-1", "::1:80", "[::1]", "[::1]80", "[::1]:http", "[x]:80",
+		"unix:", "unix:@", "fd:", "fd:x", "fd:-1", "fd:99999999999999999999",
+		"udp:127.0.0.1:80", "a b:\n\x01", "h:a-service-that-nobody-has"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		errno = 0;
 		ck_assert_ptr_null(arun_connect(bad[i]));
