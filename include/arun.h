@@ -180,7 +180,8 @@ ARUN_API arun_task *arun_spawn_with_at(const struct arun_site *site, const char 
 /*
  * Waits until task has ended, stores what its function returned in *result (where result is not
  * NULL; -errno in place of -1, -EIO where that set none), and frees it. Several tasks may join one:
- * all get the result. A join of a task that was cancelled always does its work.
+ * all get the result, and of a failure arun_why(), too. A join of a task that was cancelled always
+ * does its work.
  *
  * Returns 0; or -1, and the handle stays valid: ECANCELED, ETIMEDOUT; EDEADLK: task is the caller;
  * EINVAL: NULL, a detached task, or a task that a group owns. Suspends.
@@ -303,7 +304,7 @@ ARUN_API void arun_scope_end(struct arun_scope **scope);
 
 /*
  * The last failure of this task in words: what, on what, why; cancelled by whom and where; which
- * task of a group. Valid until the task's next failure. "" where nothing failed. Does not suspend.
+ * task of a group, or joined. Valid until the task's next failure. "" where nothing failed. Does not suspend.
  */
 ARUN_API const char *arun_why(void);
 

@@ -84,9 +84,7 @@ arun_group *arun_group_begin(struct arun_group *space, const struct arun_site *s
 static void group_blame(char why[GROUP_WHY], const struct arun_task *task, int error) {
 	struct text out;
 	text_fixed(&out, why, GROUP_WHY);
-	text_add(&out, "task \"%s\" (#%lu): ", task_kind.name(&task->object),
-		(unsigned long)task->object.id);
-	task_add_reason(&out, task, error);
+	task_blame(&out, task, error);
 }
 
 /* A task has failed with error. */

@@ -143,6 +143,9 @@ int arun_join_at(const struct arun_site *site, arun_task *task, int *result) {
 	if (result) {
 		*result = task->result == -1 ? -task_errno(task) : task->result;
 	}
+	if (unlikely(task->failed)) {
+		task_pass_on(task);
+	}
 	if (!task->joiners) {
 		task_free(sched, task);
 	}

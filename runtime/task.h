@@ -9,6 +9,7 @@
 #include "sched.h"
 
 #include <limits.h>
+#include <string.h>
 
 extern const struct kind task_kind;
 extern const struct kind task_failed_kind;
@@ -39,6 +40,11 @@ _Noreturn void task_misuse(const struct arun_site *site, const char *format, ...
 	__attribute__((format(printf, 2, 3)));
 
 _Noreturn void task_outside(const struct arun_site *site, const char *op);
+
+/* "arun_read" is the state "read". */
+static inline const char *task_verb(const char *op) {
+	return op && strncmp(op, "arun_", 5) == 0 ? op + 5 : op;
+}
 
 /* For the start of each suspending call: the running task, whose place it notes. */
 static inline struct arun_task *task_enter(const struct arun_site *site, const char *op) {
@@ -82,6 +88,12 @@ static inline int task_errno(const struct arun_task *task) {
  * else what error says. Escaped. Async-signal-safe.
  */
 void task_add_reason(struct text *out, const struct arun_task *task, int error);
+
+/* The same after its name: task "fetch" (#3): connect unix:/run/db: Connection refused */
+void task_blame(struct text *out, const struct arun_task *task, int error);
+
+/* Has arun_why() of the running task tell of what task has failed. */
+void task_pass_on(const struct arun_task *task);
 
 /* Frees an ended task; the running one as soon as its stack is out of use. NULL is
  * ignored. */

@@ -179,6 +179,26 @@ CLAIM(join_stores_other_negative_results_as_they_are) {
 	ck_assert_int_eq(joined(arun_spawn(return_number, &number)), -7);
 }
 
+static int connects_to_nobody(void *arg) {
+	(void)arg;
+	return arun_connect("unix:/nowhere/nobody") ? 0 : -1;
+}
+
+/* A main that fails with what a task of it failed with says why, then. */
+CLAIM(join_has_arun_why_tell_of_what_the_task_failed) {
+	ck_assert_int_eq(joined(arun_spawn(connects_to_nobody, NULL)), -ENOENT);
+	ck_assert_str_eq(arun_why(), "task \"connects_to_nobody\" (#2): connect "
+				     "unix:/nowhere/nobody: No such file or directory");
+}
+
+CLAIM(join_of_one_that_obeyed_a_cancel_is_no_failure_to_tell_of) {
+	arun_task *task = arun_spawn(sleep_long, NULL);
+	arun_sleep(0);
+	arun_cancel(task);
+	ck_assert_int_eq(joined(task), -ECANCELED);
+	ck_assert_str_eq(arun_why(), "");
+}
+
 CLAIM(join_takes_NULL_for_the_result) {
 	int zero = 0;
 	ck_assert_int_eq(arun_join(arun_spawn(return_number, &zero), NULL), 0);
@@ -334,6 +354,8 @@ static void add_join(Suite *suite) {
 	tcase_add_test(join, join_stores_minus_errno_in_place_of_minus_one);
 	tcase_add_test(join, join_takes_a_failure_without_an_errno_for_no_success);
 	tcase_add_test(join, join_stores_other_negative_results_as_they_are);
+	tcase_add_test(join, join_has_arun_why_tell_of_what_the_task_failed);
+	tcase_add_test(join, join_of_one_that_obeyed_a_cancel_is_no_failure_to_tell_of);
 	tcase_add_test(join, join_takes_NULL_for_the_result);
 	tcase_add_test(join, join_of_a_task_that_has_ended_returns_at_once);
 	tcase_add_test(join, join_waits_for_the_end);

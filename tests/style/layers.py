@@ -10,7 +10,7 @@ import house
 LAYERS = """
 base list utf8 text text_within peek journal_stream fdpass sockopt variable log broker threads reserve libdw
 context stack backtrace origins opened registry quarantine local symbols trace
-sched task spawn message
+sched task why spawn message
 poller
 loop
 notify handler scope group queue sync chan select gen job pool blocking post timer waitfd watcher

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* why - the failures of tasks, in words. */
+#include "task.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TASK_WHY = 256 };
+
+/* The running task's buffer, or the loop's; NULL: no memory. */
+static char *task_why_buffer(struct sched *sched) {
+	struct arun_task *self = sched->current;
+	if (!self) {
+		return sched->why;
+	}
+	if (!self->why) {
+		self->why = malloc(TASK_WHY);
+	}
+	return self->why;
+}
+
+static void task_why_interrupted(struct text *out, struct sched *sched, int error) {
+	const struct arun_task *self = sched->current;
+	if (error == ECANCELED && self->cancelled) {
+		text_add(out, "cancelled by ");
+		text_escape(out, self->cancelled_by);
+		if (self->cancel_site) {
+			text_add(out, " (");
+			registry_site(out, self->cancel_site);
+			text_add(out, ")");
+		}
+		return;
+	}
+	const struct scope *late =
+		error == ETIMEDOUT ? task_late_scope(sched, self) : NULL;
+	text_error(out, error);
+	if (late) {
+		text_add(out, ": ARUN_TIMEOUT of ");
+		text_seconds(out, late->seconds);
+		text_add(out, " at ");
+		registry_site(out, late->site);
+	}
+}
+
+int task_fail_words(int error, const char *op, const char *on, const char *words) {
+	struct sched *sched = sched_current;
+	char *why = sched ? task_why_buffer(sched) : NULL;
+	if (why) {
+		struct text out;
+		text_fixed(&out, why, TASK_WHY);
+		text_add(&out, "%s", task_verb(op));
+		if (on && *on) {
+			text_add(&out, " ");
+			text_escape(&out, on);
+		}
+		text_add(&out, ": ");
+		if (words) {
+			text_escape(&out, words);
+		} else if (sched->current) {
+			task_why_interrupted(&out, sched, error);
+		} else {
+			text_error(&out, error);
+		}
+		*(sched->current ? &sched->current->why_error : &sched->why_error) =
+			error;
+	}
+	errno = error;
+	return -1;
+}
+
+int task_fail(int error, const char *op, const char *on) {
+	return task_fail_words(error, op, on, NULL);
+}
+
+void task_fail_add(const char *words) {
+	char *why = task_why_buffer(sched_current);
+	if (why) {
+		size_t length = strlen(why);
+		struct text out;
+		text_fixed(&out, why + length, TASK_WHY - length);
+		text_add(&out, "%s", words);
+	}
+}
+
+void task_add_reason(struct text *out, const struct arun_task *task, int error) {
+	if (task->why && task->why_error == error) {
+		text_escape(out, task->why);
+	} else {
+		text_error(out, error);
+	}
+}
+
+void task_blame(struct text *out, const struct arun_task *task, int error) {
+	text_add(out, "task \"");
+	text_escape(out, task->name);
+	text_add(out, "\" (#%lu): ", (unsigned long)task->object.id);
+	task_add_reason(out, task, error);
+}
+
+void task_pass_on(const struct arun_task *task) {
+	struct arun_task *self = sched_current->current;
+	char *why = task_why_buffer(sched_current);
+	if (why) {
+		struct text out;
+		text_fixed(&out, why, TASK_WHY);
+		self->why_error = task_errno(task);
+		task_blame(&out, task, self->why_error);
+	}
+}
+
+const char *arun_why(void) {
+	struct sched *sched = sched_current;
+	if (!sched) {
+		return "";
+	}
+	const char *why = sched->current ? sched->current->why : sched->why;
+	return why ? why : "";
+}
