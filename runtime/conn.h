@@ -111,11 +111,10 @@ void conn_note_error(struct arun_conn *conn, int error);
 
 /*
  * For n bytes, of size that were asked for: a short read has drained a TCP socket, so that the
- * next one waits for an event at once. Before the other end has gone, that is: nothing tells of
- * that twice.
+ * next one waits for an event at once. But for watch::shy, that is.
  */
 static inline void conn_note_in(struct arun_conn *conn, size_t n, size_t size) {
-	if (n < size && conn->tcp && !conn->watch.hangup) {
+	if (n < size && conn->tcp && !conn->watch.shy) {
 		conn->watch.readable = false;
 	}
 }

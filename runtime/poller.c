@@ -23,8 +23,8 @@ void poller_finish(struct poller *poller) {
 
 static void watch_event(struct watch *watch, uint32_t events) {
 	struct sched *sched = sched_current;
-	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
-		watch->hangup = true;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) {
+		watch->shy = true;
 	}
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
 		watch->readable = true;
@@ -121,7 +121,7 @@ static int watch_arm(struct poller *poller, struct watch *watch, uint8_t events)
 		return 0;
 	}
 	uint8_t all = watch->armed | events;
-	struct epoll_event event = {.events = EPOLLET | EPOLLRDHUP |
+	struct epoll_event event = {.events = EPOLLET | EPOLLRDHUP | EPOLLPRI |
 					      (all & POLLER_READ ? EPOLLIN : 0) |
 					      (all & POLLER_WRITE ? EPOLLOUT : 0),
 		.data.u64 = (uint64_t)watch->generation << 32 | (uint32_t)watch->fd};

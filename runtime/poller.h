@@ -20,8 +20,10 @@ struct watch {
 	int fd; /* -1: closed */
 	uint32_t generation;
 	bool readable, writable; /* may be: to be tried */
-	bool hangup; /* the other end is gone, or an error is there: read on to the end */
-	bool always; /* epoll does not take it: always ready */
+	/* A short read has drained nothing: the other end is gone, or an error is there, which is
+	 * told of once alone; or urgent bytes have come, before which TCP's reads stop. */
+	bool shy;
+	bool always;   /* epoll does not take it: always ready */
 	uint8_t armed; /* events registered */
 	struct arun_task *reader, *writer;
 	/* In place of a reader: called from the loop when it becomes readable. May be

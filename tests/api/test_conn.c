@@ -263,6 +263,19 @@ CLAIM(shutdown_ends_one_side_only) {
 	close_pair(pipe);
 }
 
+/* TCP's: a recv(2) ends before one, whatever has come behind it. */
+CLAIM(what_has_come_behind_an_urgent_byte_is_read) {
+	struct pair pair = tcp_pair();
+	arun_task *reader = waiting(read_some, pair.b);
+	say(pair.a, "ab");
+	ck_assert_int_eq(joined(reader), 2);
+	say(pair.a, "cd");
+	ck_assert_int_eq(send(arun_fd(pair.a), "!", 1, MSG_OOB), 1);
+	say(pair.a, "ef");
+	hear(pair.b, "cdef");
+	close_pair(pair);
+}
+
 CLAIM(shutdown_of_who_was_reset_fails) {
 	struct pair pair = tcp_pair();
 	char byte;
@@ -410,6 +423,10 @@ Suite *suite(void) {
 	Suite *suite = suite_create("conn");
 	add_connects(suite);
 	add_descriptors(suite);
+
+	TCase *urgent = tcase_create("urgent");
+	tcase_add_test(urgent, what_has_come_behind_an_urgent_byte_is_read);
+	suite_add_tcase(suite, urgent);
 
 	TCase *closes = tcase_create("close");
 	tcase_add_test(closes, shutdown_ends_one_side_only);

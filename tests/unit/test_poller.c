@@ -92,7 +92,7 @@ static int wait_for_data(void *arg) {
 	join(task);
 	ck_assert_int_eq(result, 0);
 	ck_assert(watch.readable);
-	ck_assert(!watch.hangup);
+	ck_assert(!watch.shy);
 	ck_assert_uint_eq(poller()->waiting, 0);
 	return 0;
 }
@@ -207,7 +207,7 @@ static int hang_up(void *arg) {
 	open_watch();
 	close(ends[1]);
 	ck_assert_int_eq(wait_for(POLLER_READ, true), 0);
-	ck_assert(watch.hangup);
+	ck_assert(watch.shy);
 	ck_assert(watch.readable);
 	return 0;
 }
