@@ -116,11 +116,15 @@ struct interrupted {
 	unsigned count, most;
 };
 
-/* What is above it is the handler's own. */
+/* What is above it is the handler's own. A task's first function returns to 0, below which there
+ * is nothing. */
 static _Unwind_Reason_Code interrupted_frame(
 	struct _Unwind_Context *context, void *argument) {
 	struct interrupted *walk = argument;
 	const void *pc = (const void *)unwind_pc(context);
+	if (!pc && walk->count) {
+		return _URC_END_OF_STACK;
+	}
 	if (walk->count || pc == walk->pc) {
 		walk->frames[walk->count++] = pc;
 	}

@@ -155,6 +155,7 @@ def with_debug_the_stack_follows():
     status, stderr = crashed("null", "--debug")
     equal(status, -signal.SIGSEGV, stderr)
     contains(re.sub(r"0x[0-9a-f]+", "0xN", stderr), "    #0 null+0xN (faults.so+0xN)\n")
+    equal(re.findall(r"^    #\d+ 0x0$", stderr, re.MULTILINE), [])  # who calls a stack's first
     assert "#0" not in crashed("null")[1]
 
 
