@@ -33,11 +33,12 @@ static inline struct sched *sched_here(void) {
 }
 
 /* Prints one line about a call that cannot be answered by an errno, and aborts. */
+_Noreturn void task_misuse(const struct arun_site *site, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /* The same of op()'s use of an object that is gone; of: "of a connection that is gone". */
 _Noreturn void task_gone(const struct arun_site *site, const struct object *object,
 	const char *op, const char *of);
-_Noreturn void task_misuse(const struct arun_site *site, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
 
 _Noreturn void task_outside(const struct arun_site *site, const char *op);
 
