@@ -75,6 +75,11 @@ static inline int read_some(void *conn) {
 	return (int)(arun_read)(conn, bytes, sizeof bytes);
 }
 
+/* The same: closes a server. */
+static inline int close_server(void *server) {
+	return arun_server_close(server);
+}
+
 /* A task that waits in fn(arg). */
 static inline arun_task *waiting(int (*fn)(void *), void *arg) {
 	arun_task *task = (arun_spawn)(fn, arg);

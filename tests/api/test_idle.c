@@ -63,10 +63,6 @@ static void run_with_grace(void (*body)(void), double grace) {
 	END_TEST                                                                         \
 	static void name##_in_run(void)
 
-static int close_server(void *server) {
-	return arun_server_close(server);
-}
-
 /* Ends ----------------------------------------------------------------------------- */
 
 static void ends(arun_handler *handler, const char *request) {

@@ -245,10 +245,6 @@ static int answer_late(arun_conn *conn, void *arg) {
 	return arun_read(conn, &byte, 1) == 1 ? arun_write(conn, "late", 4) : -1;
 }
 
-static int close_server(void *server) {
-	return arun_server_close(server);
-}
-
 CLAIM(close_lets_handlers_finish) {
 	arun_server *server = listening(answer_late, NULL);
 	arun_conn *conn = client_of(server);

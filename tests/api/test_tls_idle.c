@@ -2,10 +2,6 @@
 /* Connections with TLS between two requests, when their server closes. */
 #include "certificates.h"
 
-static int close_server(void *server) {
-	return arun_server_close(server);
-}
-
 static int serve_words(arun_conn *conn, void *arg) {
 	char word[5];
 	ssize_t n;
