@@ -149,6 +149,15 @@ def the_kinds_are_those_of_the_runtime():
 
 
 @claim
+def the_README_has_a_line_of_each_kind():
+    sources = "".join(path.read_text() for path in (SOURCE / "runtime").glob("*.c"))
+    table = (SOURCE / "README.md").read_text()
+    for title in set(re.findall(r'\.title = "([^"(]+)', sources)) - {"failed task"}:
+        assert re.search(rf"leak: (\d+ )?{title.strip()}", table), title
+    contains(table, "failed: task ")
+
+
+@claim
 def each_kind_can_be_suppressed():
     rules = pathlib.Path(FOLDER.name, "rules")
     rules.write_text("".join(f"{kind}:*\n" for kind in KINDS))
