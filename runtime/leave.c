@@ -129,10 +129,15 @@ void leave_broken(struct loop *loop, const char *message) {
 /* As where the grace time runs out: what is left is abandoned. */
 void leave_starved(struct loop *loop) {
 	struct run *run = container_of(loop, struct run, loop);
+	struct text why;
+	loop->starved = NULL; /* telling may take of the loop, too */
 	run->handler.ending = 1;
 	handler_arm(&run->handler, LEFT_TELL);
-	log_line(LOG_LEVEL_ERROR, "%s: the loop cannot go on: %s", run->report.plugin,
-		strerror(ENOMEM));
+	text_fixed(&why, run->why, sizeof run->why);
+	text_add(&why, "the loop cannot go on: ");
+	text_error(&why, ENOMEM);
+	log_line(LOG_LEVEL_ERROR, "%s: %s", run->report.plugin, run->why);
+	notify_failed(&run->notify, ENOMEM, LOOP_STARVED, run->why);
 	stop_snapshot(run, true);
 	run->report.end = leave_end(run, "error", 0, LOOP_STARVED);
 	report_leaks(&run->report, &run->snapshot);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Without descriptors or memory arun says so in one line, or runs; it never crashes or hangs."""
+import errno
 import json
 import os
 import pathlib
@@ -10,7 +11,8 @@ import tempfile
 
 from needs import lacking, tool
 from plugins import SOURCE as TREE, build
-from tap import Skip, arun, claim, equal, main, run
+from service import Manager
+from tap import Skip, arun, claim, contains, equal, main, run
 
 FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="arun-starved-"))
 SOURCE = """#include <arun.h>
@@ -135,6 +137,19 @@ def from_each_call_on_memory_may_be_used_up():
             told(ended, first)
         statuses.add(ended.returncode)
     assert statuses >= {1, 125}, statuses
+
+
+@claim
+def a_service_manager_is_told_that_the_loop_cannot_go_on():
+    unsanitized()
+    why, heard = "the loop cannot go on: Cannot allocate memory", 0
+    for first in range(1, calls_for_memory("uses") + 1):
+        manager = Manager()
+        ended = failing(first, 1 << 40, "uses", NOTIFY_SOCKET=manager.address)
+        if f"uses.so: {why}" in ended.stderr:
+            contains(manager.messages(), f"EXIT_STATUS=125\nERRNO={errno.ENOMEM}\nSTATUS=failed: {why}")
+            heard += 1
+    assert heard
 
 
 @claim
