@@ -26,6 +26,11 @@ static bool is_struct(unsigned field) {
 	return wanted[field].name[strlen(wanted[field].name) - 1] == '.';
 }
 
+/* An entry's offset is its value, then. */
+static bool is_constant(unsigned field) {
+	return !strchr(wanted[field].name, '.');
+}
+
 /* Fields stand after their struct's own entry, but those of "run" and "kind", which are
  * read one by one. */
 static bool all_fit(const struct fields *fields) {
@@ -41,7 +46,8 @@ static bool all_fit(const struct fields *fields) {
 		bool apart = !strncmp(wanted[i].name, "run.", 4) ||
 			     !strncmp(wanted[i].name, "kind.", 5) ||
 			     !strncmp(wanted[i].name, "site.", 5);
-		if (!apart && size && (offset > room || size > room - offset)) {
+		if (!apart && !is_constant(i) &&
+			(offset > room || size > room - offset)) {
 			return false;
 		}
 	}
