@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Hands the kernel its keys: of OpenSSL's internal/bio.h, in all of version 3. */
+enum { BIO_SET_KTLS = 72, TLS_KEPT = 16 * TLS_RECORD };
+
 /* What goes out -------------------------------------------------------------------- */
 
 /* One send(2), repeated after EINTR. Returns as that does. */
@@ -65,19 +68,10 @@ static bool bio_in_kernel(BIO *bio, int command) {
 	return bio_openssl()->BIO_ctrl(bio, command, 0, NULL) > 0;
 }
 
-/* What the kernel does from now on: the command that hands it the keys is OpenSSL's own secret. */
-static void bio_note_kernel(BIO *bio) {
-	const struct arun_conn *conn = bio_openssl()->BIO_get_ex_data(bio, 0);
-	struct tls_session *session = conn ? tls_session_of(conn) : NULL;
-	if (session) {
-		session->kernel_sends = bio_in_kernel(bio, BIO_CTRL_GET_KTLS_SEND);
-		session->kernel_receives = bio_in_kernel(bio, BIO_CTRL_GET_KTLS_RECV);
-	}
-}
-
-static int bio_retry(const struct openssl *openssl, BIO *bio, int flag) {
-	openssl->BIO_set_flags(bio, flag | BIO_FLAGS_SHOULD_RETRY);
-	return -1;
+/* What the kernel does from now on. */
+static void bio_note_kernel(BIO *bio, struct tls_session *session) {
+	session->kernel_sends = bio_in_kernel(bio, BIO_CTRL_GET_KTLS_SEND);
+	session->kernel_receives = bio_in_kernel(bio, BIO_CTRL_GET_KTLS_RECV);
 }
 
 /* With kTLS: what goes out is a message about the stream, such as close_notify. */
@@ -165,7 +159,8 @@ static int bio_read(BIO *bio, char *buf, int size) {
 	n = n ? n : socket_receive(conn, bio, buf, size);
 	if (n < 0 && errno == EAGAIN) {
 		conn->watch.readable = false;
-		return bio_retry(openssl, bio, BIO_FLAGS_READ);
+		openssl->BIO_set_flags(bio, BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY);
+		return -1;
 	}
 	if (n == 0) {
 		session->truncated = true;
@@ -176,28 +171,47 @@ static int bio_read(BIO *bio, char *buf, int size) {
 	return (int)n;
 }
 
-/* OpenSSL flushes before it hands its keys to the kernel: nothing kept may follow. */
-static long bio_ctrl(BIO *bio, int command, long number, void *pointer) {
-	const struct openssl *openssl = bio_openssl();
-	if (command != BIO_CTRL_FLUSH) {
-		long result = openssl->BIO_meth_get_ctrl(openssl->BIO_s_socket())(
-			bio, command, number, pointer);
-		if (command != BIO_CTRL_GET_KTLS_SEND &&
-			command != BIO_CTRL_GET_KTLS_RECV) {
-			bio_note_kernel(bio);
-		}
-		return result;
-	}
-	struct arun_conn *conn = openssl->BIO_get_ex_data(bio, 0);
-	openssl->BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
+/*
+ * What the socket does not take yet is kept, and that is no failure: OpenSSL knows of no BIO that
+ * would have to be asked again for this. But who only asks for new keys, and reads no answer, would
+ * have them kept without end.
+ */
+static long bio_flush(struct arun_conn *conn) {
+	struct tls_session *session = tls_session_of(conn);
 	if (tls_out_send(conn) == 0) {
 		return 1;
 	}
-	if (errno == EAGAIN) {
-		return bio_retry(openssl, bio, BIO_FLAGS_WRITE);
+	if (errno != EAGAIN) {
+		session->error = errno;
+		return -1;
 	}
-	tls_session_of(conn)->error = errno;
+	if (session->out.length <= TLS_KEPT) {
+		return 1;
+	}
+	conn->error = EPROTO;
+	strcpy(session->why, "it reads no answers to what it asks");
 	return -1;
+}
+
+static long bio_ctrl(BIO *bio, int command, long number, void *pointer) {
+	const struct openssl *openssl = bio_openssl();
+	struct arun_conn *conn = openssl->BIO_get_ex_data(bio, 0);
+	struct tls_session *session = conn ? tls_session_of(conn) : NULL;
+	if (command == BIO_CTRL_FLUSH) {
+		openssl->BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
+		return bio_flush(conn);
+	}
+	/* What is kept is encrypted: the kernel would do that again. */
+	if (command == BIO_SET_KTLS && session && session->out.length) {
+		return 0;
+	}
+	long result = openssl->BIO_meth_get_ctrl(openssl->BIO_s_socket())(
+		bio, command, number, pointer);
+	if (session && command != BIO_CTRL_GET_KTLS_SEND &&
+		command != BIO_CTRL_GET_KTLS_RECV) {
+		bio_note_kernel(bio, session);
+	}
+	return result;
 }
 
 static BIO_METHOD *bio_method(struct tls_run *run) {
