@@ -286,10 +286,8 @@ void report_failed(const struct report *report, const struct arun_task *task) {
 	struct text out;
 	text_init(&out);
 	add_place(&out, report, task->object.site);
-	text_add(&out, ": failed: task \"");
-	text_escape(&out, task->name);
-	text_add(&out, "\" (#%lu): ", (unsigned long)task->object.id);
-	task_add_reason(&out, task, task->error);
+	text_add(&out, ": failed: ");
+	task_blame(&out, task, task->error);
 	text_add(&out, "\n");
 	say(&out);
 }
