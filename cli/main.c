@@ -220,7 +220,8 @@ static void run(struct launch *launch) {
 		ending_exit(STATUS_FAILED);
 	}
 	if (status < 0) {
-		say("%s: cannot run: %s", launch->name.path, strerror(errno));
+		say("%s: cannot run: %s%s", launch->name.path, strerror(errno),
+			errno == ENOSPC ? " (fs.epoll.max_user_watches)" : "");
 		give_up(launch, STATUS_FAILED);
 	}
 	if (options.signal) {

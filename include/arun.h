@@ -1139,8 +1139,8 @@ typedef struct arun_options {
  *
  * Returns the exit status: what fn returned (1 where negative), 1, 23 or 124 as arun(1) has it; -1
  * with EBUSY: inside a run; EINVAL: struct_size, or, said on stderr, no such suppress file, or an
- * endpoint of listen that cannot be had; ENOMEM, EMFILE: there is no loop. Does not return where
- * tasks were abandoned: they hold their stacks, so the process ends.
+ * endpoint of listen that cannot be had; ENOMEM, EMFILE, ENOSPC (fs.epoll.max_user_watches): there is
+ * no loop. Does not return where tasks were abandoned: they hold their stacks, so the process ends.
  */
 ARUN_API int arun_run(
 	int (*fn)(int, char **), int argc, char **argv, arun_options *options);

@@ -47,9 +47,21 @@ double loop_clock(void) {
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
+static void loop_on_broken(const char *message) {
+	struct loop *loop = loop_here();
+	if (loop && loop->broken) {
+		loop->broken(loop, message);
+	}
+	perror(message);
+	abort();
+}
+
+/* Without it, nothing would ever come. */
 static void loop_on_poller(struct ev_loop *ev, ev_io *watcher, int events) {
 	(void)ev;
-	(void)events;
+	if (unlikely(events & EV_ERROR)) {
+		loop_on_broken("(libev) epoll_ctl");
+	}
 	poller_poll(watcher->data);
 }
 
@@ -157,6 +169,23 @@ static int loop_spare_descriptor(void) {
 	return fd < 0 || close(fd) < 0 ? -1 : fd;
 }
 
+/* In place of callbacks. */
+static void loop_keep_pending(struct ev_loop *ev) {
+	(void)ev;
+}
+
+/*
+ * Has libev register its watchers: where their descriptors are closed by then, that is an assertion.
+ * One that cannot be registered, libev just stops.
+ */
+static int loop_register(struct loop *loop) {
+	errno = 0;
+	ev_set_invoke_pending_cb(loop->ev, loop_keep_pending);
+	ev_run(loop->ev, EVRUN_NOWAIT);
+	ev_set_invoke_pending_cb(loop->ev, ev_invoke_pending);
+	return errno == ENOMEM || errno == ENOSPC ? -1 : 0;
+}
+
 /* The runtime's own watchers do not count as something to wait for. */
 static int loop_watch(struct loop *loop) {
 	int spare = loop_spare_descriptor();
@@ -180,11 +209,7 @@ static int loop_watch(struct loop *loop) {
 	bool known = loop->owned && loop_is(spare, "anon_inode:[eventfd]") &&
 		     fstat(spare, &watchers->file) == 0;
 	watchers->sent = known ? spare : -1;
-	if (loop->owned) {
-		/* Has libev register them: where they are closed by then, that is an assertion. */
-		ev_run(loop->ev, EVRUN_NOWAIT);
-	}
-	return 0;
+	return loop->owned ? loop_register(loop) : 0;
 }
 
 int loop_init(struct loop *loop, struct ev_loop *host, void *(*plugin_exceptions)(void)) {
@@ -220,15 +245,6 @@ void loop_finish(struct loop *loop) {
 	reserve_finish(&loop->reserve);
 	poller_finish(&loop->poller);
 	sched_finish(&loop->sched);
-}
-
-static void loop_on_broken(const char *message) {
-	struct loop *loop = loop_here();
-	if (loop && loop->broken) {
-		loop->broken(loop, message);
-	}
-	perror(message);
-	abort();
 }
 
 void loop_tell_broken(

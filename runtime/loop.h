@@ -58,8 +58,8 @@ static inline struct loop *loop_here(void) {
 	return (struct loop *)sched_current;
 }
 
-/* host: the loop to use; NULL: one of its own. Returns 0; -1 with ENOMEM, EMFILE, ENFILE.
- */
+/* host: the loop to use; NULL: one of its own. Returns 0; -1 with ENOMEM, EMFILE, ENFILE; ENOSPC:
+ * the user has no watch left in any epoll set. */
 int loop_init(struct loop *loop, struct ev_loop *host, void *(*plugin_exceptions)(void));
 void loop_finish(struct loop *loop);
 

@@ -193,6 +193,30 @@ def stacks_whose_lines_would_take_too_much_memory_are_without_and_say_why():
     assert without and found, (without, found)
 
 
+def refusing(call, error, first, count, *words, **options):
+    """A run in which so many of one of the system's calls fail, from the first on."""
+    built = FOLDER / "refuses.so"
+    if not built.exists():
+        build(FOLDER, TREE / "tests/fixtures/starved/refuses.c")
+    return arun(*words, env={"LD_PRELOAD": str(built), "REFUSE": f"{call} {error} {first} {count}"},
+                **options)
+
+
+@claim
+def each_descriptor_that_cannot_be_watched_is_told_of():
+    unsanitized()
+    statuses = []
+    for count in 1, 100:
+        for first in range(1, 12):
+            ended = refusing("epoll_ctl", errno.ENOSPC, first, count, f"{fixtures()}:uses")
+            told(ended, first)
+            statuses.append(ended.returncode)
+    # The loop's own are the first two.
+    equal((statuses[:2], set(statuses)), ([125, 125], {0, 1, 125}))
+    ended = refusing("epoll_ctl", errno.ENOSPC, 1, 1, plugin())
+    contains(ended.stderr, "cannot run: No space left on device (fs.epoll.max_user_watches)\n")
+
+
 @claim
 def each_call_for_memory_of_a_conversation_over_TLS_may_fail():
     unsanitized()
