@@ -303,8 +303,7 @@ int accept_start(struct loop *loop, struct arun_server *server) {
 		loop_timer_start(loop, &server->timer, 0, accept_on_timer);
 		return 0;
 	}
-	server->watch.ready = accept_on_ready;
-	return watch_serve(&loop->poller, &server->watch);
+	return watch_serve(&loop->poller, &server->watch, accept_on_ready);
 }
 
 void accept_last(struct arun_server *server) {

@@ -82,8 +82,7 @@ static void conn_close_start(
 	}
 	conn_wake(&loop->sched, conn);
 	conn->closer = self;
-	conn->watch.ready = conn_on_rest;
-	if (watch_serve(&loop->poller, &conn->watch) < 0) {
+	if (watch_serve(&loop->poller, &conn->watch, conn_on_rest) < 0) {
 		conn_sweep(loop, conn);
 	}
 }
@@ -151,8 +150,7 @@ static void conn_linger(struct loop *loop, struct arun_conn *conn, struct arun_t
 			continue;
 		}
 		if (watch_wait(&loop->poller, &conn->watch, POLLER_READ, self, deadline,
-			    false) ||
-			!(conn->watch.armed & POLLER_READ)) {
+			    false)) {
 			return;
 		}
 	}
@@ -164,8 +162,7 @@ static void conn_flush(struct loop *loop, struct arun_conn *conn, struct arun_ta
 	while (conn->watch.fd >= 0 && conn->transport->flush(conn) < 0 &&
 		errno == EAGAIN) {
 		if (watch_wait(&loop->poller, &conn->watch, POLLER_WRITE, self, deadline,
-			    false) ||
-			!(conn->watch.armed & POLLER_WRITE)) {
+			    false)) {
 			return;
 		}
 	}

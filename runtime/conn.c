@@ -241,9 +241,6 @@ int conn_wait_until(struct arun_conn *conn, struct arun_task *self,
 	if (conn->closing) {
 		return EBADF;
 	}
-	if (error == 0 && !(conn->watch.armed & event) && !conn->watch.always) {
-		return errno; /* it could not be registered */
-	}
 	return error ? error : task_pending(&loop->sched, self);
 }
 

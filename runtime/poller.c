@@ -143,7 +143,9 @@ static int watch_arm(struct poller *poller, struct watch *watch, uint8_t events)
 	return -1;
 }
 
-int watch_serve(struct poller *poller, struct watch *watch) {
+int watch_serve(
+	struct poller *poller, struct watch *watch, void (*ready)(struct watch *watch)) {
+	watch->ready = ready;
 	poller->serving++;
 	return watch_arm(poller, watch, POLLER_READ);
 }
@@ -170,7 +172,10 @@ int watch_wait(struct poller *poller, struct watch *watch, enum poller_events ev
 	if (*place) {
 		return EBUSY;
 	}
-	if (watch_arm(poller, watch, event) < 0 || watch->always) {
+	if (watch_arm(poller, watch, event) < 0) {
+		return errno;
+	}
+	if (watch->always) {
 		return 0;
 	}
 	*place = self;

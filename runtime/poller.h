@@ -26,8 +26,7 @@ struct watch {
 	bool always;   /* epoll does not take it: always ready */
 	uint8_t armed; /* events registered */
 	struct arun_task *reader, *writer;
-	/* In place of a reader: called from the loop when it becomes readable. May be
-	 * NULL. */
+	/* watch_serve(): in place of a reader. NULL: it is not served. */
 	void (*ready)(struct watch *watch);
 };
 
@@ -57,8 +56,12 @@ int watch_open(struct poller *poller, struct watch *watch, int fd);
  */
 void watch_close(struct poller *poller, struct watch *watch);
 
-/* Has ready() called from now on. Returns 0; -1 with what epoll_ctl(2) says. */
-int watch_serve(struct poller *poller, struct watch *watch);
+/*
+ * Has ready(watch) called in the loop from now on, each time that it becomes readable. Returns 0; -1
+ * with what epoll_ctl(2) says, and watch_rest() or watch_close() is to undo it all the same.
+ */
+int watch_serve(
+	struct poller *poller, struct watch *watch, void (*ready)(struct watch *watch));
 
 /* Has it called no more. What comes meanwhile is remembered. */
 void watch_rest(struct poller *poller, struct watch *watch);
@@ -73,9 +76,8 @@ int watch_begin(struct poller *poller, struct watch *watch, enum poller_events e
 void watch_end(struct poller *poller, struct watch *watch, enum poller_events event);
 
 /*
- * Waits until the descriptor may be ready for event; errors of epoll_ctl(2) are left to
- * the call that follows. Results as task_suspend(), and EBUSY: another task waits for
- * that already.
+ * Waits until the descriptor may be ready for event. Results as task_suspend(), and EBUSY: another
+ * task waits for that already; what epoll_ctl(2) says where it cannot be waited for.
  */
 int watch_wait(struct poller *poller, struct watch *watch, enum poller_events event,
 	struct arun_task *self, double deadline, bool interruptible);

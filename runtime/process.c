@@ -195,8 +195,9 @@ static int process_suspend(struct loop *loop, struct arun_process *process,
 	bool first = list_empty(&process->waiters);
 	list_append(&process->waiters, &waiter.link);
 	if (first) {
-		process->watch.ready = process_on_end;
-		error = watch_serve(&loop->poller, &process->watch) < 0 ? errno : 0;
+		error = watch_serve(&loop->poller, &process->watch, process_on_end) < 0
+				? errno
+				: 0;
 	}
 	if (!error) {
 		error = task_suspend(&loop->sched, self, deadline, interruptible);

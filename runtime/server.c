@@ -255,9 +255,6 @@ static int server_await(struct loop *loop, struct arun_server *server,
 	if (error == EAGAIN && !server->single) {
 		result = watch_wait(
 			&loop->poller, &server->watch, POLLER_READ, self, INFINITY, true);
-		if (!result && !server->stopped && !(server->watch.armed & POLLER_READ)) {
-			return errno;
-		}
 	} else {
 		double again = sched->registry.now + ACCEPT_PAUSE;
 		bool never = !error || server->single;

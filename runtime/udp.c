@@ -218,9 +218,6 @@ static int udp_wait(struct udp_call *call, enum poller_events event) {
 	if (udp->closing) {
 		return EBADF;
 	}
-	if (error == 0 && !(udp->watch.armed & event) && !udp->watch.always) {
-		return errno; /* it could not be registered */
-	}
 	if (full && error == ETIME) {
 		udp->watch.writable = true;
 		error = 0;

@@ -324,6 +324,23 @@ START_TEST(an_event_of_a_former_owner_of_the_number_is_dropped) {
 }
 END_TEST
 
+/* Where epoll has no room for one more (max_user_watches), the wait fails, too. */
+static int wait_for_closed(void *arg) {
+	(void)arg;
+	open_watch();
+	close(ends[0]);
+	ck_assert_int_eq(wait_for(POLLER_READ, true), EBADF);
+	ck_assert_int_eq(wait_for(POLLER_WRITE, false), EBADF);
+	ck_assert_uint_eq(poller()->waiting, 0);
+	watch_close(poller(), &watch);
+	return 0;
+}
+
+START_TEST(a_wait_that_epoll_refuses_fails_with_its_errno) {
+	drive(wait_for_closed, NULL);
+}
+END_TEST
+
 /* Serving -------------------------------------------------------------------------------------- */
 
 static unsigned served;
@@ -338,8 +355,7 @@ static void count_ready(struct watch *ready) {
 static int serve(void *arg) {
 	(void)arg;
 	open_watch();
-	watch.ready = count_ready;
-	ck_assert_int_eq(watch_serve(poller(), &watch), 0);
+	ck_assert_int_eq(watch_serve(poller(), &watch, count_ready), 0);
 	ck_assert_uint_eq(poller()->serving, 1);
 	for (unsigned i = 1; i <= 3; i++) {
 		ck_assert_int_eq(write(ends[1], "x", 1), 1);
@@ -371,6 +387,7 @@ Suite *suite(void) {
 	tcase_add_test(core, one_descriptor_has_one_watch);
 	tcase_add_test(core, a_descriptor_of_a_high_number_is_watched_too);
 	tcase_add_test(core, what_epoll_refuses_is_always_ready);
+	tcase_add_test(core, a_wait_that_epoll_refuses_fails_with_its_errno);
 	tcase_add_test(core, an_event_of_a_former_owner_of_the_number_is_dropped);
 	tcase_add_test(core, ready_is_called_each_time_data_comes);
 	suite_add_tcase(suite, core);
