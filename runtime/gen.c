@@ -252,6 +252,7 @@ static void gen_finish(
 
 static int gen_destroy(struct arun_gen *gen) {
 	int result = gen->result, error = gen->error;
+	gen_wake(gen->sweeper);
 	registry_remove(&gen->object);
 	sched_free(&gen->object, gen);
 	if (result == -1 && error == ECANCELED) {
@@ -294,9 +295,9 @@ void gen_close_all(struct sched *sched, struct arun_task *self) {
 		struct arun_gen *gen = container_of(
 			list_first(all, struct object, link), struct arun_gen, object);
 		if (gen->closer) {
-			/* A task that ignores its cancel waits here; the clock ends that.
-			 */
-			task_suspend(sched, self, sched->registry.now + 0.05, false);
+			/* It may wait for a body that ignores its cancel: the clock ends that. */
+			gen->sweeper = self;
+			task_suspend(sched, self, INFINITY, false);
 			continue;
 		}
 		gen_finish(sched, gen, self);

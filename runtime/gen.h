@@ -20,6 +20,7 @@ struct arun_gen {
 	struct arun_task *body;     /* NULL: not started, or ended */
 	struct arun_task *consumer; /* waits in arun_gen_next() */
 	struct arun_task *closer;   /* waits in arun_gen_close() */
+	struct arun_task *sweeper;  /* waits in gen_close_all() for the closer */
 	void *item;
 	bool full;      /* item has not been taken */
 	bool suspended; /* the body waits in arun_gen_yield() */
