@@ -121,49 +121,50 @@ static bool kind_is_known(const char *pattern) {
 	return false;
 }
 
-/* Returns 0; -1 with errno, EINVAL: line is no rule, EDOM: it is one of no kind. */
-static int rule_add(struct suppress *suppress, const char *line, int number) {
-	const char *colon = strchr(line, ':');
+/* Says what is wrong with a line: quoted, escaped, between two others. Returns -1, EINVAL. */
+static int line_refused(const struct suppress *suppress, int number, struct text *words,
+	const char *before, const char *quoted, const char *after) {
+	text_escape(words, suppress->path);
+	text_add(words, ":%d: %s", number, before);
+	text_escape(words, quoted);
+	text_add(words, "%s", after);
+	errno = EINVAL;
+	return -1;
+}
+
+/* Says that it is errno which is wrong. Returns -1, and keeps that. */
+static int file_failed(const struct suppress *suppress, struct text *words) {
+	int error = errno;
+	text_escape(words, suppress->path);
+	text_add(words, ": ");
+	text_error(words, error);
+	errno = error;
+	return -1;
+}
+
+/* Returns 0; -1 as suppress_load(). */
+static int rule_add(
+	struct suppress *suppress, char *line, int number, struct text *words) {
+	char *colon = strchr(line, ':');
 	if (!colon || colon == line || !colon[1]) {
-		errno = EINVAL;
-		return -1;
+		return line_refused(
+			suppress, number, words, "\"", line, "\" is not KIND:PATTERN");
+	}
+	*colon = '\0';
+	if (!kind_is_known(line)) {
+		return line_refused(suppress, number, words, "there is no kind \"", line,
+			"\" (see arun-report(5))");
 	}
 	struct suppress_rule *rules =
 		realloc(suppress->rules, (suppress->count + 1) * sizeof *rules);
 	if (!rules) {
-		return -1;
+		return file_failed(suppress, words);
 	}
 	suppress->rules = rules;
-	struct suppress_rule *rule = &rules[suppress->count];
-	*rule = (struct suppress_rule){.kind = strndup(line, (size_t)(colon - line)),
-		.pattern = strdup(colon + 1),
-		.line = number};
-	suppress->count++;
-	if (rule->kind && rule->pattern && !kind_is_known(rule->kind)) {
-		errno = EDOM;
-		return -1;
-	}
-	return rule->kind && rule->pattern ? 0 : -1;
-}
-
-/* What is wrong with a line that rule_add() has refused. */
-static void rule_refused(
-	struct suppress *suppress, const char *line, int number, struct text *words) {
-	int error = errno;
-	text_escape(words, suppress->path);
-	text_add(words, ":%d: ", number);
-	if (error == EDOM) {
-		text_add(words, "there is no kind \"");
-		text_escape(words, suppress->rules[suppress->count - 1].kind);
-		text_add(words, "\" (see arun-report(5))");
-	} else if (error == EINVAL) {
-		text_add(words, "\"");
-		text_escape(words, line);
-		text_add(words, "\" is not KIND:PATTERN");
-	} else {
-		text_error(words, error);
-	}
-	errno = error == EDOM ? EINVAL : error;
+	struct suppress_rule *rule = &rules[suppress->count++];
+	*rule = (struct suppress_rule){
+		.kind = strdup(line), .pattern = strdup(colon + 1), .line = number};
+	return rule->kind && rule->pattern ? 0 : file_failed(suppress, words);
 }
 
 /* What is wrong with what fgets(3) took for a line; NULL: nothing. A device never ends one. */
@@ -180,28 +181,17 @@ static const char *line_fault(const char *line, FILE *file) {
 
 static int suppress_read(struct suppress *suppress, FILE *file, struct text *words) {
 	char line[SUPPRESS_LINE];
-	int result = 0;
-	for (int number = 1; result == 0 && fgets(line, sizeof line, file); number++) {
+	for (int number = 1; fgets(line, sizeof line, file); number++) {
 		const char *fault = line_fault(line, file);
 		if (fault) {
-			text_escape(words, suppress->path);
-			text_add(words, ":%d: %s", number, fault);
-			errno = EINVAL;
+			return line_refused(suppress, number, words, fault, "", "");
+		}
+		char *rule = trimmed(line);
+		if (*rule && rule_add(suppress, rule, number, words) < 0) {
 			return -1;
 		}
-		const char *rule = trimmed(line);
-		if (*rule && rule_add(suppress, rule, number) < 0) {
-			result = -1;
-			rule_refused(suppress, rule, number, words);
-		}
 	}
-	if (result == 0 && ferror(file)) {
-		text_escape(words, suppress->path);
-		text_add(words, ": ");
-		text_error(words, errno);
-		result = -1;
-	}
-	return result;
+	return ferror(file) ? file_failed(suppress, words) : 0;
 }
 
 int suppress_load(struct suppress *suppress, const char *path, struct text *words) {
@@ -211,10 +201,7 @@ int suppress_load(struct suppress *suppress, const char *path, struct text *word
 	}
 	FILE *file = fopen(path, "re");
 	if (!file) {
-		text_escape(words, path);
-		text_add(words, ": ");
-		text_error(words, errno);
-		return -1;
+		return file_failed(suppress, words);
 	}
 	int result = suppress_read(suppress, file, words), error = errno;
 	fclose(file);
