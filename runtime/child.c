@@ -140,14 +140,7 @@ static bool child_is_foreign(const struct child_search *search, pid_t pid) {
 			return false;
 		}
 	}
-	registry_each (object, search->registry, KIND_PROCESS) {
-		const struct arun_process *process =
-			container_of(object, struct arun_process, object);
-		if (process->pid == pid && !process->ended) {
-			return false;
-		}
-	}
-	return true;
+	return !process_has(search->registry, pid);
 }
 
 static void child_found(void *context, const struct child *child) {

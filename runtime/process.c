@@ -225,6 +225,15 @@ static void process_terminate(const struct arun_process *process) {
 	process_signal(process, SIGCONT);
 }
 
+bool process_has(const struct registry *registry, pid_t pid) {
+	registry_each (object, registry, KIND_PROCESS) {
+		if (process_of(object)->pid == pid && !process_of(object)->ended) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Its memory and its streams ------------------------------------------------------- */
 
 void process_unref(struct arun_process *process) {

@@ -34,6 +34,9 @@ struct arun_process {
 
 extern const struct kind process_kind;
 
+/* Whether pid is a process of arun_exec() that has not been reaped. */
+bool process_has(const struct registry *registry, pid_t pid);
+
 /* Gives a reference back. */
 void process_unref(struct arun_process *process);
 

@@ -16,14 +16,7 @@ static bool was_made(const struct reaper *reaper, pid_t pid) {
 			return true;
 		}
 	}
-	registry_each (object, &reaper->loop->sched.registry, KIND_PROCESS) {
-		struct arun_process *process =
-			container_of(object, struct arun_process, object);
-		if (process->pid == pid && !process->ended) {
-			return true;
-		}
-	}
-	return false;
+	return process_has(&reaper->loop->sched.registry, pid);
 }
 
 static bool was_seen(const struct reaper *reaper, pid_t pid) {

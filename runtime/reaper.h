@@ -22,7 +22,7 @@ struct reaper_made {
 };
 
 struct reaper {
-	struct loop *loop;        /* NULL: this is not process 1 */
+	struct loop *loop;
 	struct reaper_made *made; /* shared with children */
 	struct loop_timer timer;
 	unsigned count;
