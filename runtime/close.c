@@ -9,7 +9,6 @@
 #include "conn.h"
 
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 enum { DRAIN_PIECE = 4096, DRAIN_PIECES = 256 };
 
@@ -184,17 +183,6 @@ static void conn_close_gently(
 	}
 }
 
-/* In a forked child the connection is the parent's: only the child's descriptor goes. */
-static int close_without_run(struct arun_conn *conn) {
-	if (!task_forked) {
-		errno = ESHUTDOWN;
-		return -1;
-	}
-	int fd = conn->watch.fd;
-	conn->watch.fd = -1;
-	return fd < 0 ? 0 : close(fd);
-}
-
 static void check_handle(
 	const struct arun_site *site, const char *op, const arun_conn *conn) {
 	if (unlikely(!conn->object.id)) {
@@ -212,7 +200,7 @@ int arun_close_at(const struct arun_site *site, arun_conn *conn) {
 		return 0;
 	}
 	if (!loop) {
-		return close_without_run(conn);
+		return watch_close_forked(&conn->watch);
 	}
 	check_handle(site, "arun_close", conn);
 	if (conn->swept) {
@@ -244,7 +232,7 @@ void arun_abort(arun_conn *conn) {
 		return;
 	}
 	if (!loop) {
-		close_without_run(conn);
+		watch_close_forked(&conn->watch);
 		return;
 	}
 	check_handle(NULL, "arun_abort", conn);

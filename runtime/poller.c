@@ -115,6 +115,16 @@ void watch_close(struct poller *poller, struct watch *watch) {
 	}
 }
 
+int watch_close_forked(struct watch *watch) {
+	int fd = watch->fd;
+	if (!task_forked) {
+		errno = ESHUTDOWN;
+		return -1;
+	}
+	watch->fd = -1;
+	return fd < 0 ? 0 : close(fd);
+}
+
 /* Registers watch for events, in addition to those it has. */
 static int watch_arm(struct poller *poller, struct watch *watch, uint8_t events) {
 	if ((watch->armed & events) == events || watch->always) {

@@ -57,6 +57,12 @@ int watch_open(struct poller *poller, struct watch *watch, int fd);
 void watch_close(struct poller *poller, struct watch *watch);
 
 /*
+ * The same without a run. In a forked child the watch is the parent's: only the child's descriptor is
+ * closed. Returns 0; -1 with ESHUTDOWN: this is no such child, or what close(2) says.
+ */
+int watch_close_forked(struct watch *watch);
+
+/*
  * Has ready(watch) called in the loop from now on, each time that it becomes readable. Returns 0; -1
  * with what epoll_ctl(2) says, and watch_rest() or watch_close() is to undo it all the same.
  */

@@ -418,17 +418,6 @@ static int server_end(struct loop *loop, struct arun_server *server) {
 	return server->handlers > server->own ? ETIMEDOUT : 0;
 }
 
-/* In a forked child the server is the parent's: only the child's descriptor goes. */
-static int close_without_run(struct arun_server *server) {
-	if (!task_forked) {
-		errno = ESHUTDOWN;
-		return -1;
-	}
-	int fd = server->watch.fd;
-	server->watch.fd = -1;
-	return fd < 0 ? 0 : close(fd);
-}
-
 int(arun_server_close)(arun_server *server) {
 	return arun_server_close_at(NULL, server);
 }
@@ -438,7 +427,7 @@ int arun_server_close_at(const struct arun_site *site, arun_server *server) {
 		return 0;
 	}
 	if (!sched_current) {
-		return close_without_run(server);
+		return watch_close_forked(&server->watch);
 	}
 	struct arun_task *self = task_enter(site, "arun_server_close");
 	struct loop *loop = loop_here();

@@ -118,11 +118,7 @@ void arun_udp_close(arun_udp *udp) {
 		return;
 	}
 	if (!loop) {
-		if (task_forked && udp->watch.fd >= 0) {
-			/* Only the child's descriptor goes. */
-			close(udp->watch.fd);
-			udp->watch.fd = -1;
-		}
+		watch_close_forked(&udp->watch);
 		return;
 	}
 	check_handle(NULL, "arun_udp_close", udp);
