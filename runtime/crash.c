@@ -162,7 +162,8 @@ static void add_members(
 	}
 	text_add(out, "\"overflow\": %s, \"changed\": %s, \"at\": {",
 		fault->overflow ? "true" : "false", fault->changed ? "true" : "false");
-	trace_json(out, crash->scene.trace, trace_pc(fault->context));
+	struct trace_where at = trace_find(crash->scene.trace, trace_pc(fault->context));
+	trace_json(out, &at);
 	text_add(out, "}}");
 }
 

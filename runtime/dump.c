@@ -2,7 +2,7 @@
 #include "dump.h"
 
 #include "notes.h"
-
+#include "snapshot_text.h"
 #include "text_within.h"
 
 #include <errno.h>
@@ -63,14 +63,6 @@ static void add_place(
 	text_add(out, ": ");
 }
 
-static void add_owner(struct text *out, const struct snapshot_group *group) {
-	if (group->owner) {
-		text_add(out, " of %s \"", group->owner_kind->title);
-		text_escape(out, group->owner_name);
-		text_add(out, "\"");
-	}
-}
-
 static void add_waiting(struct text *out, const struct snapshot_group *group,
 	const struct waiting *waiting, double now) {
 	text_add(out, "%s at ", group->kind->waits);
@@ -89,7 +81,7 @@ static void add_item(struct text *out, const struct scene *scene,
 	double now) {
 	add_place(out, scene, group->site);
 	text_add(out, "%s", group->kind->title);
-	add_owner(out, group);
+	snapshot_text_owner(out, group);
 	text_add(out, " %s ", item->line);
 	if (item->waits) {
 		add_waiting(out, group, &item->waiting, now);
@@ -122,7 +114,7 @@ static void add_group(struct text *out, const struct scene *scene,
 		add_place(out, scene, group->site);
 		text_add(out, "and %lu more ", (unsigned long)rest);
 		registry_title(out, group->kind, rest);
-		add_owner(out, group);
+		snapshot_text_owner(out, group);
 		text_add(out, "\n");
 	}
 }

@@ -335,23 +335,13 @@ void notes_add_missing(struct text *out, const struct notes *notes) {
 void notes_json_place(struct text *out, const struct notes *notes, const void *pc) {
 	struct trace_where where = where_of(notes, pc);
 	const struct line *line = lines_find(&notes->lines, pc);
-	const char *function = line && line->function ? line->function : where.function;
+	where.function = line && line->function ? line->function : where.function;
 	if (line && line->file) {
 		text_add(out, "\"file\": ");
 		text_json(out, line->file);
 		text_add(out, ", \"line\": %d, ", line->line);
 	}
-	if (*function) {
-		text_add(out, "\"func\": ");
-		text_json(out, function);
-		text_add(out, ", ");
-	}
-	if (*where.module) {
-		text_add(out, "\"module\": ");
-		text_json(out, where.module);
-		text_add(out, ", ");
-	}
-	text_add(out, "\"offset\": \"0x%lx\"", (unsigned long)where.offset);
+	trace_json(out, &where);
 }
 
 void notes_json(struct text *out, const struct notes *notes, const struct calls *calls) {

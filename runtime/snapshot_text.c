@@ -28,7 +28,7 @@ static const char *fate_of(
 	return hint ? "not closed" : group->kind->fate;
 }
 
-static void add_owner(struct text *out, const struct snapshot_group *group) {
+void snapshot_text_owner(struct text *out, const struct snapshot_group *group) {
 	if (group->owner) {
 		text_add(out, " of %s \"", group->owner_kind->title);
 		text_escape(out, group->owner_name);
@@ -40,7 +40,7 @@ static void add_one(struct text *out, const struct snapshot *snapshot,
 	const struct snapshot_group *group) {
 	const struct snapshot_item *item = &group->items[0];
 	text_add(out, "%s", group->kind->title);
-	add_owner(out, group);
+	snapshot_text_owner(out, group);
 	text_add(out, "%s%s %s", *item->line ? " " : "", item->line,
 		fate_of(snapshot, group));
 	if (!group->kind->ageless && item->age >= 0) {
@@ -96,7 +96,7 @@ static void add_many(struct text *out, const struct snapshot *snapshot,
 		text_escape(out, group->items[0].name);
 		text_add(out, "\"");
 	}
-	add_owner(out, group);
+	snapshot_text_owner(out, group);
 	text_add(out, " %s", fate_of(snapshot, group));
 	for (unsigned i = 0; i < named(group); i++) {
 		if (!*group->items[i].line) {

@@ -14,6 +14,9 @@ enum { SNAPSHOT_LINES = 20 };
  */
 void snapshot_text(const struct snapshot *snapshot, const char *plugin, struct text *out);
 
+/* Appends what the objects of group belong to: ' of server "echo"'. */
+void snapshot_text_owner(struct text *out, const struct snapshot_group *group);
+
 /* The last of these lines. */
 void snapshot_text_summary(
 	const struct snapshot *snapshot, const char *plugin, struct text *out);

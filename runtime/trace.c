@@ -70,19 +70,18 @@ void trace_place(struct text *out, const struct trace *trace, const void *pc) {
 		out, "+0x%lx%s", (unsigned long)place.offset, *place.function ? ")" : "");
 }
 
-void trace_json(struct text *out, const struct trace *trace, const void *pc) {
-	struct trace_where place = trace_find(trace, pc);
-	if (*place.function) {
+void trace_json(struct text *out, const struct trace_where *where) {
+	if (*where->function) {
 		text_add(out, "\"func\": ");
-		text_json(out, place.function);
+		text_json(out, where->function);
 		text_add(out, ", ");
 	}
-	if (*place.module) {
+	if (*where->module) {
 		text_add(out, "\"module\": ");
-		text_json(out, place.module);
+		text_json(out, where->module);
 		text_add(out, ", ");
 	}
-	text_add(out, "\"offset\": \"0x%lx\"", (unsigned long)place.offset);
+	text_add(out, "\"offset\": \"0x%lx\"", (unsigned long)where->offset);
 }
 
 /* A line of the calls from first on that are the same, as in a recursion. Returns the

@@ -40,7 +40,7 @@ struct trace_where trace_find(const struct trace *trace, const void *pc);
 /* Appends a place in the code: "read_all+0x1c (srv.so+0x11c9)". */
 void trace_place(struct text *out, const struct trace *trace, const void *pc);
 
-/* The same as members of a JSON object: "func", "module", "offset". */
-void trace_json(struct text *out, const struct trace *trace, const void *pc);
+/* Appends members of a JSON object: "func", "module", "offset". */
+void trace_json(struct text *out, const struct trace_where *where);
 
 #endif
