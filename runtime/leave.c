@@ -21,17 +21,6 @@ static const double LEFT_THREADS = 1;
 /* That the last words may. */
 static const double LEFT_TELL = 1;
 
-static struct report_end leave_end(
-	const struct run *run, const char *reason, int signal, int status) {
-	const struct sched *sched = &run->loop.sched;
-	return (struct report_end){
-		.reason = reason,
-		.signal = signal,
-		.status = status,
-		.shutdown = isinf(sched->stop_at) ? -1 : loop_clock() - sched->stop_at,
-	};
-}
-
 static void leave(int status, void *unused) {
 	/* None in a forked child, after the end of the run, and after pthread_exit(). */
 	struct run *run = run_here();
@@ -50,7 +39,7 @@ static void leave(int status, void *unused) {
 	int told = changed                  ? RUN_STATUS_LEAKS
 		   : status == LEFT_UNKNOWN ? 0
 					    : status & 0xff;
-	run->report.end = leave_end(run, "return", run->signal, told);
+	run->report.end = stop_end(run, "return", run->signal, told);
 	report_leaks(&run->report, &run->snapshot);
 	report_to_parent(&run->report, &run->snapshot, &run->loop.broker);
 	conn_restore_flags(&run->loop.sched.registry);
@@ -121,7 +110,7 @@ void leave_broken(struct loop *loop, const char *message) {
 			run->report.plugin, message, run->why);
 	}
 	stop_snapshot(run, true);
-	run->report.end = leave_end(run, "crash", SIGABRT, 128 + SIGABRT);
+	run->report.end = stop_end(run, "crash", SIGABRT, 128 + SIGABRT);
 	report_leaks(&run->report, &run->snapshot);
 	abort();
 }
@@ -139,7 +128,7 @@ void leave_starved(struct loop *loop) {
 	log_line(LOG_LEVEL_ERROR, "%s: %s", run->report.plugin, run->why);
 	notify_failed(&run->notify, ENOMEM, LOOP_STARVED, run->why);
 	stop_snapshot(run, true);
-	run->report.end = leave_end(run, "error", 0, LOOP_STARVED);
+	run->report.end = stop_end(run, "error", 0, LOOP_STARVED);
 	report_leaks(&run->report, &run->snapshot);
 	process_kill_all(&loop->sched.registry);
 	conn_restore_flags(&loop->sched.registry);

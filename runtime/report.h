@@ -17,8 +17,7 @@ struct report_end {
 	const char *reason; /* "return", "signal", "error", "timeout"...; NULL: not yet */
 	int signal;         /* that stopped it; 0: none */
 	int status;         /* the exit status */
-	double shutdown; /* seconds from the stop to the end; negative: there was no stop
-			  */
+	double shutdown;    /* seconds since the stop; negative: there was none */
 };
 
 struct report {

@@ -75,7 +75,6 @@ static const char *run_end_word(const struct run *run) {
 /* What the run left, and how it ended, in words. Returns the status. */
 static int run_report(struct run *run) {
 	struct report *report = &run->report;
-	const struct sched *sched = &run->loop.sched;
 	stop_heed(run);
 	if (run_entry_failed(run)) {
 		log_line(LOG_LEVEL_ERROR, "%s: %s failed: %s", report->plugin, run->name,
@@ -83,15 +82,10 @@ static int run_report(struct run *run) {
 		notify_failed(&run->notify, run->error, 1, run->why);
 	}
 	bool leaks = run->snapshot.total && report->leaks == ARUN_LEAKS_ERROR;
-	report->end = (struct report_end){
-		.reason = run_end_word(run),
-		.signal = run->signal,
-		.status = run_status(run, leaks),
-		.shutdown =
-			isinf(sched->stop_at) ? -1 : sched->registry.now - sched->stop_at,
-	};
+	report->end =
+		stop_end(run, run_end_word(run), run->signal, run_status(run, leaks));
 	/* A full pipe must not outlive the clock. */
-	run->handler.ending = !isinf(sched->stop_at);
+	run->handler.ending = !isinf(run->loop.sched.stop_at);
 	if (run->snapshot.notes) {
 		notes_resolve(&run->notes, &run->snapshot);
 	}
@@ -327,7 +321,6 @@ static int run_open(struct run *run, const arun_options *options) {
 		.fd = options->report_fd,
 		.leaks = options->leaks,
 		.started = loop_clock(),
-		.end.shutdown = -1,
 	};
 	report_init(&run->report);
 	if (run_watch(run, options) < 0) {

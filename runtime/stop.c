@@ -107,6 +107,16 @@ static double stop_share(const struct run *run, double share) {
 
 /* The last words */
 
+struct report_end stop_end(
+	const struct run *run, const char *reason, int signal, int status) {
+	return (struct report_end){
+		.reason = reason,
+		.signal = signal,
+		.status = status,
+		.shutdown = loop_clock() - run->loop.sched.stop_at,
+	};
+}
+
 /* Async-signal-safe: also called where the loop is blocked. */
 void stop_last_words(struct loop *loop, int forced) {
 	struct run *run = run_of(loop);
@@ -116,12 +126,8 @@ void stop_last_words(struct loop *loop, int forced) {
 	}
 	stop_snapshot(run, true);
 	snapshot_outcomes(&run->snapshot, &sched->registry);
-	run->report.end = (struct report_end){
-		.reason = forced ? "signal" : "timeout",
-		.signal = forced ? forced : run->signal,
-		.status = forced ? 128 + forced : HANDLER_OVERDUE,
-		.shutdown = loop_clock() - sched->stop_at,
-	};
+	run->report.end = forced ? stop_end(run, "signal", forced, 128 + forced)
+				 : stop_end(run, "timeout", run->signal, HANDLER_OVERDUE);
 	if (!forced) {
 		report_abandoned(
 			&run->report, &sched->registry, run->entry, sched->grace);
@@ -270,8 +276,6 @@ bool stop_on_stuck(struct loop *loop) {
 		return false; /* by a thread that has ended since */
 	}
 	run->end = RUN_DEADLOCKED;
-	run->report.end =
-		(struct report_end){.reason = "deadlock", .status = 1, .shutdown = -1};
 	stop_resolve(run);
 	report_deadlock(&run->report, &loop->sched.registry, run->entry);
 	stop_ask(run, 0, NULL);

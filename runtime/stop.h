@@ -93,6 +93,10 @@ void stop_heed(struct run *run);
 /* Takes what is open for a leak, once; fds: the raw descriptors, too. Async-signal-safe. */
 void stop_snapshot(struct run *run, bool fds);
 
+/* For the reports: how the run ends, now. Async-signal-safe. */
+struct report_end stop_end(
+	const struct run *run, const char *reason, int signal, int status);
+
 /* The driver's body; quits the loop in the end. */
 int stop_drive(void *run);
 
