@@ -130,12 +130,25 @@ static void check_owners(struct dump *dump) {
 	}
 }
 
+static void resolve_awaited(struct dump *dump, struct dump_object *object) {
+	size_t found = 0;
+	object->awaits = find(dump, object->awaits_address);
+	object->others = arena_take(
+		&dump->arena, (object->other_count + 1) * sizeof *object->others);
+	for (size_t i = 0; object->awaits && i < object->other_count; i++) {
+		struct dump_object *other = find(dump, object->other_addresses[i]);
+		object->others[found] = other;
+		found += other != NULL;
+	}
+	object->other_count = found;
+}
+
 static void resolve(struct dump *dump, const struct fields *fields, uint64_t current) {
 	uint32_t in_task = fields->at[FIELD_TASK_OBJECT].offset;
 	for (size_t i = 0; i < dump->count; i++) {
 		struct dump_object *object = dump->objects[i];
 		object->owner = find(dump, object->owner_address);
-		object->awaits = find(dump, object->awaits_address);
+		resolve_awaited(dump, object);
 		if (object->task_address) {
 			object->task = find(dump, object->task_address + in_task);
 		}
@@ -185,6 +198,9 @@ static void borrow_waits(struct dump *dump) {
 			object->op = task->op;
 			object->waited = task->waited;
 			object->left = task->left;
+			object->awaits = task->awaits != object ? task->awaits : NULL;
+			object->others = task->others;
+			object->other_count = object->awaits ? task->other_count : 0;
 		}
 		if (task && !strcmp(object->kind->word, "connection")) {
 			object->state = task->state;

@@ -57,6 +57,9 @@ struct dump_object {
 	double left; /* seconds; negative: no limit */
 	uint64_t awaits_address;
 	struct dump_object *awaits; /* NULL: nothing that is listed */
+	uint64_t *other_addresses;
+	struct dump_object **others; /* whatever comes first of awaits and these */
+	size_t other_count;
 
 	/* A task that does its work: of a connection its handler's, of a generator its
 	 * body. */

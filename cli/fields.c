@@ -31,8 +31,19 @@ static bool is_constant(unsigned field) {
 	return !strchr(wanted[field].name, '.');
 }
 
-/* Fields stand after their struct's own entry, but those of "run" and "kind", which are
- * read one by one. */
+/* Of a struct that is not copied as a whole: its fields are read one by one. */
+static bool is_apart(unsigned field) {
+	static const char *const structs[] = {
+		"run.", "kind.", "site.", "scope.", "choice.", "channel."};
+	for (size_t i = 0; i < sizeof structs / sizeof *structs; i++) {
+		if (!strncmp(wanted[field].name, structs[i], strlen(structs[i]))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The fields of others stand after their struct's own entry. */
 static bool all_fit(const struct fields *fields) {
 	uint32_t room = FIELDS_STRUCT;
 	for (unsigned i = 0; i < FIELD_COUNT; i++) {
@@ -43,10 +54,7 @@ static bool all_fit(const struct fields *fields) {
 		if (is_struct(i) && (size == 0 || size > FIELDS_STRUCT)) {
 			return false;
 		}
-		bool apart = !strncmp(wanted[i].name, "run.", 4) ||
-			     !strncmp(wanted[i].name, "kind.", 5) ||
-			     !strncmp(wanted[i].name, "site.", 5);
-		if (!apart && !is_constant(i) &&
+		if (!is_apart(i) && !is_constant(i) &&
 			(offset > room || size > room - offset)) {
 			return false;
 		}

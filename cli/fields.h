@@ -57,6 +57,14 @@
 	X(TASK_STACK_SIZE, "task.stack_size", 4)                                         \
 	X(TASK_NAME, "task.name", 8)                                                     \
 	X(TASK_RUNS, "task.runs", 8)                                                     \
+	X(TASK_SCOPES, "task.scopes", 8)                                                 \
+	X(SCOPE_SEVERAL, "scope.several", 1)                                             \
+	X(CHOICE_SCOPE, "choice.scope", 0)                                               \
+	X(CHOICE_CASES, "choice.cases", 8)                                               \
+	X(CHOICE_COUNT, "choice.count", 8)                                               \
+	X(CASE, "case.", 0)                                                              \
+	X(CASE_CHAN, "case.chan", 8)                                                     \
+	X(CHAN_OBJECT, "channel.object", 0)                                              \
 	X(READY, "TASK_READY", 0)                                                        \
 	X(WAITING, "TASK_WAITING", 0)                                                    \
 	X(ENDED, "TASK_ENDED", 0)                                                        \

@@ -76,6 +76,46 @@ static const char *detail(const struct reader *reader, const char *format, ...) 
 
 /* Kinds */
 
+/* By then its stack, with all that a wait has there, may be of another wait. */
+static bool has_run(const struct reader *reader) {
+	return constants_field(reader->constants, reader->copy.address,
+		       FIELD_TASK_RUNS) != number(reader, FIELD_TASK_RUNS);
+}
+
+/* The cases of an arun_chan_select(), as many as fit. Returns how many. */
+static uint64_t copy_cases(struct reader *reader, uint64_t choice) {
+	struct copy *cases = &reader->again;
+	uint64_t at = constants_field(reader->constants, choice, FIELD_CHOICE_CASES);
+	uint64_t count = constants_field(reader->constants, choice, FIELD_CHOICE_COUNT);
+	uint32_t size = reader->walk->fields->at[FIELD_CASE].size;
+	count = count < FIELDS_STRUCT / size ? count : FIELDS_STRUCT / size;
+	cases->fields = reader->walk->fields;
+	cases->size = count * size;
+	return remote_read(reader->walk->remote, at, cases->bytes, cases->size) ? count
+										: 0;
+}
+
+/* The channels of a wait for the first of several but the one that it awaits. */
+static void read_others(struct reader *reader, struct dump_object *object) {
+	const struct fields *fields = reader->walk->fields;
+	uint64_t scope = number(reader, FIELD_TASK_SCOPES);
+	if (!object->awaits_address || !scope ||
+		!constants_field(reader->constants, scope, FIELD_SCOPE_SEVERAL)) {
+		return;
+	}
+	uint64_t count =
+		copy_cases(reader, scope - fields->at[FIELD_CHOICE_SCOPE].offset);
+	uint64_t *others = arena_take(&reader->dump->arena, (count + 1) * sizeof *others);
+	uint32_t size = fields->at[FIELD_CASE].size, told = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t chan = field_inside(&reader->again, i * size, FIELD_CASE_CHAN);
+		others[told] = chan + fields->at[FIELD_CHAN_OBJECT].offset;
+		told += chan && others[told] != object->awaits_address;
+	}
+	object->other_addresses = others;
+	object->other_count = has_run(reader) ? 0 : told;
+}
+
 static void read_wait(struct reader *reader, struct dump_object *object) {
 	double since = field_seconds(number(reader, FIELD_TASK_SINCE));
 	double until = field_seconds(number(reader, FIELD_TASK_UNTIL));
@@ -83,6 +123,7 @@ static void read_wait(struct reader *reader, struct dump_object *object) {
 	object->waited = reader->now - since;
 	object->left = timed && isfinite(until) ? until - reader->now : -1;
 	object->awaits_address = number(reader, FIELD_TASK_AWAITS);
+	read_others(reader, object);
 }
 
 static const char *verb(const char *op) {

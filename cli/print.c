@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* So many of what a task waits for besides, as in the reports. */
+enum { OTHERS_TOLD = 4 };
+
 static void print_loop(struct line *line, const struct dump *dump) {
 	const struct dump_object *current = dump->current;
 	if (dump->loop != DUMP_BLOCKED) {
@@ -41,11 +44,7 @@ void print_site(struct line *line, const struct dump_site *site) {
 	line_add(line, ":%d", site->line);
 }
 
-void print_awaits(struct line *line, const struct dump_object *object) {
-	const struct dump_object *awaits = object->awaits;
-	if (!awaits) {
-		return;
-	}
+static void print_awaited(struct line *line, const struct dump_object *awaits) {
 	if (awaits->about) {
 		line_add(line, " ");
 		line_string(line, awaits->about);
@@ -57,6 +56,18 @@ void print_awaits(struct line *line, const struct dump_object *object) {
 		line_add(line, " \"");
 		line_string(line, awaits->name);
 		line_add(line, "\" #%llu", (unsigned long long)awaits->id);
+	}
+}
+
+void print_awaits(struct line *line, const struct dump_object *object) {
+	if (object->awaits) {
+		print_awaited(line, object->awaits);
+	}
+	for (size_t i = 0; i < object->other_count && i <= OTHERS_TOLD; i++) {
+		line_add(line, i < OTHERS_TOLD ? " or" : " or others");
+		if (i < OTHERS_TOLD) {
+			print_awaited(line, object->others[i]);
+		}
 	}
 }
 

@@ -24,7 +24,8 @@ void print_head(struct line *line, const struct dump *dump);
 /* "srv.c:34"; "-" where it is not known. */
 void print_site(struct line *line, const struct dump_site *site);
 
-/* What object waits for, where that is not what it appears as: a peer, or task "b" (#4). */
+/* What object waits for, where that is not what it appears as: a peer, task "b" #4, the first of
+ * channel "a" #5 or channel "b" #6. */
 void print_awaits(struct line *line, const struct dump_object *object);
 
 #endif

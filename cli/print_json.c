@@ -71,16 +71,32 @@ static void print_site_members(FILE *out, const struct dump_site *site) {
 	print_string(out, "func", site->function ? site->function : "?");
 }
 
-static void print_reference(
-	FILE *out, const char *member, const struct dump_object *object) {
-	fprintf(out, ", \"%s\": ", member);
-	if (!object) {
-		fputs("null", out);
-		return;
-	}
+static void print_reference(FILE *out, const struct dump_object *object) {
 	fputs("{\"kind\": ", out);
 	escape_json(out, object->kind->word);
 	fprintf(out, ", \"id\": %llu}", (unsigned long long)object->id);
+}
+
+static void print_awaited(FILE *out, const struct dump_object *object) {
+	fputs(", \"awaits\": ", out);
+	print_reference(out, object->awaits);
+	for (size_t i = 0; i < object->other_count; i++) {
+		fputs(i ? ", " : ", \"or\": [", out);
+		print_reference(out, object->others[i]);
+	}
+	fputs(object->other_count ? "]" : "", out);
+}
+
+static void print_owner(FILE *out, const struct dump_object *object) {
+	fputs(", \"owner\": ", out);
+	if (object->owner) {
+		print_reference(out, object->owner);
+	} else if (object->maker) {
+		fprintf(out, "{\"kind\": \"task\", \"id\": %llu}",
+			(unsigned long long)object->maker);
+	} else {
+		fputs("null", out);
+	}
 }
 
 static void print_created(FILE *out, const struct dump_site *site) {
@@ -107,7 +123,7 @@ static void print_waiting(FILE *out, const struct dump_object *object) {
 		fprintf(out, ", \"left_ms\": %lld", milliseconds(object->left));
 	}
 	if (object->awaits) {
-		print_reference(out, "awaits", object->awaits);
+		print_awaited(out, object);
 	}
 	putc('}', out);
 }
@@ -164,12 +180,7 @@ static void print_object(FILE *out, const struct dump_object *object) {
 	escape_json(out, object->kind->word);
 	fprintf(out, ", \"id\": %llu", (unsigned long long)object->id);
 	print_string(out, "name", object->name);
-	if (!object->owner && object->maker) {
-		fprintf(out, ", \"owner\": {\"kind\": \"task\", \"id\": %llu}",
-			(unsigned long long)object->maker);
-	} else {
-		print_reference(out, "owner", object->owner);
-	}
+	print_owner(out, object);
 	print_created(out, object->site);
 	fprintf(out, ", \"age_ms\": %lld", milliseconds(object->age));
 	print_string(out, "state", object->state);

@@ -2,9 +2,11 @@
 #include "layout.h"
 
 #include "accept.h"
+#include "chan.h"
 #include "gen.h"
 #include "group.h"
 #include "process.h"
+#include "select.h"
 #include "timer.h"
 #include "udp.h"
 #include "watcher.h"
@@ -57,7 +59,12 @@ const struct layout arun_layout = {
 		STRUCT("task", struct arun_task),
 		TASK(object), TASK(sp), TASK(state), TASK(cancelled), TASK(failed), TASK(at),
 		TASK(op), TASK(since), TASK(timed), TASK(until), TASK(awaits), TASK(stack),
-		TASK(stack_size), TASK(name), TASK(runs),
+		TASK(stack_size), TASK(name), TASK(runs), TASK(scopes),
+		FIELD(scope, several),
+		{"choice.scope", PLACE(struct choice, several.scope)},
+		FIELD(choice, cases), FIELD(choice, count),
+		STRUCT("case", arun_chan_case), {"case.chan", PLACE(arun_chan_case, chan)},
+		{"channel.object", PLACE(struct arun_chan, object)},
 		CONSTANT(TASK_READY), CONSTANT(TASK_WAITING),
 		CONSTANT(TASK_ENDED), CONSTANT(KIND_FAILED),
 		STRUCT("connection", struct arun_conn),

@@ -6,13 +6,6 @@
 /* So many of the others are told of. */
 enum { SELECT_TOLD = 4 };
 
-/* A wait. */
-struct choice {
-	struct queue_several several;
-	struct arun_chan_case *cases;
-	size_t count;
-};
-
 _Static_assert(sizeof(struct queue_entry) <= sizeof(((arun_chan_case *)0)->private_),
 	"room for an entry");
 

@@ -11,6 +11,13 @@
 
 #include "queue.h"
 
+/* A wait. */
+struct choice {
+	struct queue_several several; /* the task's innermost scope */
+	struct arun_chan_case *cases; /* without a channel: shut */
+	size_t count;
+};
+
 /* What else ends the wait of task, which waits for task->awaits: the first such (0), the second...
  * NULL: there are no more. */
 const struct object *select_other(const struct arun_task *task, size_t index);

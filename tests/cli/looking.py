@@ -94,6 +94,22 @@ def table():
             yield f"{name.rstrip(bytes(1)).decode()} {offset} {size}"
 
 
+# The tasks of `choices`: for the first of how many channels each waits.
+CHOICES = {"one": 1, "two": 2, "five": 5, "six": 6, "seven": 7, "on_choice": 2}
+TOLD = 5  # channels of a line of text, at most
+
+
+def channels(report):
+    """Their numbers, in the order of their making."""
+    return sorted(o["id"] for o in report["objects"] if o["kind"] == "channel")
+
+
+def told(numbers):
+    """Channels of `choices`, as a line names them that waits for the first of them."""
+    names = [f'channel "choices" #{number}' for number in numbers]
+    return " or ".join(names[:TOLD] + ["others"] * (len(names) > TOLD))
+
+
 @atexit.register
 def _kill_what_runs():
     for process in _started:

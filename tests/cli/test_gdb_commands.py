@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """`arun ps` and `arun bt` in gdb: the tasks of a process and of a core file."""
+import json
 import os
 import pathlib
 import re
@@ -12,7 +13,8 @@ import subprocess
 
 import load
 from installed import Installed
-from looking import Open, compiled, folder, looked, opened, plugin, table
+from looking import (CHOICES, Open, channels, compiled, folder, looked, opened, plugin, site, table,
+                     told)
 from needs import tool
 from plugins import BUILD
 from tap import ARUN, Skip, claim, contains, equal, main, run, until
@@ -96,6 +98,18 @@ def it_lists_the_tasks_that_arun_ps_does():
     assert re.search(r"  open\.c:\d+ connection #\d+ 127\.0\.0\.1:\d+ ", text), text
     assert re.search(r"  open\.c:\d+  \d+ min to go ", text), text
     equal(server.end(signal.SIGTERM)[0], 0)
+
+
+@claim
+def who_waits_for_the_first_of_several_is_shown_with_them():
+    server = opened("choices").until_state("S")
+    ways = channels(json.loads(looked("ps", "-j", server.pid)))
+    text = gdb("-p", server.pid, ":arun ps", ":arun bt all")
+    for name, count in CHOICES.items():
+        wait = re.escape(f"{site('select')} {told(ways[-count:])}") + r"  \d+ min to go "
+        assert re.search(rf"(?m)^ +\d+  .* {name} +{wait}", text), (name, wait, text)
+        assert re.search(rf'(?m)^task \d+ "{name}"  waits in arun_chan_select at {wait}', text), text
+    server.end(signal.SIGTERM)
 
 
 @claim

@@ -316,7 +316,9 @@ def a_process_that_lies_does_no_harm():
         texts = lied_to(program, [word, *entries], *commands)
         contains(texts[0], "changing while read: not all that it has is listed")
         schema.errors(json.loads(texts[2].splitlines()[0]))
-    contains(lied_to(program, ["task", *entries], ["tree"])[0], "(a cycle: #")
+    text, = lied_to(program, ["task", *entries], ["tree"])
+    contains(text, "(a cycle: #")
+    assert re.search(r"( or .{,200}){4} or others", text), text
 
 
 @claim

@@ -232,6 +232,14 @@ static int wait_for(void *event) {
 	return arun_event_wait(event);
 }
 
+static int choose(void *arg) {
+	arun_chan **chans = arg;
+	char item;
+	arun_chan_case cases[] = {{.chan = chans[0], .recv = &item}, {.recv = &item},
+		{.chan = chans[1], .recv = &item}};
+	return arun_chan_select(cases, 3);
+}
+
 static int count_up(void *arg) {
 	static int item;
 	(void)arg;
@@ -256,10 +264,11 @@ static int body(int argc, char **argv) {
 	arun_server *server = arun_listen("127.0.0.1:0", NULL, NULL);
 	arun_timer *timer = arun_timer_start(10, 10, tick, NULL);
 	arun_gen *gen = arun_gen_new(count_up, NULL);
-	arun_chan *chan = arun_chan_new(1, 1);
+	arun_chan *chans[] = {arun_chan_new(1, 1), arun_chan_new(0, 1)};
+	arun_task *chooser = arun_spawn(choose, chans);
 	arun_udp *udp = arun_udp_open("udp:127.0.0.1:0");
-	fuzz_check(
-		task && conn && server && timer && gen && chan && udp, "%s", arun_why());
+	fuzz_check(task && conn && server && timer && gen && chooser && udp, "%s",
+		arun_why());
 	{
 		ARUN_GROUP(group);
 		arun_group_spawn(group, wait_for, &event);
@@ -268,12 +277,15 @@ static int body(int argc, char **argv) {
 		arun_event_set(&event);
 	}
 	arun_join(task, NULL);
+	arun_chan_send(chans[1], "");
+	arun_join(chooser, NULL);
 	arun_abort(conn);
 	close(fds[1]);
 	arun_server_close(server);
 	arun_timer_stop(timer);
 	arun_gen_close(gen);
-	arun_chan_free(chan);
+	arun_chan_free(chans[0]);
+	arun_chan_free(chans[1]);
 	arun_udp_close(udp);
 	return 0;
 }

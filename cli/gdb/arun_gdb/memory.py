@@ -17,11 +17,16 @@ NEEDED = {
     "kind": {"word": 8, "title": 8, "plural": 8},
     "site": {"file": 8, "function": 8, "line": 4},
     "task": {"": 0, "object": 0, "sp": 8, "state": 1, "at": 8, "op": 8, "since": 8, "timed": 1,
-             "until": 8, "awaits": 8, "stack": 8, "stack_size": 4, "name": 8, "runs": 8},
+             "until": 8, "awaits": 8, "stack": 8, "stack_size": 4, "name": 8, "runs": 8,
+             "scopes": 8},
+    "scope": {"several": 1},
+    "choice": {"scope": 0, "cases": 8, "count": 8},
+    "case": {"": 0, "chan": 8},
+    "channel": {"object": 0},
     "connection": {"": 0, "object": 0, "peer": 0, "peer_length": 4},
     "TASK_READY": 0, "TASK_WAITING": 0, "TASK_ENDED": 0,
 }
-APART = "run", "kind", "site"  # of these no copy of the whole is made
+APART = "run", "kind", "site", "scope", "choice", "channel"  # of these no copy of the whole is made
 
 
 class Memory:

@@ -8,15 +8,17 @@ import time
 
 import gdb
 
-from .memory import Copy, Layout, Memory
+from .memory import STRUCT, Copy, Layout, Memory
 from .text import peer, say, seconds
 
 LISTS, OBJECTS = 64, 1 << 22
+TOLD = 5  # of what a task waits for the first of, as in the reports
 
 
 class Site:
     def __init__(self, program, address):
         self.file = program.text("site.file", address)
+        self.function = program.text("site.function", address)
         self.line = program.number("site.line", address)
 
     def __str__(self):
@@ -46,6 +48,8 @@ class Object:
             copy = self.whole("task")
             name = self.program.memory.string(copy["name"]) if copy else None
             return f'{title} "{name or ""}" #{self.id}'
+        if self.word == "channel":
+            return f'{title} "{self.site.function or ""}" #{self.id}'
         return f"{title} #{self.id}"
 
 
@@ -59,6 +63,7 @@ class Task:
         self.name = program.memory.string(copy["name"]) or ""
         self.sp, self.stack, self.stack_size = copy["sp"], copy["stack"], copy["stack_size"]
         self.runs, self.at, self.awaits = copy["runs"], program.site(copy["at"]), copy["awaits"]
+        self.scopes = copy["scopes"]
         self.op = program.memory.string(copy["op"]) or ""
         self.since = copy.time("since")
         self.until = copy.time("until") if copy["timed"] else 0
@@ -69,13 +74,31 @@ class Task:
                       else "ended" if self.ended
                       else "ready" if state == layout.offset("TASK_READY") else "waiting")
 
+    def others(self):
+        """The channels of a wait for the first of several but the one that it awaits."""
+        program, layout = self.program, self.program.layout
+        if not self.scopes or not program.number("scope.several", self.scopes):
+            return
+        choice, size = self.scopes - layout.offset("choice.scope"), layout.size("case.")
+        cases = program.number("choice.cases", choice)
+        for i in range(min(program.number("choice.count", choice), STRUCT // size)):
+            chan = program.number("case.chan", cases + i * size)
+            address = chan + layout.offset("channel.object")
+            if chan and address != self.awaits and address in program.objects:
+                yield program.objects[address]
+
+    def awaited(self):
+        """'task "janitor" #3'; 'channel "a" #4 or channel "b" #5 or others'"""
+        first = self.program.objects.get(self.awaits)
+        found = [str(o) for o in itertools.chain([first], self.others())] if first else []
+        return " or ".join(found[:TOLD] + ["others"] * (len(found) > TOLD))
+
     def wait(self):
         """'srv.c:7 task "janitor" #3  58 s to go'"""
         if not self.waits:
             return "-"
-        other = self.program.objects.get(self.awaits)
-        left = self.until - self.program.now
-        return (str(self.at) + (f" {other}" if other else "")
+        awaited, left = self.awaited(), self.until - self.program.now
+        return (str(self.at) + (f" {awaited}" if awaited else "")
                 + (f"  {seconds(left)} to go" if self.until > 0 and left < math.inf else ""))
 
     def head(self):
