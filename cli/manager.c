@@ -2,6 +2,7 @@
 #include "manager.h"
 
 #include "../runtime/fdpass.h"
+#include "say.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -123,8 +124,21 @@ void manager_close(struct manager *manager) {
 
 /* Telling -------------------------------------------------------------------------- */
 
+static bool passes(int error) {
+	return error == EAGAIN || error == ENOBUFS || error == ENOMEM || error == EINTR;
+}
+
+/* Who waits for READY=1 kills what does not send it. One that is not there waits for nothing. */
+static void complain(struct manager *manager, int error) {
+	bool there = error != ENOENT && error != ENOTDIR && error != ECONNREFUSED;
+	if (!passes(error) && there && !manager->complained) {
+		manager->complained = true;
+		say("the service manager cannot be told: %s", strerror(error));
+	}
+}
+
 /* Whether it was sent, or never will be. */
-static bool send_now(const struct manager *manager, const char *text, int fd) {
+static bool send_now(struct manager *manager, const char *text, int fd) {
 	union fdpass_room room;
 	struct iovec part = {(void *)(uintptr_t)text, strlen(text)};
 	struct msghdr message = {.msg_name = (void *)(uintptr_t)&manager->address,
@@ -132,8 +146,12 @@ static bool send_now(const struct manager *manager, const char *text, int fd) {
 		.msg_iov = &part,
 		.msg_iovlen = 1};
 	fdpass_put(&message, &room, fd);
-	return !manager->length || sendmsg(manager->fd, &message, MSG_NOSIGNAL) >= 0 ||
-	       (errno != EAGAIN && errno != ENOBUFS);
+	if (!manager->length || sendmsg(manager->fd, &message, MSG_NOSIGNAL) >= 0) {
+		return true;
+	}
+	int error = errno;
+	complain(manager, error);
+	return !passes(error);
 }
 
 bool manager_pay(struct manager *manager) {
@@ -154,7 +172,7 @@ void manager_tell(struct manager *manager, const char *text, int fd) {
 /* There is no later for it, so it waits for a while. */
 static void tell_alone(const char *text) {
 	const struct timeval patience = {.tv_sec = 1};
-	struct manager manager = {.fd = -1};
+	struct manager manager = {.fd = -1, .complained = true};
 	set_address(&manager, getenv("NOTIFY_SOCKET"));
 	if (manager.length) {
 		manager.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);

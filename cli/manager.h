@@ -21,6 +21,7 @@ struct manager {
 	int fd;                     /* where the workers talk to */
 	char name[32];              /* its $NOTIFY_SOCKET */
 	double watchdog;            /* seconds; 0: none */
+	bool complained;            /* that it cannot be told */
 	struct owed *owed;          /* what it had no room for, the oldest first */
 };
 

@@ -2,6 +2,7 @@
 #include "notify.h"
 
 #include "fdpass.h"
+#include "log.h"
 #include "variable.h"
 
 #include <stdio.h>
@@ -36,14 +37,29 @@ static int notify_send(const struct notify *notify, const char *text, int fd) {
 	return result < 0 ? errno : 0;
 }
 
+static bool notify_passes(int error) {
+	return error == EAGAIN || error == ENOBUFS || error == ENOMEM || error == EINTR;
+}
+
+/* Who waits for READY=1 kills what does not send it. One that is not there waits for nothing. */
+static void notify_complain(struct notify *notify, int error) {
+	bool there = error != ENOENT && error != ENOTDIR && error != ECONNREFUSED;
+	if (error && there && !notify->complained) {
+		notify->complained = true;
+		log_line(LOG_LEVEL_WARNING, "the service manager cannot be told: %s",
+			strerror(error));
+	}
+}
+
 static void notify_pay(struct loop_timer *timer) {
 	struct notify *notify = container_of(timer, struct notify, again);
 	int error = notify_send(notify, notify->owed, -1);
-	if (error == EAGAIN || error == ENOBUFS) {
+	if (notify_passes(error)) {
 		loop_timer_start(notify->loop, timer, NOTIFY_AGAIN, notify_pay);
 	} else {
 		notify->owed[0] = '\0';
 		loop_timer_stop(notify->loop, timer);
+		notify_complain(notify, error);
 	}
 }
 
@@ -205,6 +221,7 @@ void notify_init(struct notify *notify, struct loop *loop, bool taken) {
 	}
 	if (notify_set_address(notify, getenv("NOTIFY_SOCKET"))) {
 		notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		notify_complain(notify, notify->fd < 0 ? errno : 0);
 	}
 	notify->watchdog = watchdog_interval();
 	variable_drop("NOTIFY_SOCKET");

@@ -5,7 +5,8 @@
  * Design notes. The variables are taken from the environment once and unset, so that a
  * child does not speak for this process. Nothing here blocks and nothing here fails the
  * run: a state that finds the manager's queue full is sent again until it is in it, or
- * another follows it; the rest is dropped. WATCHDOG=1 comes from a timer of the loop: a
+ * another follows it; the rest is dropped, and where that is for another reason than that
+ * nobody is there, it is complained of once. WATCHDOG=1 comes from a timer of the loop: a
  * loop that is blocked misses it, which is the point. None of the timers counts as
  * something to wait for.
  */
@@ -25,6 +26,7 @@ struct notify {
 	struct sockaddr_un address;
 	socklen_t length;
 	bool ready, stopping;
+	bool complained;            /* that it cannot be told */
 	double watchdog;            /* seconds between two of its messages; 0: none */
 	double extended;            /* when the time to start was last extended */
 	char plugin[NOTIFY_STATUS]; /* the text of arun_status(); "": none */

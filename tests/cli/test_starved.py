@@ -7,12 +7,13 @@ import os
 import pathlib
 import re
 import resource
+import subprocess
 import tempfile
 
 from needs import lacking, tool
 from plugins import SOURCE as TREE, build
 from service import Manager
-from tap import Skip, arun, claim, contains, equal, main, run
+from tap import ARUN, DEADLINE, Skip, arun, claim, contains, environment, equal, main, run
 
 FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="arun-starved-"))
 SOURCE = """#include <arun.h>
@@ -28,14 +29,27 @@ static int little(int argc, char **argv) {
 }
 ARUN_MAIN(little)
 """
+WAITS = """#include <arun.h>
+static int waits(int argc, char **argv) {
+	(void)argc;
+	(void)argv;
+	arun_yield();
+	return 0;
+}
+ARUN_SERVER(waits)
+"""
+
+
+def written(name, source):
+    path = FOLDER / f"{name}.c"
+    if not path.exists():
+        path.write_text(source)
+        build(FOLDER, path)
+    return path.with_suffix(".so")
 
 
 def plugin():
-    path = FOLDER / "little.c"
-    if not path.exists():
-        path.write_text(SOURCE)
-        build(FOLDER, path)
-    return FOLDER / "little.so"
+    return written("little", SOURCE)
 
 
 def unsanitized():
@@ -193,13 +207,16 @@ def stacks_whose_lines_would_take_too_much_memory_are_without_and_say_why():
     assert without and found, (without, found)
 
 
-def refusing(call, error, first, count, *words, **options):
-    """A run in which so many of one of the system's calls fail, from the first on."""
+def refusal(call, error, first, count):
+    """The variables for a run in which so many of a system call fail, from the first on."""
     built = FOLDER / "refuses.so"
     if not built.exists():
         build(FOLDER, TREE / "tests/fixtures/starved/refuses.c")
-    return arun(*words, env={"LD_PRELOAD": str(built), "REFUSE": f"{call} {error} {first} {count}"},
-                **options)
+    return {"LD_PRELOAD": str(built), "REFUSE": f"{call} {error} {first} {count}"}
+
+
+def refusing(call, error, first, count, *words, **variables):
+    return arun(*words, env={**refusal(call, error, first, count), **variables})
 
 
 @claim
@@ -215,6 +232,30 @@ def each_descriptor_that_cannot_be_watched_is_told_of():
     equal((statuses[:2], set(statuses)), ([125, 125], {0, 1, 125}))
     ended = refusing("epoll_ctl", errno.ENOSPC, 1, 1, plugin())
     contains(ended.stderr, "cannot run: No space left on device (fs.epoll.max_user_watches)\n")
+
+
+@claim
+def a_service_manager_that_may_not_be_told_is_complained_of_once():
+    for options in (), ("-w1",):
+        manager = Manager()
+        ended = refusing("sendmsg", errno.EACCES, 1, 1 << 30, *options, plugin(),
+                         NOTIFY_SOCKET=manager.address)
+        equal((ended.returncode, manager.messages()), (0, []))
+        # A worker has its parent for one.
+        equal(ended.stderr, "arun: the service manager cannot be told: Permission denied\n"
+              * (len(options) + 1))
+
+
+@claim
+def what_a_service_manager_cannot_be_told_for_want_of_memory_is_told_later():
+    for options in (), ("-w1",):
+        manager = Manager()
+        words = [ARUN, *options, written("waits", WAITS)]
+        process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment(
+            NOTIFY_SOCKET=manager.address, **refusal("sendmsg", errno.ENOMEM, 1, 3)))
+        manager.waits_for("READY=1")
+        process.terminate()
+        equal((process.communicate(timeout=DEADLINE)[1], process.returncode), ("", 0))
 
 
 @claim
