@@ -154,7 +154,8 @@ def the_validator_refuses_what_the_schema_does():
     for path, value in [(["kind"], "leak"), (["pid"], "1"), (["time"], "noon"),
                         (["counts", "task"], "x"), (["leaks", 0, "kind"], "thing"),
                         (["leaks", 0, "created", "line"], None), (["leaks"], {}),
-                        (["leaks", 2, "waiting", "file"], 1), (["schema"], "arun-report/2")]:
+                        (["leaks", 2, "waiting", "file"], 1), (["schema"], "arun-report/2"),
+                        (["new"], 1), (["leaks", 0, "detail", "new"], 1)]:
         bad = copy.deepcopy(good)
         place = bad
         for step in path[:-1]:
@@ -163,6 +164,18 @@ def the_validator_refuses_what_the_schema_does():
         equal(len(schema.errors(bad)), 1, str(path))
     del good["plugin"]["path"], good["leaks"][0]["state"]
     equal(len(schema.errors(good)), 2)
+
+
+@claim
+def every_member_that_the_sources_write_is_in_the_schema():
+    logs = {"log.c", "say.c"}  # of another form
+    sources = "".join(path.read_text() for folder in ("runtime", "cli")
+                      for path in sorted((SOURCE / folder).glob("*.c")) if path.name not in logs)
+    written = set(re.findall(r'\\"(\w+)\\": ', sources))
+    written |= set(re.findall(r'\b(?:add|print)_(?:string|milliseconds)\(out, "(\w+)",', sources))
+    written |= set(re.findall(r'\baddress_member\(out, "(\w+)",', sources))
+    assert {"fd", "hint", "age_ms", "remote"} <= written, written
+    equal(written - schema.members(), set())
 
 
 @claim
