@@ -210,6 +210,7 @@ arun_conn *arun_connect_at(const struct arun_site *site, const char *endpoint,
 		.text = endpoint};
 	struct arun_task *self = connecting.self;
 	struct endpoint local;
+	int before = errno;
 	options = options ? options : &none;
 	tls_check(site, self->op, options->tls);
 	int error = task_interrupted(&connecting.loop->sched, self);
@@ -226,5 +227,6 @@ arun_conn *arun_connect_at(const struct arun_site *site, const char *endpoint,
 	connecting.local = options->local ? &local.address : NULL;
 	struct arun_conn *conn = connect_start(&connecting, site, options->server_name);
 	tls_unref(connecting.tls);
+	errno = conn ? before : errno;
 	return conn;
 }

@@ -148,7 +148,9 @@ int(arun_resolve)(const char *host, const char *service, struct addrinfo **list)
 int arun_resolve_at(const struct arun_site *site, const char *host, const char *service,
 	struct addrinfo **list) {
 	struct arun_task *self = task_enter(site, "arun_resolve");
-	int error = task_interrupted(sched_current, self);
-	return error ? task_fail(error, self->op, host)
-		     : resolve_host(self, host, service, list);
+	int before = errno, error = task_interrupted(sched_current, self);
+	int result = error ? task_fail(error, self->op, host)
+			   : resolve_host(self, host, service, list);
+	errno = result < 0 ? errno : before;
+	return result;
 }

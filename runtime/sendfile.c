@@ -133,6 +133,7 @@ int arun_sendfile_at(const struct arun_site *site, arun_conn *conn, int fd, off_
 	int result = stream_begin(&call, site, "arun_sendfile", conn, POLLER_WRITE);
 	if (result == 0) {
 		result = send_file(&call, &sending);
+		stream_keep_errno(&call);
 	}
 	return (int)stream_end(&call, result < 0 ? -1 : 0);
 }

@@ -309,6 +309,7 @@ arun_conn *arun_accept_at(const struct arun_site *site, arun_server *server) {
 	struct arun_task *self = task_enter(site, "arun_accept");
 	struct loop *loop = loop_here();
 	struct arun_conn *conn = NULL;
+	int before = errno;
 	if (!server || server->handler) {
 		task_fail_words(EINVAL, "accept", server ? server->address : "NULL",
 			server ? "the server has a handler" : "no server");
@@ -330,9 +331,8 @@ arun_conn *arun_accept_at(const struct arun_site *site, arun_server *server) {
 		conn = server_take(loop, server, self);
 	}
 	self->awaits = NULL;
-	error = errno;
 	server_unref(server);
-	errno = error;
+	errno = conn ? before : error;
 	return conn;
 }
 

@@ -48,6 +48,7 @@ int arun_starttls_at(
 	if (result == 0) {
 		int error = starttls_greet(&call, used, host);
 		result = error ? (int)stream_error(&call, error) : 0;
+		stream_keep_errno(&call);
 	}
 	tls_unref(used);
 	return (int)stream_end(&call, result);

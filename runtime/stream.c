@@ -35,8 +35,10 @@ static int stream_admit(struct stream_call *call, enum poller_events event) {
 
 int stream_begin(struct stream_call *call, const struct arun_site *site, const char *op,
 	struct arun_conn *conn, enum poller_events event) {
-	*call = (struct stream_call){
-		.self = task_enter(site, op), .sched = sched_current, .conn = conn};
+	*call = (struct stream_call){.self = task_enter(site, op),
+		.sched = sched_current,
+		.conn = conn,
+		.before = *sched_current->error};
 	if (unlikely(!conn)) {
 		call->error = EBADF;
 		return -1;
@@ -127,6 +129,7 @@ static ssize_t stream_receive(struct stream_call *call, void *buf, size_t size) 
 			if (errno != EAGAIN) {
 				return stream_error(call, errno);
 			}
+			stream_keep_errno(call);
 		}
 		call->error = conn_wait(conn, call->self, POLLER_READ);
 		if (unlikely(call->error)) {
@@ -383,6 +386,7 @@ static int stream_send_some(struct stream_call *call, struct outgoing *outgoing)
 	}
 	if (n < 0 && errno == EAGAIN) {
 		conn->watch.writable = false;
+		stream_keep_errno(call);
 		return 0;
 	}
 	int error = n < 0 ? errno : EIO;
@@ -399,6 +403,7 @@ static int stream_flush(struct stream_call *call) {
 			conn_note_error(conn, error);
 			return (int)stream_error(call, error);
 		}
+		stream_keep_errno(call);
 		call->error = conn_wait(conn, call->self, POLLER_WRITE);
 		if (call->error) {
 			return -1;

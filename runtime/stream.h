@@ -17,6 +17,7 @@ struct stream_call {
 	struct arun_conn *conn;
 	bool *busy; /* conn's, for as long as the call lasts */
 	int error;
+	int before; /* the task's errno: what a try leaves there, EAGAIN, is not its */
 };
 
 /* Begins one. Returns 0; -1 with call->error: to be ended with that. */
@@ -31,6 +32,11 @@ ssize_t stream_end(struct stream_call *call, ssize_t result);
 
 /* Sets the call's error. Returns -1. */
 ssize_t stream_error(struct stream_call *call, int error);
+
+/* Gives the task its errno back, as of the beginning of the call. */
+static inline void stream_keep_errno(const struct stream_call *call) {
+	*call->sched->error = call->before;
+}
 
 /* Sends all of the pieces, and counts arun_conn::written up. Returns 0; -1 with the call's
  * error. */

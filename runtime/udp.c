@@ -152,12 +152,14 @@ struct udp_call {
 	struct arun_udp *udp;
 	bool *busy; /* udp's, while the call has the right to receive, or to send */
 	double again;
+	int before; /* the task's errno, which a success leaves as it was */
 };
 
 /* Returns 0, or why not. */
 static int udp_call_begin(struct udp_call *call, const struct arun_site *site,
 	const char *op, struct arun_udp *udp, enum poller_events event) {
-	*call = (struct udp_call){.self = task_enter(site, op), .loop = loop_here()};
+	*call = (struct udp_call){
+		.self = task_enter(site, op), .loop = loop_here(), .before = errno};
 	if (!udp) {
 		return EBADF;
 	}
@@ -195,7 +197,7 @@ static ssize_t udp_call_end(
 	if (call->udp) {
 		udp_unref(call->udp);
 	}
-	errno = error ? error : errno;
+	errno = error ? error : call->before;
 	return error ? -1 : result;
 }
 
