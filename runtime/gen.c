@@ -44,7 +44,9 @@ static const struct arun_task *gen_task(const struct object *object) {
 }
 
 static void gen_forget(struct object *object) {
-	free(container_of(object, struct arun_gen, object));
+	struct arun_gen *gen = container_of(object, struct arun_gen, object);
+	free(gen->why);
+	free(gen);
 }
 
 static const struct kind gen_kind = {
@@ -101,6 +103,10 @@ static void gen_body_ended(struct arun_task *task) {
 	gen->body = NULL;
 	gen->result = task->result;
 	gen->error = task_errno(task);
+	if (unlikely(gen->result < 0) && task->why_error == gen->error) {
+		gen->why = task->why;
+		task->why = NULL;
+	}
 	gen_wake(gen->consumer);
 	gen_wake(gen->closer);
 	task_free(sched_current, task);
@@ -154,6 +160,11 @@ static void *gen_fail(struct arun_task *self, const struct arun_gen *gen, int er
 	return NULL;
 }
 
+/* What the body failed of is what the call fails of. */
+static int gen_pass_on(const struct arun_task *self, const struct arun_gen *gen) {
+	return task_fail_words(gen->error, self->op, gen->name, gen->why);
+}
+
 static void *gen_take(struct arun_gen *gen) {
 	gen->full = false;
 	gen->yielded++;
@@ -188,8 +199,14 @@ void *arun_gen_next_at(const struct arun_site *site, arun_gen *gen) {
 	if (error) {
 		return gen_fail(self, gen, error);
 	}
-	return gen->full ? gen_take(gen)
-			 : gen_fail(self, gen, gen->result < 0 ? gen->error : 0);
+	if (gen->full) {
+		return gen_take(gen);
+	}
+	if (gen->result >= 0) {
+		return gen_fail(self, gen, 0);
+	}
+	gen_pass_on(self, gen);
+	return NULL;
 }
 
 int(arun_gen_yield)(void *item) {
@@ -250,16 +267,19 @@ static void gen_finish(
 	}
 }
 
-static int gen_destroy(struct arun_gen *gen) {
-	int result = gen->result, error = gen->error;
+/* Returns what the close does. */
+static int gen_destroy(const struct arun_task *self, struct arun_gen *gen) {
+	int result = gen->result;
+	if (result == -1 && gen->error == ECANCELED) {
+		result = 0;
+	} else if (unlikely(result < 0)) {
+		result = gen_pass_on(self, gen);
+	}
 	gen_wake(gen->sweeper);
 	registry_remove(&gen->object);
+	free(gen->why);
 	sched_free(&gen->object, gen);
-	if (result == -1 && error == ECANCELED) {
-		return 0;
-	}
-	errno = result < 0 ? error : errno;
-	return result < 0 ? -1 : result;
+	return result;
 }
 
 int(arun_gen_close)(arun_gen *gen) {
@@ -280,7 +300,7 @@ int arun_gen_close_at(const struct arun_site *site, arun_gen *gen) {
 	self->awaits = &gen->object;
 	gen_finish(sched, gen, self);
 	self->awaits = NULL;
-	return gen_destroy(gen);
+	return gen_destroy(self, gen);
 }
 
 void gen_stopping(struct sched *sched) {

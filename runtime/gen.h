@@ -28,6 +28,7 @@ struct arun_gen {
 	bool started, ended, closed;
 	unsigned long yielded;
 	int result, error;
+	char *why; /* of that, in the words of the body; NULL: it has none */
 };
 
 /* Closes every generator, newest first, and waits for their clean-up. From a task. Suspends. */

@@ -85,6 +85,52 @@ CLAIM(next_fails_with_the_errno_of_a_body_that_failed) {
 	assert_fails(arun_gen_close(gen), EXDEV);
 }
 
+static int connect_to_nobody(void *arg) {
+	arun_conn *conn = arun_connect(arg);
+	return conn ? 0 : -1;
+}
+
+/* Hands on what another generator makes. */
+static int hand_on(void *arg) {
+	arun_gen *gen = arun_gen_new(connect_to_nobody, arg);
+	while (arun_gen_next(gen)) {
+	}
+	return arun_gen_close(gen);
+}
+
+CLAIM(why_tells_of_what_a_body_failed) {
+	arun_gen *gen = arun_gen_new(connect_to_nobody, WORD("unix:@arun-nobody"));
+	assert_null(arun_gen_next(gen), ECONNREFUSED);
+	ck_assert_str_eq(arun_why(), "gen_next connect_to_nobody: connect "
+				     "unix:@arun-nobody: Connection refused");
+	assert_null(arun_connect("unix:@arun-other"), ECONNREFUSED);
+	assert_fails(arun_gen_close(gen), ECONNREFUSED);
+	ck_assert_str_eq(arun_why(), "gen_close connect_to_nobody: connect "
+				     "unix:@arun-nobody: Connection refused");
+}
+
+CLAIM(why_tells_through_generators_of_generators) {
+	arun_gen *gen = arun_gen_new(hand_on, WORD("unix:@arun-nobody"));
+	assert_null(arun_gen_next(gen), ECONNREFUSED);
+	assert_contains(arun_why(), "gen_next hand_on: gen_close connect_to_nobody: "
+				    "connect unix:@arun-nobody: Connection refused");
+	assert_fails(arun_gen_close(gen), ECONNREFUSED);
+}
+
+static int fail_twice(void *arg) {
+	(void)arg;
+	ck_assert_int_eq(arun_gen_yield(NULL), -1);
+	errno = EXDEV;
+	return -1;
+}
+
+CLAIM(why_does_not_take_an_older_failure_for_that_of_the_body) {
+	arun_gen *gen = arun_gen_new(fail_twice, NULL);
+	assert_null(arun_gen_next(gen), EXDEV);
+	ck_assert_str_eq(arun_why(), "gen_next fail_twice: Invalid cross-device link");
+	assert_fails(arun_gen_close(gen), EXDEV);
+}
+
 static int yield_then_fail_mutely(void *arg) {
 	arun_gen_yield(arg);
 	errno = 0;
@@ -350,6 +396,9 @@ Suite *suite(void) {
 	tcase_add_test(items, the_body_runs_only_while_an_item_is_wanted);
 	tcase_add_test(items, the_body_may_wait_before_it_yields);
 	tcase_add_test(items, next_fails_with_the_errno_of_a_body_that_failed);
+	tcase_add_test(items, why_tells_of_what_a_body_failed);
+	tcase_add_test(items, why_tells_through_generators_of_generators);
+	tcase_add_test(items, why_does_not_take_an_older_failure_for_that_of_the_body);
 	tcase_add_test(items, the_failure_of_a_body_without_an_errno_is_not_its_end);
 	tcase_add_test(items, a_million_items_need_no_more_than_one_at_a_time);
 	tcase_add_test(items, a_generator_may_draw_from_a_generator);
