@@ -537,7 +537,9 @@ ARUN_API int arun_server_close_at(const struct arun_site *site, arun_server *ser
  *
  * A server's handshake is done before its handler runs, which does not run where it fails: that is
  * logged and counted. A connection from arun_accept() does it in its first read or write, which
- * fails as arun_starttls() does. It has 10 s, or idle_timeout where that is shorter.
+ * fails as arun_starttls() does. It has 10 s, or idle_timeout where that is shorter. Before its handler
+ * runs a connection is idle: once the server closes a handshake has 1 s from then, and who has not
+ * begun with it 1 s from when it connected. To end so is no failure.
  */
 
 /*

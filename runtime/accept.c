@@ -83,12 +83,17 @@ static void accept_tell_failed(struct arun_conn *conn, int error) {
 	log_line(LOG_LEVEL_INFO, "%s", line);
 }
 
-/* The handshake comes first. */
+/* The handshake comes first: until it is over, nobody has asked for anything. */
 static int accept_run_handler(struct arun_conn *conn) {
 	if (conn->transport) {
 		struct conn_words words;
 		struct arun_task *self = task_enter(conn->object.site, "handshake");
+		arun_idle(conn);
 		int error = conn->transport->admit(conn, self);
+		conn->idle_at = 0; /* from here on that is the handler's to say */
+		if (error == ESHUTDOWN) {
+			return 0;
+		}
 		if (error) {
 			return task_fail_words(error, self->op, conn_words(conn, &words),
 				conn->transport->why(conn, error));

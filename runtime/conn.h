@@ -52,6 +52,7 @@ struct arun_conn {
 	int error;    /* the first that recv(2) or send(2) said; 0 */
 	int cut;      /* the one of these that ended it before its end of stream; 0 */
 	double idle_timeout;
+	double greeted; /* when a handshake was over; 0: there was none */
 	const struct transport *transport; /* NULL: the descriptor */
 	void *session;                     /* the transport's */
 
@@ -139,6 +140,20 @@ int conn_wait_bounded(
 /* The same until deadline, whatever idle_timeout is, and whether it is idle. */
 int conn_wait_until(struct arun_conn *conn, struct arun_task *self,
 	enum poller_events event, double deadline);
+
+/*
+ * The same until deadline, of one that is idle and whose server closes: until patience it may still
+ * say something, and what has come by then is read. INFINITY: it is not. Then, too: ESHUTDOWN.
+ */
+int conn_wait_leaving(struct arun_conn *conn, struct arun_task *self,
+	enum poller_events event, double deadline, double patience);
+
+/*
+ * Until when a handshake may wait: INFINITY, but where the connection is idle and its server closes.
+ * heard: the other end has begun with it, and is given a moment from when that was seen, *left, which
+ * is INFINITY before.
+ */
+double conn_greeting_patience(const struct arun_conn *conn, bool heard, double *left);
 
 /* Its server closes: from now on it ends where it is idle (arun_idle()). */
 void conn_leave(struct sched *sched, struct arun_conn *conn);

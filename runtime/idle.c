@@ -3,8 +3,8 @@
  * idle - a connection between two requests: it ends when its server closes.
  *
  * Design notes. That it is idle is remembered as the count of bytes read so far: the next one
- * ends it, without a line in the calls that read. It is looked at where a read is about to
- * wait, of a connection whose server closes, and nowhere else.
+ * ends it, without a line in the calls that read. It is looked at where a read, or a handshake,
+ * is about to wait, of a connection whose server closes, and nowhere else.
  */
 #include "conn.h"
 
@@ -16,15 +16,19 @@
  * has a request under way. */
 static const double IDLE_PATIENCE = 1;
 
-static bool conn_is_idle(const struct arun_conn *conn) {
-	return conn->idle_at == conn->in + 1 &&
-	       !(conn->transport && conn->transport->holds(conn));
+/* Nothing was read since it was said to be idle. */
+static bool conn_is_marked(const struct arun_conn *conn) {
+	return conn->idle_at == conn->in + 1;
 }
 
-/* Its reader looks again. */
+static bool conn_is_idle(const struct arun_conn *conn) {
+	return conn_is_marked(conn) && !(conn->transport && conn->transport->holds(conn));
+}
+
+/* Its reader looks again, and who is in a handshake, which writes as well. */
 static void conn_end_idle(struct sched *sched, struct arun_conn *conn) {
-	if (conn_is_idle(conn) && conn->watch.reader) {
-		task_wake(sched, conn->watch.reader);
+	if (conn_is_marked(conn)) {
+		conn_wake(sched, conn);
 	}
 }
 
@@ -48,23 +52,44 @@ static int conn_rest(struct arun_conn *conn) {
 	return ESHUTDOWN;
 }
 
-int conn_wait_bounded(
-	struct arun_conn *conn, struct arun_task *self, enum poller_events event) {
-	double now = sched_current->registry.now;
-	double deadline = conn->idle_timeout > 0 ? now + conn->idle_timeout : INFINITY;
-	if (event != POLLER_READ || !conn->leaves || !conn_is_idle(conn)) {
+int conn_wait_leaving(struct arun_conn *conn, struct arun_task *self,
+	enum poller_events event, double deadline, double patience) {
+	if (isinf(patience)) {
 		return conn_wait_until(conn, self, event, deadline);
 	}
-	if (conn_has_input(conn)) {
+	if (event == POLLER_READ && conn_has_input(conn)) {
 		conn->watch.readable = true;
 		return 0;
 	}
-	double patience = conn->in ? now : conn->object.born + IDLE_PATIENCE;
-	if (patience <= now) {
+	if (patience <= sched_current->registry.now) {
 		return conn_rest(conn);
 	}
 	int error = conn_wait_until(conn, self, event, time_min(deadline, patience));
 	return error == ETIME && patience < deadline ? 0 : error;
+}
+
+/* Until when it is waited for where it is idle. */
+static double conn_patience(const struct arun_conn *conn, double now) {
+	double begun = time_max(conn->object.born, conn->greeted);
+	return conn->in ? now : begun + IDLE_PATIENCE;
+}
+
+int conn_wait_bounded(
+	struct arun_conn *conn, struct arun_task *self, enum poller_events event) {
+	double now = sched_current->registry.now;
+	double deadline = conn->idle_timeout > 0 ? now + conn->idle_timeout : INFINITY;
+	bool ends = event == POLLER_READ && conn->leaves && conn_is_idle(conn);
+	return conn_wait_leaving(
+		conn, self, event, deadline, ends ? conn_patience(conn, now) : INFINITY);
+}
+
+double conn_greeting_patience(const struct arun_conn *conn, bool heard, double *left) {
+	/* Where it is done for a call that writes, there is something to be said. */
+	if (!conn->leaves || conn->writing || !conn_is_marked(conn)) {
+		return INFINITY;
+	}
+	*left = time_min(*left, sched_current->registry.now);
+	return (heard ? *left : conn->object.born) + IDLE_PATIENCE;
 }
 
 void arun_idle(arun_conn *conn) {

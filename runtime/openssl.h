@@ -38,6 +38,7 @@
 	X(BIO_meth_set_read)                                                             \
 	X(BIO_meth_set_write)                                                            \
 	X(BIO_new)                                                                       \
+	X(BIO_number_read)                                                               \
 	X(BIO_s_socket)                                                                  \
 	X(BIO_set_ex_data)                                                               \
 	X(BIO_set_flags)                                                                 \

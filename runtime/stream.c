@@ -52,6 +52,11 @@ int stream_begin(struct stream_call *call, const struct arun_site *site, const c
 	return call->error ? -1 : 0;
 }
 
+/* A wait has ended for good. Of an idle connection whose server closes that is its end. */
+static bool stream_unserved(const struct stream_call *call) {
+	return call->error == ESHUTDOWN && call->busy == &call->conn->reading;
+}
+
 static void stream_fail(const struct stream_call *call) {
 	struct conn_words words;
 	const char *on = call->conn ? conn_words(call->conn, &words) : "NULL";
@@ -74,6 +79,9 @@ static void stream_fail(const struct stream_call *call) {
 ssize_t stream_end(struct stream_call *call, ssize_t result) {
 	int error = call->error == ETIME ? ETIMEDOUT : call->error;
 	if (unlikely(result < 0)) {
+		result = stream_unserved(call) ? 0 : -1;
+	}
+	if (unlikely(result < 0)) {
 		stream_fail(call);
 	}
 	if (call->busy) {
@@ -95,15 +103,6 @@ ssize_t stream_error(struct stream_call *call, int error) {
 }
 
 /* Reading -------------------------------------------------------------------------- */
-
-/* The wait has ended for good. Of an idle connection whose server closes that is its end. */
-static ssize_t stream_unserved(struct stream_call *call) {
-	if (call->error != ESHUTDOWN) {
-		return -1;
-	}
-	call->error = 0;
-	return 0;
-}
 
 /* Every read is told the end, or what broke a connection, also where no event will come. */
 static bool transport_has(const struct arun_conn *conn) {
@@ -133,7 +132,7 @@ static ssize_t stream_receive(struct stream_call *call, void *buf, size_t size) 
 		}
 		call->error = conn_wait(conn, call->self, POLLER_READ);
 		if (unlikely(call->error)) {
-			return stream_unserved(call);
+			return -1;
 		}
 	}
 }

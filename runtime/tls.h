@@ -40,7 +40,8 @@ int tls_attach(struct arun_conn *conn, struct arun_tls *tls, const char *host);
 
 /*
  * Does the handshake, or waits for the task that does it. Returns 0, or why not, see
- * arun_starttls(): then the connection is of no use any more. Suspends.
+ * arun_starttls(): then the connection is of no use any more. ESHUTDOWN: it is idle, and its server
+ * closes: to the caller that is the end of the stream. Suspends.
  */
 int tls_handshake(struct arun_conn *conn, struct arun_task *self);
 

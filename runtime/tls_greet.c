@@ -13,6 +13,7 @@ static void session_begin(struct arun_conn *conn) {
 	openssl->SSL_get0_alpn_selected(session->ssl, &name, &length);
 	session->alpn = length ? strndup((const char *)name, length) : NULL;
 	session->greeted = true;
+	conn->greeted = sched_current->registry.now;
 	if (tls_bio_offloads(openssl->SSL_get_wbio(session->ssl))) {
 		tls_offload(conn);
 	}
@@ -35,17 +36,25 @@ static int session_step(struct arun_conn *conn) {
 	return errno == EPIPE && !conn->shut ? ECONNRESET : errno;
 }
 
-/* Returns 0, or why not; ETIME: it took too long. */
+/* Whether the other end has said anything. */
+static bool session_heard(const struct tls_session *session) {
+	const struct openssl *openssl = tls_openssl_of(session);
+	return openssl->BIO_number_read(openssl->SSL_get_wbio(session->ssl)) > 0;
+}
+
+/* Returns 0, or why not; ETIME: it took too long; ESHUTDOWN: its server closes. */
 static int session_greet(struct arun_conn *conn, struct arun_task *self) {
 	const struct tls_session *session = tls_session_of(conn);
+	double left = INFINITY;
 	double patience = conn->idle_timeout > 0
 				  ? time_min(conn->idle_timeout, TLS_PATIENCE)
 				  : TLS_PATIENCE;
 	double deadline = sched_current->registry.now + patience;
 	int error;
 	while ((error = session_step(conn)) == EAGAIN) {
-		error = conn_wait_until(conn, self,
-			session->out.length ? POLLER_WRITE : POLLER_READ, deadline);
+		error = conn_wait_leaving(conn, self,
+			session->out.length ? POLLER_WRITE : POLLER_READ, deadline,
+			conn_greeting_patience(conn, session_heard(session), &left));
 		if (error) {
 			break;
 		}
@@ -99,6 +108,8 @@ int tls_handshake(struct arun_conn *conn, struct arun_task *self) {
 		session_begin(conn);
 		return 0;
 	}
-	session_break(conn, error);
+	if (error != ESHUTDOWN) {
+		session_break(conn, error);
+	}
 	return error == ETIME ? ETIMEDOUT : error;
 }

@@ -127,6 +127,26 @@ static inline int start_serving(void *arg) {
 	return arun_starttls(starting->conn, starting->tls, NULL);
 }
 
+/* The same: the client's side, of a server at localhost. */
+static inline int start_asking(void *arg) {
+	struct starting *starting = arg;
+	return arun_starttls(starting->conn, starting->tls, "localhost");
+}
+
+/* What a client says first. Returns its size. */
+static inline size_t client_hello(arun_tls *tls, char *bytes, size_t size) {
+	struct pair pair = unix_pair();
+	struct starting starting = {pair.a, tls};
+	arun_task *task = waiting(start_asking, &starting);
+	ssize_t n = arun_read(pair.b, bytes, size);
+	ck_assert_int_gt(n, 0);
+	arun_cancel(task);
+	ck_assert_int_eq(joined(task), -ECANCELED);
+	arun_abort(pair.a);
+	arun_abort(pair.b);
+	return (size_t)n;
+}
+
 /* Puts TLS on both ends; a is the client. The contexts are freed: nobody misses them. */
 static inline struct pair secured(struct pair pair) {
 	arun_tls *client = client_context("local");

@@ -37,11 +37,6 @@ static void go(struct pair *pair, enum going going) {
 	}
 }
 
-static int start(void *arg) {
-	struct starting *starting = arg;
-	return arun_starttls(starting->conn, starting->tls, "localhost");
-}
-
 static struct pair either_pair(bool tcp) {
 	return tcp ? tcp_pair() : unix_pair();
 }
@@ -58,29 +53,15 @@ static void leave_before(arun_tls *tls, const char *name, bool tcp, enum going g
 	struct pair pair = either_pair(tcp);
 	struct starting starting = {pair.a, tls};
 	go(&pair, going);
-	assert_gone(&pair, joined(arun_spawn(start, &starting)), name, tcp, going);
+	assert_gone(&pair, joined(arun_spawn(start_asking, &starting)), name, tcp, going);
 }
 
 static void leave_meanwhile(arun_tls *tls, const char *name, bool tcp, enum going going) {
 	struct pair pair = either_pair(tcp);
 	struct starting starting = {pair.a, tls};
-	arun_task *task = waiting(start, &starting);
+	arun_task *task = waiting(start_asking, &starting);
 	go(&pair, going);
 	assert_gone(&pair, joined(task), name, tcp, going);
-}
-
-/* What a client says first. Returns its size. */
-static size_t client_hello(arun_tls *tls, char *bytes, size_t size) {
-	struct pair pair = unix_pair();
-	struct starting starting = {pair.a, tls};
-	arun_task *task = waiting(start, &starting);
-	ssize_t n = arun_read(pair.b, bytes, size);
-	ck_assert_int_gt(n, 0);
-	arun_cancel(task);
-	ck_assert_int_eq(joined(task), -ECANCELED);
-	arun_abort(pair.a);
-	arun_abort(pair.b);
-	return (size_t)n;
 }
 
 /* A server that has read a client's first words, and has nobody to answer. */
@@ -91,8 +72,8 @@ static void leave_after(arun_tls *client, arun_tls *tls, bool tcp, enum going go
 	struct starting starting = {pair.a, tls};
 	ck_assert_int_eq(arun_write(pair.b, hello, size), 0);
 	go(&pair, going);
-	assert_gone(&pair, joined(arun_spawn(start, &starting)), "server, after hello",
-		tcp, going);
+	assert_gone(&pair, joined(arun_spawn(start_asking, &starting)),
+		"server, after hello", tcp, going);
 }
 
 CLAIM(an_end_that_goes_in_the_handshake_is_ECONNRESET) {
@@ -150,8 +131,8 @@ static void assert_refused(arun_tls *client_tls, int error, const char *words) {
 	struct pair pair = tcp_pair();
 	struct starting client = {pair.a, client_tls},
 			server = {pair.b, server_context("local")};
-	arun_task *task = arun_spawn(start, &server);
-	assert_fails(start(&client), error);
+	arun_task *task = arun_spawn(start_asking, &server);
+	assert_fails(start_asking(&client), error);
 	assert_contains(arun_why(), words);
 	ck_assert_int_eq(joined(task), -EPROTO);
 	arun_abort(pair.a);
@@ -171,7 +152,7 @@ CLAIM(what_is_no_handshake_is_EPROTO) {
 		struct pair pair = tcp_pair();
 		struct starting starting = {pair.a, contexts[i]};
 		say(pair.b, "220 this is something else\r\n");
-		assert_fails(start(&starting), EPROTO);
+		assert_fails(start_asking(&starting), EPROTO);
 		arun_abort(pair.a);
 		arun_abort(pair.b);
 		arun_tls_free(contexts[i]);
@@ -183,7 +164,7 @@ CLAIM(after_a_shutdown_it_is_EPIPE) {
 	struct pair pair = tcp_pair();
 	struct starting starting = {pair.a, tls};
 	ck_assert_int_eq(arun_shutdown(pair.a), 0);
-	assert_fails(start(&starting), EPIPE);
+	assert_fails(start_asking(&starting), EPIPE);
 	close_pair(pair);
 	arun_tls_free(tls);
 }
@@ -225,7 +206,8 @@ static void wait_for_the_silent(void) {
 	struct starting client = {pairs[0].a, client_context("local")},
 			server = {pairs[1].a, server_context("local")};
 	double begin = arun_now();
-	arun_task *tasks[] = {arun_spawn(start, &client), arun_spawn(start, &server),
+	arun_task *tasks[] = {arun_spawn(start_asking, &client),
+		arun_spawn(start_asking, &server),
 		arun_spawn(connect_to_silence, client.tls),
 		arun_spawn(be_silent, server.tls)};
 	for (int i = 0; i < 4; i++) {
@@ -302,7 +284,7 @@ CLAIM(who_floods_a_failed_handshake_holds_nobody_up) {
 	struct starting starting = {pair.a,
 		arun_tls_server(certificate("local.pem"), certificate("local.key"))};
 	floods = true;
-	ck_assert_int_eq(joined(arun_spawn(start, &starting)), -EPROTO);
+	ck_assert_int_eq(joined(arun_spawn(start_asking, &starting)), -EPROTO);
 	floods = false;
 	ck_assert_uint_lt(received, 1000);
 	assert_fails(arun_close(pair.a), EPROTO);

@@ -5,8 +5,10 @@ import contextlib
 import functools
 import pathlib
 import re
+import socket
 import subprocess
 import tempfile
+import time
 
 from needs import lacking, tool
 from plugins import SOURCE, build
@@ -225,6 +227,25 @@ def a_server_that_dies_has_not_ended_the_stream():
             server.process.kill()
             equal(program.process.wait(DEADLINE), 2)
             contains(program.said(program.err), "close_notify")
+
+
+@claim
+def clients_in_their_handshake_do_not_hold_a_stop_up():
+    with serving() as server:
+        host, port = server.address.split(":")
+        said = b"", b"\x16\x03\x01", b"\x16\x03\x01\x02\x00\x01"
+        clients = [socket.create_connection((host, int(port))) for _ in said]
+        for connection, words in zip(clients, said):
+            connection.sendall(words)
+        until(lambda: f"{len(said)} connections" in arun("ps", server.process.pid).stdout,
+              "all are accepted")
+        begin = time.monotonic()
+        equal(server.stop(), (0, ""))
+        # Waited for, they would have 6 s.
+        assert time.monotonic() - begin < 4, f"{time.monotonic() - begin} s"
+        for connection in clients:
+            equal(connection.recv(1), b"")
+            connection.close()
 
 
 @claim
