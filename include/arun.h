@@ -416,8 +416,8 @@ ARUN_API int arun_shutdown(arun_conn *conn);
 
 /*
  * Closes in good order: ends the sending side, reads away what the other end still sends for at most
- * 1 s (or what is left of a stop's grace time), closes, frees. It always does its work, in a
- * cancelled task too. NULL is ignored. Returns 0; -1 with the error the connection ended with
+ * 1 s (or a quarter of what is left of a stop's grace time), closes, frees. It always does its work,
+ * in a cancelled task too. NULL is ignored. Returns 0; -1 with the error the connection ended with
  * (ECONNRESET...). Suspends.
  */
 ARUN_API int arun_close(arun_conn *conn);

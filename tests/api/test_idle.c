@@ -3,6 +3,9 @@
  * is not ended so hangs. */
 #include "streams.h"
 
+#include <netinet/in.h>
+#include <stdlib.h>
+
 static bool busy; /* the handlers do not say that they are idle */
 static ssize_t last;
 static int last_error;
@@ -113,6 +116,59 @@ PATIENT(a_connection_that_never_said_anything_ends) {
 	assert_trace("0");
 	hear_end(conn);
 	arun_close(conn);
+}
+
+enum { SLOW = 20, ANSWER = 64 * 1024 };
+
+/* A request is a byte; its answer is more than a slow client takes. */
+static int serve_answers(arun_conn *conn, void *arg) {
+	static const char answer[ANSWER];
+	char byte;
+	int room = 2 * ANSWER;
+	(void)arg;
+	setsockopt(arun_fd(conn), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+	do {
+		arun_idle(conn);
+		last = arun_read(conn, &byte, 1);
+	} while (last > 0 && arun_write(conn, answer, sizeof answer) == 0);
+	note(last == 0 ? '0' : '-');
+	return (int)last;
+}
+
+/* A client that has room for little. */
+static arun_conn *slow_client_of(const arun_server *server) {
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const char *port = strrchr(arun_server_address(server), ':');
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), room = 4096;
+	address.sin_port = htons((uint16_t)atoi(port + 1));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+	return arun_open_fd(fd);
+}
+
+/* Each is given a second to take what was sent: all of them the same one. */
+PATIENT(those_that_are_slow_are_waited_for_at_the_same_time) {
+	static char answer[ANSWER];
+	arun_server *server = listening(serve_answers, NULL);
+	arun_conn *conns[SLOW];
+	for (int i = 0; i < SLOW; i++) {
+		conns[i] = slow_client_of(server);
+		say(conns[i], "x");
+	}
+	let_others_run(10);
+	double begin = arun_now();
+	ck_assert_int_eq(arun_server_close(server), 0);
+	double took = arun_now() - begin;
+	assert_trace("00000000000000000000");
+	ck_assert_double_gt(took, 0.9);
+	ck_assert_double_lt(took, 5);
+	for (int i = 0; i < SLOW; i++) {
+		/* The kernel goes on sending. */
+		ck_assert_int_eq(arun_read_exactly(conns[i], answer, ANSWER), ANSWER);
+		hear_end(conns[i]);
+		arun_close(conns[i]);
+	}
 }
 
 static void close_a_busy_server(void) {
@@ -312,6 +368,7 @@ Suite *suite(void) {
 	tcase_add_test(ends, a_read_of_an_idle_connection_ends);
 	tcase_add_test(ends, all_of_many_end);
 	tcase_add_test(ends, a_connection_that_never_said_anything_ends);
+	tcase_add_test(ends, those_that_are_slow_are_waited_for_at_the_same_time);
 	tcase_add_test(ends, who_does_not_say_so_is_waited_for);
 	tcase_add_test(ends, connections_that_were_accepted_by_hand_end_too);
 	tcase_add_test(ends, another_task_may_say_it_while_one_reads);
