@@ -7,6 +7,7 @@
 #include "family.h"
 #include "loader.h"
 #include "manager.h"
+#include "once.h"
 #include "options.h"
 #include "ps.h"
 #include "report_file.h"
@@ -32,9 +33,10 @@ struct launch {
 	const struct arun_entry *entry;
 	int argc; /* of the entry; argv[0] is PLUGIN as typed */
 	char **argv;
-	char *word;    /* argv[0], where it is a copy */
-	int report_fd; /* 0: none */
-	bool replaces; /* another process serves where this one fails */
+	char *word;        /* argv[0], where it is a copy */
+	int report_fd;     /* 0: none */
+	bool replaces;     /* another process serves where this one fails */
+	struct once *once; /* with those that start at the same time; NULL: none */
 };
 
 /* Descriptors 0 to 2 found closed would be the first ones that something else gets. */
@@ -58,16 +60,27 @@ static void refuse_privileges(void) {
 }
 
 /* With the line that was said last for a reason. */
-static _Noreturn void give_up(const struct launch *launch, int status) {
+static void tell_failed(const struct launch *launch, int status) {
 	if (!launch->options.check && *say_last()) {
 		manager_tell_failed(NULL, status, say_last());
 	}
+}
+
+static _Noreturn void give_up(const struct launch *launch, int status) {
+	tell_failed(launch, status);
 	ending_exit(status);
 }
 
+/* The workers of a group find the same, at the same time. */
 static void fail(const struct launch *launch, const struct loader_error *error) {
+	if (!once_begin(launch->once, error->text)) {
+		once_end(launch->once);
+		ending_exit(error->status);
+	}
 	say("%s%s", error->text, launch->replaces ? "; the old version serves on" : "");
-	give_up(launch, error->status);
+	tell_failed(launch, error->status);
+	once_end(launch->once);
+	ending_exit(error->status);
 }
 
 static void parse_options(struct launch *launch, int argc, char **argv) {
@@ -132,7 +145,12 @@ static void start_workers(struct launch *launch) {
 		.report = options->report,
 		.report_source = options->report_source,
 	};
-	launch->replaces = workers_run(&workers);
+	launch->once = once_create();
+	enum workers_start start = workers_run(&workers);
+	launch->replaces = start == WORKERS_REPLACE;
+	if (start != WORKERS_FIRST) {
+		launch->once = NULL;
+	}
 }
 
 /* Before loading: a constructor of the plugin could take the number of an unopened

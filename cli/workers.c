@@ -347,7 +347,15 @@ static _Noreturn void leave(struct group *group) {
 	ending_exit(WEXITSTATUS(group->status));
 }
 
-bool workers_run(const struct workers_options *options) {
+/* In a worker. */
+static enum workers_start start_of(const struct group *group) {
+	if (group->replaces) {
+		return WORKERS_REPLACE;
+	}
+	return group->ready ? WORKERS_AGAIN : WORKERS_FIRST;
+}
+
+enum workers_start workers_run(const struct workers_options *options) {
 	/* The workers keep what they forked with. */
 	static struct group *group;
 	double next;
@@ -373,7 +381,7 @@ bool workers_run(const struct workers_options *options) {
 	}
 	for (unsigned i = 0; i < options->count && !group->over; i++) {
 		if (group_start(group, i, false)) {
-			return false;
+			return WORKERS_FIRST;
 		}
 	}
 	while (!pass_time(group, &next)) {
@@ -386,5 +394,5 @@ bool workers_run(const struct workers_options *options) {
 			break;
 		}
 	}
-	return group->replaces;
+	return start_of(group);
 }

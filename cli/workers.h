@@ -10,8 +10,6 @@
 #ifndef WORKERS_H
 #define WORKERS_H
 
-#include <stdbool.h>
-
 struct workers_options {
 	unsigned count;
 	double grace;       /* seconds */
@@ -21,10 +19,17 @@ struct workers_options {
 	const char *report_source;
 };
 
+/* How a worker begins. */
+enum workers_start {
+	WORKERS_FIRST,   /* with all others: they are not ready yet */
+	WORKERS_AGAIN,   /* in place of one that has ended */
+	WORKERS_REPLACE, /* an older one serves meanwhile */
+};
+
 /*
- * Starts them and looks after them. Returns in each worker alone: whether an older one
- * serves meanwhile. The parent ends the process when it is over.
+ * Starts them and looks after them. Returns in each worker alone. The parent ends the process
+ * when it is over.
  */
-bool workers_run(const struct workers_options *options);
+enum workers_start workers_run(const struct workers_options *options);
 
 #endif

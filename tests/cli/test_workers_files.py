@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""The files of a group of workers: of its sockets, and for its reports."""
+"""The files of a group of workers: of its sockets, for its reports, and the plugin's."""
 import os
 import re
 import socket
 import subprocess
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from group import group, lines, plugin
-from tap import ARUN, arun, claim, equal, main
+from group import PLUGIN, group, lines, plugin
+from load import build
+from service import Manager
+from tap import ARUN, arun, claim, contains, equal, main
 
 
 def is_served(path):
@@ -84,6 +87,32 @@ def a_report_file_that_was_there_is_kept():
         equal(arun("-w", "2", f"--report={path}", f"{plugin()}:returns").returncode, 0)
         with open(path) as file:
             equal(file.read(), "before\n")
+
+
+def broken(folder):
+    """Files that cannot be loaded, each with its status and a part of its line."""
+    (folder / "text.so").write_text("no plugin\n")
+    (folder / "lacks.c").write_text("#include <arun.h>\nint lacking(int argc, char **argv);\n"
+                                    "ARUN_SERVER(lacking)\n")
+    return (("text.so", 126, "is not an ELF file"), ("missing.so", 127, "no such file"),
+            (build(folder / "lacks.c", *PLUGIN, to="lacks.so"), 126, "undefined symbol: lacking"),
+            (f"{plugin()}:nobody", 126, "nobody"))
+
+
+@claim
+def what_keeps_all_from_being_loaded_is_said_once():
+    manager = Manager()
+    env = {"NOTIFY_SOCKET": manager.address}
+    with TemporaryDirectory() as folder:
+        for name, status, words in broken(Path(folder)):
+            for _ in range(5):
+                manager.told.clear()
+                done = arun("-w", "6", os.path.join(folder, name), env=env)
+                equal((done.returncode, done.stderr.count("\n")), (status, 1), done.stderr)
+                contains(done.stderr, words)
+                told = "\n".join(manager.messages())
+                equal([line for line in told.split("\n") if "=stopping" not in line],
+                      [f"EXIT_STATUS={status}", f"STATUS=failed: {done.stderr[6:-1]}", "STOPPING=1"])
 
 
 main()
