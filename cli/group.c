@@ -85,7 +85,7 @@ static void make_room(struct group *group) {
 		realloc(group->polled, (room + POLLED_FIRST) * sizeof *polled);
 	group->polled = polled ? polled : group->polled;
 	if (!workers || !polled) {
-		group_fail("cannot look after another");
+		group_fail("no room for another");
 	}
 	group->room = room;
 }

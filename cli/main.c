@@ -209,6 +209,20 @@ static void print_offer(const struct launch *launch) {
 	}
 }
 
+/* The limits that are meant, where the words for errno name none. */
+static const char *limits(int error) {
+	return error == ENOSPC   ? " (fs.epoll.max_user_watches)"
+	       : error == EAGAIN ? " (ulimit -u, -i)"
+				 : "";
+}
+
+static _Noreturn void fail_to_run(const struct launch *launch, const char *lacks) {
+	int error = errno;
+	say("%s: cannot run: %s%s%s%s%s", launch->name.path, lacks ? "no " : "",
+		lacks ? lacks : "", lacks ? ": " : "", strerror(error), limits(error));
+	give_up(launch, STATUS_FAILED);
+}
+
 static void run(struct launch *launch) {
 	const struct arun_entry *entry = launch->entry;
 	arun_options options = {
@@ -238,9 +252,7 @@ static void run(struct launch *launch) {
 		ending_exit(STATUS_FAILED);
 	}
 	if (status < 0) {
-		say("%s: cannot run: %s%s", launch->name.path, strerror(errno),
-			errno == ENOSPC ? " (fs.epoll.max_user_watches)" : "");
-		give_up(launch, STATUS_FAILED);
+		fail_to_run(launch, options.lacks);
 	}
 	if (options.signal) {
 		ending_die(options.signal);

@@ -164,7 +164,7 @@ static void open_signals(struct group *group) {
 	}
 	group->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (group->signals < 0) {
-		group_fail("cannot take signals");
+		group_fail("no descriptor for signals");
 	}
 }
 
@@ -361,7 +361,7 @@ enum workers_start workers_run(const struct workers_options *options) {
 	double next;
 	group = malloc(sizeof *group);
 	if (!group) {
-		group_fail("cannot begin");
+		group_fail("no list of them");
 	}
 	*group = (struct group){.options = options,
 		.keeper.opener = -1,
@@ -369,8 +369,11 @@ enum workers_start workers_run(const struct workers_options *options) {
 		.roll = options->count,
 		.terminal = isatty(STDIN_FILENO)};
 	group->slots = calloc(options->count, sizeof *group->slots);
-	if (!group->slots || manager_open(&group->manager) < 0) {
-		group_fail("cannot begin");
+	if (!group->slots) {
+		group_fail("no list of them");
+	}
+	if (manager_open(&group->manager) < 0) {
+		group_fail("no socket to hear them");
 	}
 	open_signals(group);
 	/* The workers are looked after also where nobody reads what it says of them. */

@@ -1132,6 +1132,9 @@ typedef struct arun_options {
 	/* where they come from ("--suppress", "my.conf:7"), which the line about a bad one
 	 * begins with; NULL: with nothing */
 	const char *suppress_source, *listen_source;
+	const char *
+		lacks; /* out, where it returns -1: of what there was none ("loop"); NULL:
+			      of nothing that has a name */
 } arun_options;
 
 /*
@@ -1141,8 +1144,9 @@ typedef struct arun_options {
  *
  * Returns the exit status: what fn returned (1 where negative), 1, 23 or 124 as arun(1) has it; -1
  * with EBUSY: inside a run; EINVAL: struct_size, or, said on stderr, no such suppress file, or an
- * endpoint of listen that cannot be had; ENOMEM, EMFILE, ENOSPC (fs.epoll.max_user_watches): there is
- * no loop. Does not return where tasks were abandoned: they hold their stacks, so the process ends.
+ * endpoint of listen that cannot be had; ENOMEM, EMFILE, ENOSPC (fs.epoll.max_user_watches), EAGAIN (a
+ * limit of threads or timers): there is no options->lacks. Does not return where tasks were abandoned:
+ * they hold their stacks, so the process ends.
  */
 ARUN_API int arun_run(
 	int (*fn)(int, char **), int argc, char **argv, arun_options *options);

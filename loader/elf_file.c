@@ -37,6 +37,7 @@ static bool read_file(
 			continue;
 		}
 		if (n <= 0) {
+			errno = n ? errno : ENODATA;
 			return false;
 		}
 		next += n;
@@ -220,7 +221,8 @@ static int read_header(struct elf_file *file, struct loader_error *error) {
 		return error_set(error, 126, file->path, ": is empty");
 	}
 	if (!elf_read_at(file, 0, start, size)) {
-		return error_set(error, 126, file->path, ": cannot be read");
+		return error_set(
+			error, 126, file->path, ": cannot be read: %s", strerror(errno));
 	}
 	if (size < SELFMAG || memcmp(start, ELFMAG, SELFMAG)) {
 		return file_not_elf(file->path, start, size, error);

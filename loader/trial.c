@@ -253,8 +253,8 @@ int trial_run(const char *path, const char *oddity,
 	int fds[2];
 	pid_t parent = getpid();
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK)) {
-		return error_set(
-			error, 125, path, ": cannot be tried: %s", strerror(errno));
+		return error_set(error, 125, path,
+			": no pipe to a process to try it in: %s", strerror(errno));
 	}
 	verdict_fd = fds[1];
 	pid_t pid = fork();
@@ -262,8 +262,8 @@ int trial_run(const char *path, const char *oddity,
 		be_child(parent, fn, arg);
 	}
 	close(fds[1]);
-	int result = pid < 0 ? error_set(error, 125, path, ": cannot be tried: %s",
-				       strerror(errno))
+	int result = pid < 0 ? error_set(error, 125, path,
+				       ": no process to try it in: %s", strerror(errno))
 			     : judge(path, oddity, pid, fds[0], error);
 	close(fds[0]);
 	return result;

@@ -317,12 +317,14 @@ int handler_install(struct handler *handler, bool signals) {
 		return 0;
 	}
 	if (handler_take_stack(handler) < 0) {
+		handler->lacks = "stack for handlers of signals";
 		return -1;
 	}
 	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
 		.sigev_signo = SIGRTMAX,
 		.sigev_notify_thread_id = handler->thread};
 	if (timer_create(CLOCK_MONOTONIC, &event, &handler->timer) < 0) {
+		handler->lacks = "timer for the grace time";
 		return -1;
 	}
 	handler->timed = true;

@@ -40,6 +40,7 @@ struct handler {
 		bool foreign);
 	/* What handler_ask() asked for. */
 	void (*asked)(struct loop *loop, const void *context);
+	const char *lacks; /* of what there was none, where it could not be installed */
 	bool installed, timed;
 	void *stack; /* that handlers run on; NULL */
 	stack_t stack_before;
@@ -52,7 +53,7 @@ struct handler {
  * Prepares the clock, and where signals is true takes INT, TERM, HUP, PIPE, XFSZ, USR1, QUIT,
  * SEGV, BUS, FPE, ILL, ABRT and the clock's own (SIGRTMAX). INT, QUIT and HUP found
  * ignored stay so, and so does a handler of a crash that is there already. Returns 0; -1
- * with errno of timer_create(2).
+ * with handler->lacks, and errno of timer_create(2) or sigaltstack(2).
  */
 int handler_install(struct handler *handler, bool signals);
 void handler_restore(struct handler *handler);

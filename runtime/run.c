@@ -196,6 +196,18 @@ static void run_debug_end(struct run *run) {
 	}
 }
 
+/* There is none, for errno. */
+static int run_without(struct run *run, const char *what) {
+	struct text out;
+	run->lacks = what;
+	run->error = errno;
+	text_fixed(&out, run->why, sizeof run->why);
+	text_add(&out, "no %s: ", what);
+	text_error(&out, run->error);
+	errno = run->error;
+	return -1;
+}
+
 /* What is told from handlers, and beside a task that runs for too long. */
 static int run_watch(struct run *run, const arun_options *options) {
 	struct scene scene = {
@@ -210,7 +222,7 @@ static int run_watch(struct run *run, const arun_options *options) {
 	}
 	crash_init(&run->crash);
 	if (handler_install(&run->handler, options->signals) < 0) {
-		return -1;
+		return run_without(run, run->handler.lacks);
 	}
 	if (options->signals) {
 		crash_watch_sanitizer(run_on_sanitizer);
@@ -219,7 +231,9 @@ static int run_watch(struct run *run, const arun_options *options) {
 	}
 	run->hog.handler = &run->handler;
 	run->hog.limit = options->hog > 0 ? options->hog : RUN_HOG;
-	return options->debug ? hog_start(&run->hog) : 0;
+	return options->debug && hog_start(&run->hog) < 0
+		       ? run_without(run, "thread for --debug")
+		       : 0;
 }
 
 /* An option that cannot be had, for errno, and where it comes from; NULL: not known. */
@@ -297,7 +311,7 @@ static int run_open(struct run *run, const arun_options *options) {
 		options->log_level ? (enum log_level)options->log_level : LOG_LEVEL_INFO,
 		(enum log_format)options->log_format);
 	if (loop_init(&run->loop, options->loop, run_exceptions(options->plugin)) < 0) {
-		return -1;
+		return run_without(run, "loop");
 	}
 	sched_current = sched;
 	sched->grace = options->grace;
@@ -335,7 +349,7 @@ static int run_open(struct run *run, const arun_options *options) {
 	/* Of an entry's usual size: one slab serves both. */
 	run->driver = task_make(sched, "arun", RUN_STACK, stop_drive, run);
 	if (!run->driver) {
-		return -1;
+		return run_without(run, "stack");
 	}
 	run->driver->exempt = run->driver->object.part = true;
 	task_start(sched, run->driver, NULL);
@@ -379,6 +393,17 @@ static void run_close(struct run *run) {
 	sched_current = NULL;
 }
 
+/* A member that the caller's header does not have is not there. */
+static void run_answer(arun_options *given, int signal, const char *lacks) {
+	if (!given) {
+		return;
+	}
+	given->signal = signal;
+	if (given->struct_size >= offsetof(arun_options, lacks) + sizeof lacks) {
+		given->lacks = lacks;
+	}
+}
+
 static int run_start(int (*fn)(int, char **), int argc, char **argv, arun_options *given,
 	bool server) {
 	static pthread_once_t watched = PTHREAD_ONCE_INIT;
@@ -415,9 +440,7 @@ static int run_start(int (*fn)(int, char **), int argc, char **argv, arun_option
 	}
 	run_close(run);
 	int signal = status < 0 ? 0 : run_signal(run);
-	if (given) {
-		given->signal = signal;
-	}
+	run_answer(given, signal, run->lacks);
 	free(run);
 	errno = error;
 	return signal ? 128 + signal : status;

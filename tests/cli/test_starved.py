@@ -231,7 +231,40 @@ def each_descriptor_that_cannot_be_watched_is_told_of():
     # The loop's own are the first two.
     equal((statuses[:2], set(statuses)), ([125, 125], {0, 1, 125}))
     ended = refusing("epoll_ctl", errno.ENOSPC, 1, 1, plugin())
-    contains(ended.stderr, "cannot run: No space left on device (fs.epoll.max_user_watches)\n")
+    contains(ended.stderr, "cannot run: no loop: No space left on device (fs.epoll.max_user_watches)\n")
+
+
+@claim
+def what_a_run_has_not_got_is_named():
+    unsanitized()
+    threads = "Resource temporarily unavailable (ulimit -u, -i)"
+    for call, error, options, words in (
+        ("epoll_create1", errno.EMFILE, (), "no loop: Too many open files"),
+        ("sigaltstack", errno.ENOMEM, (), "no stack for handlers of signals: Cannot allocate memory"),
+        ("timer_create", errno.EAGAIN, (), f"no timer for the grace time: {threads}"),
+        ("pthread_create", errno.EAGAIN, ("--debug",), f"no thread for --debug: {threads}"),
+    ):
+        manager = Manager()
+        ended = refusing(call, error, 1, 1, *options, plugin(), NOTIFY_SOCKET=manager.address)
+        equal((ended.returncode, ended.stderr), (125, f"arun: {plugin()}: cannot run: {words}\n"))
+        why = words.removesuffix(" (ulimit -u, -i)")
+        told = manager.messages()
+        assert any(text.endswith(why) for text in told), (call, told)
+
+
+@claim
+def what_is_lacking_before_a_run_is_named():
+    unsanitized()
+    for call, option, words in (
+        ("fork", "--check", f"{plugin()}: no process to try it in"),
+        ("pipe2", "--check", f"{plugin()}: no pipe to a process to try it in"),
+        ("fork", "-w2", "cannot start a worker"),
+        ("signalfd", "-w2", "workers: no descriptor for signals"),
+        ("socket", "-w2", "workers: no socket to hear them"),
+    ):
+        ended = refusing(call, errno.EAGAIN, 1, 1, option, plugin())
+        equal((ended.returncode, ended.stderr),
+              (125, f"arun: {words}: Resource temporarily unavailable\n"))
 
 
 @claim
