@@ -467,14 +467,18 @@ void report_abandoned(const struct report *report, const struct registry *regist
 }
 
 void report_slow_stop(const struct report *report, const struct registry *registry,
-	const struct arun_task *entry, double left) {
+	const struct arun_task *entry, double left, int signal) {
 	struct text out;
 	text_init(&out);
 	text_add(&out, "arun: stopping; ");
 	text_seconds(&out, left);
 	text_add(&out, " left for: ");
 	add_list(&out, report, registry, entry, &awaited);
-	text_add(&out, " (again Ctrl-C: force)\n");
+	if (signal) {
+		text_add(&out, " (again %s: force)",
+			signal == SIGINT ? "Ctrl-C" : "SIGTERM");
+	}
+	text_add(&out, "\n");
 	say(&out);
 }
 

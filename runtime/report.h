@@ -73,9 +73,10 @@ void report_failed(const struct report *report, const struct arun_task *task);
 void report_abandoned(const struct report *report, const struct registry *registry,
 	const struct arun_task *entry, double grace);
 
-/* The stop takes long: which tasks it waits for, and how many seconds are left. */
+/* The stop takes long: which tasks it waits for, and how many seconds are left. signal
+ * is the one that has asked for it, so that another one forces it; 0: none has. */
 void report_slow_stop(const struct report *report, const struct registry *registry,
-	const struct arun_task *entry, double left);
+	const struct arun_task *entry, double left, int signal);
 
 /* Appends which tasks the stop waits for. */
 void report_awaited(const struct report *report, const struct registry *registry,

@@ -81,7 +81,7 @@ static void stop_on_slow(struct loop_timer *timer) {
 	const struct sched *sched = &run->loop.sched;
 	loop_timer_start(&run->loop, timer, STOP_TELL, stop_on_slow);
 	report_slow_stop(&run->report, &sched->registry, run->entry,
-		sched->clock_end - sched->registry.now);
+		sched->clock_end - sched->registry.now, run->handler.stop);
 	stop_tell_manager(run);
 }
 

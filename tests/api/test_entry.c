@@ -397,6 +397,23 @@ START_TEST(a_server_in_yield_is_no_deadlock) {
 }
 END_TEST
 
+static int end_slowly(void) {
+	arun_stop(0);
+	ARUN_SHIELD(FOREVER);
+	return arun_sleep(1.3);
+}
+
+/* A signal that would force nothing, as it is the first one or the host's. */
+START_TEST(a_stop_that_no_signal_asked_for_is_not_said_to_be_forced_by_another) {
+	FILE *file = catch_stderr();
+	arun_options options = with_signals();
+	ck_assert_int_eq(run_main(end_slowly, STRICT), 0);
+	ck_assert_int_eq(run_main(end_slowly, &options), 0);
+	assert_contains(read_stderr(file), "left for: main \"main\" waits at ");
+	ck_assert_ptr_null(strstr(read_stderr(file), "force"));
+}
+END_TEST
+
 static void add_stop(Suite *suite) {
 	TCase *stop = tcase_create("stop");
 	tcase_add_test(stop, the_result_is_the_status_and_above_255_it_is_255);
@@ -421,6 +438,8 @@ static void add_signals(Suite *suite) {
 	tcase_add_test(signals, a_main_that_returns_0_after_SIGTERM_has_handled_it);
 	tcase_add_test(signals, SIGHUP_runs_the_reload_in_a_task);
 	tcase_add_test(signals, what_a_reload_has_posted_is_called_in_the_loop);
+	tcase_add_test(signals,
+		a_stop_that_no_signal_asked_for_is_not_said_to_be_forced_by_another);
 	tcase_add_test(signals, SIGPIPE_does_not_end_a_run);
 	suite_add_tcase(suite, signals);
 }

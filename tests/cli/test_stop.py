@@ -143,6 +143,7 @@ def whoever_is_waited_for_longer_than_a_second_is_named():
     line = end.stderr.splitlines()[0]
     contains(line, 'left for: entry "cleans_up" waits at ')
     contains(line, "said.h:")
+    contains(line, " (again SIGTERM: force)")
 
 
 @claim

@@ -5,6 +5,7 @@
 #include "report.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -157,11 +158,24 @@ START_TEST(a_slow_stop_says_what_it_waits_for) {
 	}
 	struct capture capture;
 	capture_begin(&capture, STDERR_FILENO);
-	report_slow_stop(&report, &registry, NULL, 6.9);
+	report_slow_stop(&report, &registry, NULL, 6.9, SIGINT);
 	char *text = capture_end(&capture);
 	contains(text,
 		"arun: stopping; 6.9 s left for: task \"upload\" (#10) waits at srv.c:9, ");
 	contains(text, "(#3) waits at srv.c:9 and 1 more (again Ctrl-C: force)\n");
+}
+END_TEST
+
+START_TEST(a_slow_stop_says_what_would_force_it) {
+	begin();
+	spawn("upload", &line9)->exempt = false;
+	static const char said[] =
+		"arun: stopping; 1 s left for: task \"upload\" (#1) waits at srv.c:9";
+	char text[256];
+	snprintf(text, sizeof text, "%s (again SIGTERM: force)\n", said);
+	SAYS(text, report_slow_stop(&report, &registry, NULL, 1, SIGTERM));
+	snprintf(text, sizeof text, "%s\n", said);
+	SAYS(text, report_slow_stop(&report, &registry, NULL, 1, 0));
 }
 END_TEST
 
@@ -268,6 +282,7 @@ Suite *suite(void) {
 	tcase_add_test(tasks, where_no_task_is_abandoned_it_is_a_job);
 	tcase_add_test(tasks, a_task_that_never_waited_is_named_with_its_spawn);
 	tcase_add_test(tasks, a_slow_stop_says_what_it_waits_for);
+	tcase_add_test(tasks, a_slow_stop_says_what_would_force_it);
 	suite_add_tcase(suite, tasks);
 	TCase *leaks = tcase_create("leaks");
 	tcase_add_test(leaks, a_clean_run_says_and_writes_nothing);
