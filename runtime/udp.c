@@ -151,6 +151,7 @@ struct udp_call {
 	struct arun_task *self;
 	struct arun_udp *udp;
 	bool *busy; /* udp's, while the call has the right to receive, or to send */
+	const arun_address *to; /* where it sends to; NULL: the connected peer */
 	double again;
 	int before; /* the task's errno, which a success leaves as it was */
 };
@@ -183,11 +184,29 @@ static int udp_call_begin(struct udp_call *call, const struct arun_site *site,
 	return error;
 }
 
+/* Whom the call is about: the other end where there is one, else this. */
+static void udp_call_name(struct text *out, const struct udp_call *call) {
+	struct address other = call->udp->peer;
+	if (call->to) {
+		other.length = call->to->length;
+		memcpy(&other.room, &call->to->storage, other.length);
+	}
+	address_text(out, &other);
+	if (!out->length) {
+		text_add(out, "%s", call->udp->local);
+	}
+}
+
 /* words: NULL: those of error. Returns result, or -1 with errno where error is not 0. */
 static ssize_t udp_call_end(
 	struct udp_call *call, int error, ssize_t result, const char *words) {
 	if (error) {
-		const char *on = call->udp ? call->udp->local : "NULL";
+		char on[160] = "NULL";
+		if (call->udp) {
+			struct text out;
+			text_fixed(&out, on, sizeof on);
+			udp_call_name(&out, call);
+		}
 		task_fail_words(error, call->self->op, on, words);
 	}
 	if (call->busy) {
@@ -330,6 +349,7 @@ ssize_t arun_udp_send_at(const struct arun_site *site, arun_udp *udp, const void
 		bool bad = to->length < sizeof(sa_family_t) ||
 			   to->length > sizeof to->storage;
 		error = bad ? EINVAL : 0;
+		call.to = bad ? NULL : to;
 	}
 	error = error ? error : udp_transmit(&call, &message);
 	if (!error) {

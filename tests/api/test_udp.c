@@ -150,8 +150,10 @@ CLAIM(nobody_there_is_ECONNREFUSED_and_the_socket_goes_on) {
 	arun_udp_close(ends.server);
 	send_to(ends.client, "hello?", NULL);
 	assert_fails(receive_some(ends.client), ECONNREFUSED);
+	assert_contains(arun_why(), endpoint + strlen("udp:"));
 	send_to(ends.client, "hello?", NULL);
 	assert_fails((int)arun_udp_send(ends.client, "x", 1, NULL), ECONNREFUSED);
+	assert_contains(arun_why(), endpoint + strlen("udp:"));
 	ends.server = opened(endpoint);
 	send_to(ends.client, "hello!", NULL);
 	receive(ends.server, "hello!", NULL);
@@ -208,6 +210,7 @@ CLAIM(a_second_receiver_is_busy) {
 	struct ends ends = ends_of("udp:127.0.0.1:0");
 	arun_task *task = waiting(receive_some, ends.server);
 	assert_fails(receive_some(ends.server), EBUSY);
+	assert_contains(arun_why(), ": another task does the same");
 	send_to(ends.client, "word", NULL);
 	ck_assert_int_eq(joined(task), 4);
 	close_ends(ends);
