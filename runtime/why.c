@@ -19,6 +19,45 @@ static char *task_why_buffer(struct sched *sched) {
 	return self->why;
 }
 
+/* Where errno's own words are of something else: "Device or resource busy". */
+static const struct failure {
+	const char *op;
+	int error;
+	const char *words;
+} failures[] = {
+	{"read_until", ENOBUFS, "no delimiter within the size given"},
+	{"read_until", ENODATA, "the stream ended without a delimiter"},
+	{"read_exactly", ENODATA, "the stream ended before the last byte"},
+	{"sendfile", ENODATA, "the file ends before that"},
+	{"chan_send", EPIPE, "the channel is closed"},
+	{"chan_try_send", EPIPE, "the channel is closed"},
+	{"chan_select", EPIPE, "the channel is closed"},
+	{"read", EBUSY, NULL},
+	{"read_exactly", EBUSY, NULL},
+	{"read_until", EBUSY, NULL},
+	{"write", EBUSY, NULL},
+	{"writev", EBUSY, NULL},
+	{"sendfile", EBUSY, NULL},
+	{"udp_recv", EBUSY, NULL},
+	{"udp_send", EBUSY, NULL},
+	{"accept", EBUSY, NULL},
+	{"gen_next", EBUSY, NULL},
+	{"gen_close", EBUSY, NULL},
+	{"signals_next", EBUSY, NULL},
+};
+
+/* Of what op has failed, where error does not say it; else NULL. */
+static const char *task_why_words(const char *op, int error) {
+	for (size_t i = 0; i < count_of(failures); i++) {
+		const struct failure *failure = &failures[i];
+		if (failure->error == error && strcmp(failure->op, op) == 0) {
+			return failure->words ? failure->words
+					      : "another task does the same";
+		}
+	}
+	return NULL;
+}
+
 static void task_why_interrupted(struct text *out, struct sched *sched, int error) {
 	const struct arun_task *self = sched->current;
 	if (error == ECANCELED && self->cancelled) {
@@ -33,18 +72,20 @@ static void task_why_interrupted(struct text *out, struct sched *sched, int erro
 	}
 	const struct scope *late =
 		error == ETIMEDOUT ? task_late_scope(sched, self) : NULL;
-	text_error(out, error);
-	if (late) {
-		text_add(out, ": ARUN_TIMEOUT of ");
-		text_seconds(out, late->seconds);
-		text_add(out, " at ");
-		registry_site(out, late->site);
+	if (!late) {
+		text_error(out, error);
+		return;
 	}
+	text_add(out, "timed out: ARUN_TIMEOUT of ");
+	text_seconds(out, late->seconds);
+	text_add(out, " at ");
+	registry_site(out, late->site);
 }
 
 int task_fail_words(int error, const char *op, const char *on, const char *words) {
 	struct sched *sched = sched_current;
 	char *why = sched ? task_why_buffer(sched) : NULL;
+	words = words ? words : task_why_words(task_verb(op), error);
 	if (why) {
 		struct text out;
 		text_fixed(&out, why, TASK_WHY);

@@ -116,6 +116,7 @@ CLAIM(what_is_in_a_closed_channel_is_received_and_then_0) {
 	arun_chan_close(chan);
 	arun_chan_close(chan);
 	assert_fails(arun_chan_send(chan, &(int){3}), EPIPE);
+	ck_assert_str_eq(arun_why(), "chan_send: the channel is closed");
 	ck_assert_int_eq(receive(chan), 1);
 	ck_assert_int_eq(receive(chan), 2);
 	int item;

@@ -99,7 +99,7 @@ CLAIM(a_wait_that_is_late_itself_says_so) {
 	ck_assert_int_eq(arun_group_spawn(group, sleep_long_and_tell, &error), 0);
 	ARUN_TIMEOUT(0);
 	assert_fails(arun_group_wait(group), ETIMEDOUT);
-	assert_contains(arun_why(), "group_wait: Connection timed out: ARUN_TIMEOUT");
+	assert_contains(arun_why(), "group_wait: timed out: ARUN_TIMEOUT");
 }
 
 /* One task by itself ---------------------------------------------------------------------------- */

@@ -121,6 +121,7 @@ CLAIM(a_file_that_ends_before_is_ENODATA_and_counted) {
 	struct pair pair = tcp_pair();
 	int fd = file_of(1000);
 	assert_fails(arun_sendfile(pair.a, fd, 0, 1001), ENODATA);
+	assert_contains(arun_why(), ": the file ends before that");
 	ck_assert_uint_eq(arun_written(pair.a), 1000);
 	assert_fails(arun_sendfile(pair.a, fd, 1000, 1), ENODATA);
 	ck_assert_uint_eq(arun_written(pair.a), 0);

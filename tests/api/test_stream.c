@@ -79,6 +79,7 @@ CLAIM(a_second_reader_is_busy) {
 	char byte;
 	arun_task *reader = waiting(read_some, pair.b);
 	assert_fails(arun_read(pair.b, &byte, 1), EBUSY);
+	assert_contains(arun_why(), ": another task does the same");
 	say(pair.b, "writes are another thing");
 	say(pair.a, "x");
 	ck_assert_int_eq(joined(reader), 1);
@@ -234,6 +235,7 @@ CLAIM(a_line_that_does_not_fit_is_not_taken) {
 	char text[4];
 	say(pair.a, "long line\n");
 	assert_fails(arun_read_until(pair.b, '\n', text, sizeof text), ENOBUFS);
+	assert_contains(arun_why(), ": no delimiter within the size given");
 	hear_line(pair.b, "long line\n");
 	close_pair(pair);
 }
@@ -245,6 +247,7 @@ CLAIM(a_last_line_without_its_end_is_left_to_the_next_read) {
 	arun_shutdown(pair.a);
 	hear_line(pair.b, "first\n");
 	assert_fails(arun_read_until(pair.b, '\n', text, sizeof text), ENODATA);
+	assert_contains(arun_why(), ": the stream ended without a delimiter");
 	ck_assert_int_eq(arun_read(pair.b, text, sizeof text), 4);
 	close_pair(pair);
 }
@@ -356,6 +359,7 @@ CLAIM(a_write_that_is_late_from_the_start_has_sent_nothing) {
 	arun_shutdown(pair.a);
 	char text[8] = "";
 	assert_fails(arun_read_exactly(pair.b, text, 6), ENODATA);
+	assert_contains(arun_why(), ": the stream ended before the last byte");
 	ck_assert_int_eq(arun_read(pair.b, text, sizeof text), 5);
 	ck_assert_str_eq(text, "abcde");
 	close_pair(pair);
@@ -365,6 +369,7 @@ CLAIM(a_second_writer_is_busy) {
 	struct pair pair = unix_pair();
 	arun_task *writer = waiting(write_much, pair.a);
 	assert_fails(arun_write(pair.a, "x", 1), EBUSY);
+	assert_contains(arun_why(), ": another task does the same");
 	arun_cancel(writer);
 	ck_assert_int_eq(joined(writer), -ECANCELED);
 	close_pair(pair);
