@@ -131,6 +131,9 @@ int arun_chan_send_at(const struct arun_site *site, arun_chan *chan, const void 
 	if (error == EAGAIN) {
 		error = chan_wait(
 			sched, chan, &chan->senders, self, (void *)(uintptr_t)item);
+		if (likely(!error)) {
+			return task_return(self, 0);
+		}
 	}
 	return error ? task_fail(error, self->op, NULL) : 0;
 }
@@ -153,8 +156,11 @@ int arun_chan_recv_at(const struct arun_site *site, arun_chan *chan, void *item)
 		return 0;
 	}
 	error = chan_wait(sched, chan, &chan->receivers, self, item);
+	if (likely(!error)) {
+		return task_return(self, 1);
+	}
 	/* EPIPE: it was closed meanwhile. */
-	return !error ? 1 : error == EPIPE ? 0 : task_fail(error, self->op, NULL);
+	return error == EPIPE ? 0 : task_fail(error, self->op, NULL);
 }
 
 /* Without words where it is EAGAIN, as that is no failure. */

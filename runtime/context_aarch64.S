@@ -62,7 +62,7 @@ context_switch:
 	.cfi_endproc
 	.size	context_switch, . - context_switch
 
-/* int context_switch_alike(void **save, void *to, int value) */
+/* int context_switch_alike(void **save, void *to, int value): a jump gives 0 */
 	.p2align 4
 	.globl	context_switch_alike
 	.hidden	context_switch_alike
@@ -75,9 +75,27 @@ context_switch_alike:
 	exchange_contexts
 	b.ne	0f
 	ret
-0:	jump_back
+0:	mov	w0, #0
+	jump_back
 	.cfi_endproc
 	.size	context_switch_alike, . - context_switch_alike
+
+/* int context_return(int value), void *context_return_pointer(void *value) */
+	.p2align 4
+	.globl	context_return
+	.hidden	context_return
+	.type	context_return, %function
+	.globl	context_return_pointer
+	.hidden	context_return_pointer
+	.type	context_return_pointer, %function
+context_return:
+context_return_pointer:
+	.cfi_startproc
+	hint	#34			/* bti c */
+	ret				/* to a place that has no bti j */
+	.cfi_endproc
+	.size	context_return, . - context_return
+	.size	context_return_pointer, . - context_return_pointer
 
 /* void context_end(void *to): no call of an ended context is left to unwind. */
 	.p2align 4

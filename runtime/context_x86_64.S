@@ -66,7 +66,7 @@ context_switch:
 	.cfi_endproc
 	.size	context_switch, . - context_switch
 
-/* int context_switch_alike(void **save, void *to, int value) */
+/* int context_switch_alike(void **save, void *to, int value): a jump gives 0 */
 	.p2align 4
 	.globl	context_switch_alike
 	.hidden	context_switch_alike
@@ -81,9 +81,28 @@ context_switch_alike:
 	jne	0f
 	ret
 0:	.cfi_restore_state
+	xorl	%eax, %eax
 	jump_back
 	.cfi_endproc
 	.size	context_switch_alike, . - context_switch_alike
+
+/* int context_return(int value), void *context_return_pointer(void *value) */
+	.p2align 4
+	.globl	context_return
+	.hidden	context_return
+	.type	context_return, @function
+	.globl	context_return_pointer
+	.hidden	context_return_pointer
+	.type	context_return_pointer, @function
+context_return:
+context_return_pointer:
+	.cfi_startproc
+	endbr64
+	movq	%rdi, %rax
+	jump_back
+	.cfi_endproc
+	.size	context_return, . - context_return
+	.size	context_return_pointer, . - context_return_pointer
 
 /* All of a suspended context but where it goes on; its call returns 0. */
 	.macro go_on_at_rdi

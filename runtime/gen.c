@@ -200,7 +200,7 @@ void *arun_gen_next_at(const struct arun_site *site, arun_gen *gen) {
 		return gen_fail(self, gen, error);
 	}
 	if (gen->full) {
-		return gen_take(gen);
+		return task_return_pointer(self, gen_take(gen));
 	}
 	if (gen->result >= 0) {
 		return gen_fail(self, gen, 0);
@@ -241,7 +241,7 @@ int arun_gen_yield_at(const struct arun_site *site, void *item) {
 		return task_fail_words(
 			error, self->op, gen->name, "the generator is closed");
 	}
-	return error ? task_fail(error, self->op, gen->name) : 0;
+	return error ? task_fail(error, self->op, gen->name) : task_return(self, 0);
 }
 
 /* Tells the body to end. */

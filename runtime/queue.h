@@ -54,7 +54,7 @@ static inline int queue_wait(struct sched *sched, struct queue *queue,
 	struct queue_entry entry = {.task = self, .item = item};
 	queue_enter(queue, &entry);
 	int error = task_suspend(sched, self, INFINITY, interruptible);
-	if (entry.answered) {
+	if (likely(entry.answered)) {
 		return entry.refusal;
 	}
 	queue_remove(queue, &entry);

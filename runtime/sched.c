@@ -208,7 +208,7 @@ __attribute__((noinline)) static int sched_switch_hooked(
 
 /* To look costs less than a store that changes nothing: stores are what a switch has many of. */
 static inline void sched_save_errno(const struct sched *sched, struct arun_task *self) {
-	if (self->saved_errno != *sched->error) {
+	if (unlikely(self->saved_errno != *sched->error)) {
 		self->saved_errno = *sched->error;
 	}
 }
@@ -216,7 +216,7 @@ static inline void sched_save_errno(const struct sched *sched, struct arun_task 
 static inline void sched_resume(struct sched *sched, struct arun_task *next) {
 	sched->current = next;
 	next->runs++;
-	if (*sched->error != next->saved_errno) {
+	if (unlikely(*sched->error != next->saved_errno)) {
 		*sched->error = next->saved_errno;
 	}
 }
@@ -257,7 +257,7 @@ int sched_leave(struct sched *sched, struct arun_task *self) {
 	}
 	sched_save_errno(sched, self);
 	sched_resume(sched, next);
-	return context_switch_alike(&self->sp, next->sp, 0);
+	return context_switch_alike(&self->sp, next->sp, next->at == self->at);
 }
 
 /* Nothing is left to do after its switch, so that it is jumped back to. */
@@ -311,7 +311,7 @@ int task_suspend_slow(struct sched *sched, struct arun_task *self, double deadli
 		self->timed = !isinf(until);
 		self->state = TASK_WAITING;
 		if (isinf(until)) {
-			sched_leave(sched, self);
+			self->alike = (uint8_t)sched_leave(sched, self);
 		} else {
 			sched->park_until(self, until);
 		}

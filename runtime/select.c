@@ -173,12 +173,12 @@ int arun_chan_select_at(
 		return task_fail(error, self->op, NULL);
 	}
 	error = select_try(sched, cases, count, &at);
-	if (error == EAGAIN) {
-		error = select_wait(sched, self, cases, count, &at);
-	} else {
+	if (error != EAGAIN) {
 		sched_spend(sched, self);
+		return error ? task_fail(error, self->op, NULL) : (int)at;
 	}
-	return error ? task_fail(error, self->op, NULL) : (int)at;
+	error = select_wait(sched, self, cases, count, &at);
+	return error ? task_fail(error, self->op, NULL) : task_return(self, (int)at);
 }
 
 /* Reports */

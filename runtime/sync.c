@@ -161,13 +161,14 @@ int arun_mutex_lock_at(const struct arun_site *site, arun_mutex *public) {
 	struct sched *sched = sched_current;
 	struct mutex *mutex = INSIDE(mutex, public);
 	int error = task_interrupted(sched, self);
-	if (!error) {
-		error = !mutex->holder ? mutex_take_free(sched, mutex, self, site)
-			: mutex->holder == self->object.id
-				? EDEADLK
-				: mutex_wait(sched, mutex, self, true);
+	if (!error && !mutex->holder) {
+		error = mutex_take_free(sched, mutex, self, site);
+		return error ? task_fail(error, self->op, NULL) : 0;
 	}
-	return error ? task_fail(error, self->op, NULL) : 0;
+	error = error                              ? error
+		: mutex->holder == self->object.id ? EDEADLK
+						   : mutex_wait(sched, mutex, self, true);
+	return error ? task_fail(error, self->op, NULL) : task_return(self, 0);
 }
 
 /*
@@ -269,10 +270,11 @@ int arun_event_wait_at(const struct arun_site *site, arun_event *public) {
 	struct sched *sched = sched_current;
 	struct event *event = INSIDE(event, public);
 	int error = task_interrupted(sched, self);
-	if (!error && !event->set) {
-		error = queue_wait(sched, &event->queue, self, NULL, true);
+	if (!error && event->set) {
+		return 0;
 	}
-	return error ? task_fail(error, self->op, NULL) : 0;
+	error = error ? error : queue_wait(sched, &event->queue, self, NULL, true);
+	return error ? task_fail(error, self->op, NULL) : task_return(self, 0);
 }
 
 void arun_event_set(arun_event *public) {
@@ -300,10 +302,9 @@ int arun_sem_acquire_at(const struct arun_site *site, arun_sem *sem) {
 		sem->count--;
 		return 0;
 	}
-	if (!error) {
-		error = queue_wait(sched, &INSIDE(sem, sem)->queue, self, NULL, true);
-	}
-	return error ? task_fail(error, self->op, NULL) : 0;
+	error = error ? error
+		      : queue_wait(sched, &INSIDE(sem, sem)->queue, self, NULL, true);
+	return error ? task_fail(error, self->op, NULL) : task_return(self, 0);
 }
 
 void arun_sem_release(arun_sem *sem) {

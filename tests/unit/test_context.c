@@ -94,7 +94,8 @@ static void trample(void *argument) {
 		__asm__ volatile(""
 				 : "+r"(a), "+r"(b), "+r"(c), "+r"(d), "+r"(e), "+r"(f));
 		__asm__ volatile("" : "+r"(g), "+r"(h), "+r"(i), "+r"(j));
-		seed += exchange(&away[1], home, 0);
+		exchange(&away[1], home, 0);
+		seed++;
 		seen[0] = a + b + c + d + e + f + g + h + i + j;
 	}
 }
@@ -190,6 +191,40 @@ START_TEST(contexts_that_wait_in_one_place_return_each_to_its_caller) {
 }
 END_TEST
 
+static void wait_there(void *argument) {
+	(void)argument;
+	seen[0] = context_switch_alike(&away[0], home, 7);
+	context_switch(&away[0], home, 0);
+}
+
+START_TEST(between_two_places_an_alike_switch_hands_over_no_value) {
+	make(0, wait_there, NULL);
+	ck_assert_int_eq(context_switch_alike(&home, away[0], 5), 0);
+	seen[0] = -1;
+	ck_assert_int_eq(context_switch_alike(&home, away[0], 5), 0);
+	ck_assert_int_eq(seen[0], 0);
+}
+END_TEST
+
+__attribute__((noinline)) static int returns_last(int value) {
+	return context_return(value);
+}
+
+__attribute__((noinline)) static int returns_before_the_last(int value) {
+	return context_return(value) + 1;
+}
+
+static void *returns_pointer(void *value) {
+	return context_return_pointer(value);
+}
+
+START_TEST(a_value_is_returned_by_a_jump) {
+	ck_assert_int_eq(returns_last(-3), -3);
+	ck_assert_int_eq(returns_before_the_last(41), 42);
+	ck_assert_ptr_eq(returns_pointer(memory[1]), memory[1]);
+}
+END_TEST
+
 static void recurse(int depth) {
 	volatile char frame[256];
 	memset((char *)frame, depth, sizeof frame);
@@ -264,6 +299,8 @@ Suite *suite(void) {
 	tcase_add_test(core, a_context_may_leave_for_one_that_never_ran);
 	tcase_add_loop_test(core, what_is_kept_in_registers_survives_a_switch, 0, 2);
 	tcase_add_test(core, contexts_that_wait_in_one_place_return_each_to_its_caller);
+	tcase_add_test(core, between_two_places_an_alike_switch_hands_over_no_value);
+	tcase_add_test(core, a_value_is_returned_by_a_jump);
 	tcase_add_test(core, a_new_stack_is_aligned_as_the_ABI_wants_it);
 	tcase_add_test(
 		core, contexts_switch_to_each_other_without_the_one_that_made_them);
