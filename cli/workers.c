@@ -174,6 +174,7 @@ static void open_signals(struct group *group) {
 static void look_after(struct group *group, struct worker *worker, double *next) {
 	double limit = group->manager.watchdog;
 	if (worker->limit && group->now >= worker->limit) {
+		say("worker %d has not ended in time: it is killed", (int)worker->pid);
 		kill(worker->pid, SIGKILL);
 		worker->limit = group->now + KILL_AGAIN;
 	}
