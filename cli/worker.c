@@ -50,6 +50,7 @@ int worker_start(struct worker *worker, const sigset_t *mask) {
 	fflush(NULL);
 	worker->pid = fork();
 	if (worker->pid == 0) {
+		close(worker->line.fd); /* lest it never sees that the parent is gone */
 		begin(other, parent, mask);
 		return 1;
 	}
