@@ -99,6 +99,10 @@ static int bio_write(BIO *bio, const char *bytes, int size) {
 	struct tls_session *session = tls_session_of(conn);
 	size_t sent = 0;
 	openssl->BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
+	if (session->notified) {
+		/* An answer to new keys, too late: nothing follows close_notify. */
+		return size;
+	}
 	if (session->kernel_sends) {
 		return bio_write_in_kernel(bio, conn, bytes, size);
 	}

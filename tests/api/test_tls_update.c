@@ -57,13 +57,18 @@ static void client_open(struct client *client) {
 	arun_tls_free(tls);
 }
 
-/* From now on nothing of the server's is read. */
-static void client_goes_deaf(struct client *client) {
-	static const char bytes[65536];
+/* From now on nothing of the server's comes. */
+static void client_is_cut_off(struct client *client) {
 	say(arun_process_stdin(client->process), "heard\n");
 	hear(client->served, "heard\n"); /* its handshake is over */
 	arun_cancel(client->down);
 	joined(client->down);
+}
+
+/* And the server's socket is full. */
+static void client_goes_deaf(struct client *client) {
+	static const char bytes[65536];
+	client_is_cut_off(client);
 	ARUN_TIMEOUT(0.05);
 	while (arun_write(client->served, bytes, sizeof bytes) == 0) {
 	}
@@ -105,6 +110,19 @@ CLAIM(reading_goes_on_where_the_answer_cannot_be_sent) {
 	client_close(&client);
 }
 
+CLAIM(reading_goes_on_where_the_answer_is_too_late) {
+	struct client client;
+	client_open(&client);
+	client_is_cut_off(&client);
+	ck_assert_int_eq(arun_shutdown(client.served), 0);
+	for (int i = 0; i < 3; i++) {
+		client_asks(&client);
+	}
+	say(arun_process_stdin(client.process), "hello\n");
+	hear(client.served, "hello\n");
+	client_close(&client);
+}
+
 static bool given_up;
 
 static int read_nothing(void *arg) {
@@ -134,6 +152,7 @@ Suite *suite(void) {
 	tcase_set_timeout(all, 60);
 	tcase_add_unchecked_fixture(all, make_certificates, remove_certificates);
 	tcase_add_test(all, reading_goes_on_where_the_answer_cannot_be_sent);
+	tcase_add_test(all, reading_goes_on_where_the_answer_is_too_late);
 	tcase_add_test(all, who_asks_on_and_on_and_reads_nothing_is_given_up);
 	suite_add_tcase(suite, all);
 	return suite;
