@@ -6,6 +6,7 @@
 #include "log.h"
 #include "loop.h"
 #include "notes.h"
+#include "process.h"
 #include "select.h"
 #include "snapshot_json.h"
 #include "snapshot_text.h"
@@ -424,11 +425,19 @@ static const struct listing abandoned = {
 	add_abandoned, LINES, "a job that blocks in a thread"};
 static const struct listing awaited = {add_awaited, NAMED, "what is being closed"};
 
-/* Of threads, the oldest last. */
-static void add_jobs(struct text *out, const struct registry *registry) {
+static bool is_awaited(const struct object *object) {
+	const struct arun_process *process =
+		container_of(object, const struct arun_process, object);
+	return object->kind->index != KIND_PROCESS ||
+	       (process->ending && !process->ended);
+}
+
+/* Jobs of threads, or processes that were told to end; the oldest last. */
+static void add_objects(
+	struct text *out, const struct registry *registry, enum kind_index kind) {
 	unsigned count = 0;
-	registry_each (object, registry, KIND_JOB) {
-		if (count++ < NAMED) {
+	registry_each (object, registry, kind) {
+		if (is_awaited(object) && count++ < NAMED) {
 			add_object(out, object);
 			text_add(out, " of ");
 			registry_site(out, object->site);
@@ -443,7 +452,8 @@ static void add_list(struct text *out, const struct report *report,
 	size_t before = out->length;
 	unsigned rest =
 		add_tasks(out, report, registry, entry, listing->add, listing->most);
-	add_jobs(out, registry);
+	add_objects(out, registry, KIND_JOB);
+	add_objects(out, registry, KIND_PROCESS);
 	if (out->length == before) {
 		text_add(out, "%s", listing->none);
 		return;

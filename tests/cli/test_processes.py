@@ -117,6 +117,16 @@ def a_process_that_ignores_SIGTERM_is_killed_within_the_grace_time():
 
 
 @claim
+def a_process_that_is_waited_for_is_named():
+    running, pid = started("hold_stubborn", "--grace=2")
+    running.signal(signal.SIGTERM)
+    line = running.end().stderr.splitlines()[0]
+    contains(line, "arun: stopping; ")
+    contains(line, f' left for: process "sh -c trap \'\' TERM; echo ready; exec sleep 600" (pid {pid})'
+             f" of {site('processes', 'exec')} ")
+
+
+@claim
 def the_second_signal_kills_it():
     running, pid = started("hold_stubborn", "--grace=60")
     running.signal(signal.SIGINT).signal_again(signal.SIGINT)
