@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import charts
 import report
 import rows
+import trials
 
 SOURCE = pathlib.Path(__file__).parents[2]
 sys.path.append(str(SOURCE / "tests" / "cli"))
@@ -43,6 +44,24 @@ def a_ratio_is_that_of_the_medians_and_has_those_of_the_rounds():
     tap.equal([found["least"], found["most"]], [11 / 120, 12 / 110])
     assert found["holds"] and not found["reaches"], found
     tap.equal(rows.cells(found)[-1], "yes")
+
+
+@tap.claim
+def each_second_round_goes_backwards_without_those_that_cannot_run():
+    turns = []
+
+    def subject(name):
+        def measure():
+            turns.append(name)
+            if name == "B":
+                raise trials.Unable("no B")
+            return {"cpu": len(turns)}
+        return measure
+
+    seen, skipped = trials.interleaved(3, {name: subject(name) for name in "ABC"})
+    tap.equal("".join(turns), "ABCCAAC")
+    tap.equal(seen, {"A": {"cpu": [1, 5, 6]}, "C": {"cpu": [3, 4, 7]}})
+    tap.equal(skipped, {"B": "no B"})
 
 
 @tap.claim

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is measured: a trial runs some subjects in turns, A B C A B C, and keeps each round's figures."""
+"""What is measured: a trial runs some subjects in turns, A B C C B A, and keeps each round's figures."""
 import contextlib
 import pathlib
 import re
@@ -32,10 +32,14 @@ class Context:
 
 
 def interleaved(rounds, subjects):
-    """subjects: name to a function that returns figures by name. (figures, why there are none)"""
+    """subjects: name to a function that returns figures by name. (figures, why there are none)
+
+    Each second round goes backwards: what the machine does meanwhile, and what one subject leaves to
+    the next, then befalls all alike.
+    """
     seen, skipped = {}, {}
-    for _ in range(rounds):
-        for name, measure in subjects.items():
+    for turn in range(rounds):
+        for name, measure in list(subjects.items())[::-1 if turn % 2 else 1]:
             if name in skipped:
                 continue
             try:
