@@ -7,7 +7,7 @@ import socket
 import threading
 
 from load import SOURCE, build, running
-from tap import ARUN, DEADLINE, until
+from tap import ARUN, DEADLINE, arun, equal, until
 
 FIXTURE = SOURCE / "tests" / "fixtures" / "workers" / "serve.c"
 PLUGIN = "-shared -fPIC -g -Wall -Wextra -Wpedantic -Werror".split()
@@ -88,3 +88,15 @@ def group(*words, **options):
 def lines(process, count):
     process.until(lambda: len(process.stdout.splitlines()) >= count, f"{count} lines")
     return process.stdout.splitlines()
+
+
+def ready(process, count=2):
+    """The port, when so many workers serve."""
+    ports = {line.rpartition(":")[2] for line in lines(process, count)}
+    equal(len(ports), 1, process.stdout)
+    return int(ports.pop())
+
+
+def serves(process):
+    """Waits until the parent knows it, too: before that it replaces nobody."""
+    until(lambda: arun("ps", "--ready", process.pid).returncode == 0, "all are ready")

@@ -13,24 +13,13 @@ import tempfile
 import time
 
 import schema
-from group import FIXTURE, PLUGIN, Load, all_workers, ask, descriptors, group, lines, plugin
+from group import (FIXTURE, PLUGIN, Load, all_workers, ask, descriptors, group, lines, plugin, ready,
+                   serves)
 from load import build, not_sanitized
 from service import Manager
 from tap import DEADLINE, Skip, arun, claim, contains, equal, main, until
 
 ANY = "tcp:127.0.0.1:0"
-
-
-def ready(process, count=2):
-    """The port, when so many workers serve."""
-    ports = {line.rpartition(":")[2] for line in lines(process, count)}
-    equal(len(ports), 1, process.stdout)
-    return int(ports.pop())
-
-
-def serves(process):
-    """Waits until the parent knows it, too: before that it replaces nobody."""
-    until(lambda: arun("ps", "--ready", process.pid).returncode == 0, "all are ready")
 
 
 def who(process, which=slice(None)):
