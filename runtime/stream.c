@@ -80,6 +80,7 @@ ssize_t stream_end(struct stream_call *call, ssize_t result) {
 	int error = call->error == ETIME ? ETIMEDOUT : call->error;
 	if (unlikely(result < 0)) {
 		result = stream_unserved(call) ? 0 : -1;
+		stream_keep_errno(call);
 	}
 	if (unlikely(result < 0)) {
 		stream_fail(call);

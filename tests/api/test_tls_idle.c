@@ -165,7 +165,9 @@ static int accept_and_read(void *server) {
 	char byte;
 	arun_conn *conn = arun_accept(server);
 	arun_idle(conn);
+	errno = EXDEV;
 	ssize_t n = arun_read(conn, &byte, 1);
+	ck_assert_int_eq(errno, EXDEV);
 	ck_assert_int_eq(arun_close(conn), 0);
 	return (int)n;
 }
