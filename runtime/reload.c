@@ -5,20 +5,23 @@
 
 #include <unistd.h>
 
-static void reload_failed(const struct arun_task *task) {
+static void reload_failed(const struct arun_task *task, bool ends) {
 	char line[512];
 	struct text out;
 	text_fixed(&out, line, sizeof line);
 	task_add_reason(&out, task, task->error);
-	log_line(LOG_LEVEL_WARNING, "reload failed: %s; the old state serves on", line);
+	log_line(LOG_LEVEL_WARNING, "reload failed: %s%s", line,
+		ends ? "" : "; the old state serves on");
 }
 
 static void reload_ended(struct arun_task *task) {
 	struct run *run = task->owner;
 	run->reloading = false;
 	notify_reloaded(&run->notify);
-	if (task->result < 0) {
-		reload_failed(task);
+	bool ends = run->loop.sched.stopping || run->loop.sched.sweeping;
+	bool cut = ends && task->cancelled && task->error == ECANCELED;
+	if (task->result < 0 && !cut) {
+		reload_failed(task, ends);
 	}
 	task_free(&run->loop.sched, task);
 	loop_wakeup(&run->loop); /* for a SIGHUP that came meanwhile */
@@ -36,6 +39,7 @@ static int reload_start(struct run *run) {
 	if (!task) {
 		return -1;
 	}
+	task->object.background = true; /* the end of the run cuts it short */
 	task_own(task, NULL, reload_ended, run);
 	task_start(&run->loop.sched, task, NULL);
 	return 0;

@@ -212,6 +212,15 @@ def SIGHUP_runs_reload_in_a_task_and_a_failure_is_logged():
 
 
 @claim
+def a_stop_cuts_a_reload_short_which_is_no_leak():
+    for name, said in (("reloads_slowly", ""), ("reloads_badly", "arun: reload failed: Bad message\n")):
+        run = Running(f"servers:{name}", options=["--leaks=error"]).reached("ready")
+        end = run.signal(HUP).reached("reload").signal(TERM).end()
+        equal((end.status, end.stdout, end.stderr),
+              (0, "ready\nreload\nyield: 15\nreload sleeps: -1 ECANCELED\n", said))
+
+
+@claim
 def SIGHUP_without_reload_is_one_line_and_the_server_serves():
     run = Running("servers:yields_once").reached("ready").signal(HUP).complained("reload")
     end = run.signal(TERM).end()
