@@ -874,8 +874,9 @@ ARUN_API int arun_local_set(const void *key, void *value);
 /*
  * Calls fn(arg) on a thread of a pool (at most 4; more calls queue), where it may block, and waits for
  * it. fn must not call into arun, but arun_post() and arun_log(). A wait that is cut short leaves a
- * call that has begun to itself: arg must live on until that returns. What still blocks at the end of
- * a stop's grace time is abandoned, and named.
+ * call that has begun to itself: arg must live on until that returns. So a variable of a function's own
+ * needs an ARUN_SHIELD(INFINITY) around the call; a line on stderr says where that was missing. What
+ * still blocks at the end of a stop's grace time is abandoned, and named.
  *
  * Returns what fn returned, with its errno; -1 with ECANCELED, ETIMEDOUT: see above; ENOMEM; EAGAIN:
  * no thread can be started. Suspends.
