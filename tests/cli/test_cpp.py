@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A plugin in C++20: exceptions and destructors in tasks that change places, and a server."""
+import os
 import pathlib
 
-from load import build, connect, read_to_end, serving
-from tap import arun, claim, contains, equal, main
+from load import PLUGIN, build, compiler_of, connect, not_sanitized, read_to_end, serving
+from tap import Skip, arun, claim, contains, equal, main, run
 
 
 def plugin(_built=[]):
@@ -24,6 +25,20 @@ def each_task_catches_its_own_exceptions():
 def destructors_run_in_a_task_that_is_cancelled():
     done = arun(f"{plugin()}:cancels")
     equal((done.returncode, done.stdout, done.stderr), (0, "destroyed\n", ""))
+
+
+@claim
+def a_sanitizer_that_is_loaded_with_the_library_of_the_language_knows_its_exceptions():
+    not_sanitized("and needs no other")
+    compiler = compiler_of(pathlib.Path("throws.cc"))
+    libraries = [run(*compiler, f"-print-file-name={name}").stdout.strip()
+                 for name in ("libasan.so", "libstdc++.so.6")]
+    if "clang" in compiler[-2] or not all(map(os.path.isabs, libraries)):
+        raise Skip("the compiler has no libasan.so")
+    sanitized = build(pathlib.Path("throws.cc"), *PLUGIN, "-fsanitize=address",
+                      to="sanitized.so")
+    done = arun(f"{sanitized}:throws", env={"LD_PRELOAD": " ".join(libraries)})
+    equal((done.returncode, done.stdout, done.stderr), (0, "done\n", ""))
 
 
 @claim
