@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* A loop that has had no turn for so many seconds while a task runs is blocked. */
 #define BLOCKED 0.1
@@ -17,12 +16,6 @@
 #define PATIENCE 2
 
 enum { TRIES = 50, LISTS = 64 };
-
-static double clock_now(void) {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 /* The run */
 
@@ -43,7 +36,7 @@ static void read_run(struct dump *dump, struct constants *constants, uint64_t ru
 	dump->server = constants_field(constants, run, FIELD_RUN_SERVER);
 	dump->yielded = constants_field(constants, run, FIELD_RUN_YIELDED);
 	dump->stopping = constants_field(constants, run, FIELD_RUN_STOPPING);
-	dump->uptime = clock_now() -
+	dump->uptime = arun_now() -
 		       field_seconds(constants_field(constants, run, FIELD_RUN_STARTED));
 	remote_string(constants->remote, run + fields->at[FIELD_RUN_BUILD_ID].offset,
 		dump->build_id, sizeof dump->build_id);
@@ -63,7 +56,7 @@ static uint64_t read_loop(struct dump *dump, struct constants *constants, uint64
 	}
 	char state = remote_state(constants->remote);
 	dump->stopped = state == 'T' || state == 't';
-	dump->turn = clock_now() - field_seconds(turn);
+	dump->turn = arun_now() - field_seconds(turn);
 	dump->loop = current && dump->turn > BLOCKED ? DUMP_BLOCKED : DUMP_RUNNING;
 	/* Without a task, callbacks of timers and of libev may run. */
 	if (!current && state != 'R') {
@@ -214,14 +207,14 @@ static void read_objects(
 	struct walk walk = {.remote = constants->remote,
 		.fields = fields,
 		.last_id = constants_field(constants, run, FIELD_RUN_LAST_ID),
-		.end = clock_now() + PATIENCE};
+		.end = arun_now() + PATIENCE};
 	uint32_t size = fields->at[FIELD_LIST].size;
 	uint32_t lists = fields->at[FIELD_RUN_OBJECTS].size / size;
 	for (uint32_t i = 0; i < lists && i < LISTS; i++) {
 		uint64_t head = run + fields->at[FIELD_RUN_OBJECTS].offset + i * size;
 		walk_list(&walk, head, i != field_constant(fields, FIELD_FAILED));
 	}
-	objects_read(dump, constants, &walk, clock_now());
+	objects_read(dump, constants, &walk, arun_now());
 	dump->incomplete = walk.incomplete;
 	free(walk.found);
 	qsort(dump->objects, dump->count, sizeof *dump->objects, by_address);

@@ -3,6 +3,8 @@
 
 #include "arena.h"
 
+#include <arun.h>
+
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -83,9 +85,8 @@ static bool walk_add(
 /* From the beginning, after a pause. Returns whether there is time. */
 static bool again(struct path *path) {
 	struct walk *walk = path->walk;
-	struct timespec now, pause = {.tv_nsec = path->pause};
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if ((double)now.tv_sec + (double)now.tv_nsec * 1e-9 > walk->end) {
+	struct timespec pause = {.tv_nsec = path->pause};
+	if (arun_now() > walk->end) {
 		return false;
 	}
 	nanosleep(&pause, NULL);

@@ -12,7 +12,6 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Seconds: until one that does not die is killed again, and until the service manager is
@@ -28,12 +27,6 @@ enum { HEARD_MOST = 1024 };
 
 static double earlier(double a, double b) {
 	return a < b ? a : b;
-}
-
-static double clock_now(void) {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 /* Messages -------------------------------------------------------------------------- */
@@ -239,7 +232,7 @@ static bool pass_time(struct group *group, double *next) {
 
 static void wait_for_something(struct group *group, double next) {
 	struct pollfd *polled = group->polled;
-	double left = earlier(next - clock_now(), 3600);
+	double left = earlier(next - arun_now(), 3600);
 	polled[0] = (struct pollfd){.fd = group->signals, .events = POLLIN};
 	polled[1] = (struct pollfd){.fd = group->manager.fd, .events = POLLIN};
 	polled[2] = (struct pollfd){.fd = group->changes.fd, .events = POLLIN};
@@ -253,7 +246,7 @@ static void wait_for_something(struct group *group, double next) {
 			polled[i].revents = 0;
 		}
 	}
-	group->now = clock_now();
+	group->now = arun_now();
 }
 
 static void serve_lines(struct group *group) {
@@ -379,7 +372,7 @@ enum workers_start workers_run(const struct workers_options *options) {
 	open_signals(group);
 	/* The workers are looked after also where nobody reads what it says of them. */
 	say_patiently(false);
-	group->now = clock_now();
+	group->now = arun_now();
 	if (options->watch) {
 		changes_open(&group->changes, options->watch, group->now);
 	}

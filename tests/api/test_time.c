@@ -2,6 +2,7 @@
 #include "api.h"
 
 #include <math.h>
+#include <time.h>
 
 static int note_letter(void *arg) {
 	note(*(const char *)arg);
@@ -27,6 +28,20 @@ CLAIM(sleep_takes_at_least_its_time) {
 	ck_assert_int_eq(arun_sleep(0.02), 0);
 	ck_assert_double_ge(arun_now() - before, 0.02);
 }
+
+static double monotonic(void) {
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+START_TEST(without_a_run_now_is_read_at_each_call) {
+	double before = monotonic();
+	double now = arun_now();
+	ck_assert_double_ge(now, before);
+	ck_assert_double_le(now, monotonic());
+}
+END_TEST
 
 CLAIM(sleep_of_0_lets_every_other_task_run_once) {
 	arun_task *a = arun_spawn(note_letter, WORD("a"));
@@ -386,6 +401,7 @@ Suite *suite(void) {
 
 	TCase *sleep = tcase_create("sleep");
 	tcase_add_test(sleep, sleep_takes_at_least_its_time);
+	tcase_add_test(sleep, without_a_run_now_is_read_at_each_call);
 	tcase_add_test(sleep, sleep_of_0_lets_every_other_task_run_once);
 	tcase_add_test(sleep, sleep_of_less_than_0_is_a_sleep_of_0);
 	tcase_add_test(sleep, sleep_of_no_number_is_EINVAL);

@@ -13,6 +13,7 @@
 #include "../../cli/print.h"
 #include "../../cli/remote.h"
 #include "../../cli/unwind.h"
+#include "../../runtime/loop.h"
 #include "clean.h"
 
 #include <errno.h>
@@ -125,7 +126,7 @@ ssize_t __wrap_process_vm_readv(pid_t pid, const struct iovec *local,
 	unsigned long locals, const struct iovec *there, unsigned long theirs,
 	unsigned long flags);
 int __wrap_nanosleep(const struct timespec *time, struct timespec *rest);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+double __wrap_arun_now(void);
 
 ssize_t __wrap_process_vm_readv(pid_t pid, const struct iovec *local,
 	unsigned long locals, const struct iovec *there, unsigned long theirs,
@@ -155,10 +156,9 @@ int __wrap_nanosleep(const struct timespec *time, struct timespec *rest) {
 	return 0;
 }
 
-int __wrap_clock_gettime(clockid_t clock, struct timespec *now) {
-	int result = (int)syscall(SYS_clock_gettime, clock, now);
-	now->tv_sec += (time_t)world.slept;
-	return result;
+/* As without a run, which arun ps is. */
+double __wrap_arun_now(void) {
+	return loop_clock() + world.slept;
 }
 
 /* The stacks are libdw's. */
@@ -198,7 +198,7 @@ static void check_json(char *text) {
 
 static double cpu_seconds(void) {
 	struct timespec now;
-	syscall(SYS_clock_gettime, CLOCK_PROCESS_CPUTIME_ID, &now);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
