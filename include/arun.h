@@ -16,7 +16,8 @@
  *   call, so that the reports can name the line. The plain function exists too, for pointers. What
  *   takes data of yours takes a compound literal, too: arun_chan_send(chan, &(struct pair){1, 2}).
  *   It lives to the end of the block that it stands in.
- * - Suspending outside a task, and using a handle that is gone, print one line and abort.
+ * - Suspending outside a task, waking one from another thread, and using a handle that is gone,
+ *   print one line and abort.
  */
 #ifndef ARUN_H
 #define ARUN_H

@@ -95,6 +95,17 @@ static const struct kind held_kind = {
 	.forget = held_forget,
 };
 
+/* Grants the first in queue what it waits for. Returns whether one waits. */
+static bool wake_first(struct queue *queue, const char *op) {
+	if (!queue->first) {
+		return false;
+	}
+	if (unlikely(!sched_current)) {
+		task_outside(NULL, op);
+	}
+	return queue_grant(sched_current, queue);
+}
+
 /* Mutex */
 
 static void held_leave(struct held *held) {
@@ -251,11 +262,11 @@ int arun_cond_wait_at(
 }
 
 void arun_cond_signal(arun_cond *public) {
-	queue_grant(sched_current, &INSIDE(cond, public)->queue);
+	wake_first(&INSIDE(cond, public)->queue, "arun_cond_signal");
 }
 
 void arun_cond_broadcast(arun_cond *public) {
-	while (queue_grant(sched_current, &INSIDE(cond, public)->queue)) {
+	while (wake_first(&INSIDE(cond, public)->queue, "arun_cond_broadcast")) {
 	}
 }
 
@@ -280,7 +291,7 @@ int arun_event_wait_at(const struct arun_site *site, arun_event *public) {
 void arun_event_set(arun_event *public) {
 	struct event *event = INSIDE(event, public);
 	event->set = true;
-	while (queue_grant(sched_current, &event->queue)) {
+	while (wake_first(&event->queue, "arun_event_set")) {
 	}
 }
 
@@ -308,7 +319,7 @@ int arun_sem_acquire_at(const struct arun_site *site, arun_sem *sem) {
 }
 
 void arun_sem_release(arun_sem *sem) {
-	if (!queue_grant(sched_current, &INSIDE(sem, sem)->queue)) {
+	if (!wake_first(&INSIDE(sem, sem)->queue, "arun_sem_release")) {
 		sem->count++;
 	}
 }

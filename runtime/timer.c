@@ -141,8 +141,8 @@ arun_timer *arun_timer_start_at(const struct arun_site *site, const char *name,
 }
 
 void arun_timer_stop(arun_timer *timer) {
-	if (!timer) {
-		return;
+	if (!timer || !sched_current) {
+		return; /* it went with the run, or is the parent's of a forked child */
 	}
 	if (!timer->object.id || timer->stopped) {
 		task_gone(NULL, &timer->object, "arun_timer_stop",

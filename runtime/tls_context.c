@@ -435,8 +435,8 @@ struct arun_tls *tls_system(struct loop *loop, const char *op, const char *on) {
 }
 
 void arun_tls_free(arun_tls *tls) {
-	if (!tls) {
-		return;
+	if (!tls || !sched_current) {
+		return; /* it went with the run, or is the parent's of a forked child */
 	}
 	tls_check(NULL, "arun_tls_free", tls);
 	registry_remove(&tls->object);

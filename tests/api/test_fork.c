@@ -178,6 +178,113 @@ START_TEST(a_deadlock_is_told_also_where_threads_cannot_be_counted) {
 }
 END_TEST
 
+/* Waking from another thread, which has no run ------------------------------------------------- */
+
+static arun_event woken_event;
+static arun_sem woken_sem;
+static arun_cond woken_cond;
+static arun_mutex woken_mutex;
+
+static int wait_for_event(void *arg) {
+	(void)arg;
+	return arun_event_wait(&woken_event);
+}
+
+static int wait_for_sem(void *arg) {
+	(void)arg;
+	return arun_sem_acquire(&woken_sem);
+}
+
+static int wait_for_cond(void *arg) {
+	(void)arg;
+	arun_mutex_lock(&woken_mutex);
+	int result = arun_cond_wait(&woken_cond, &woken_mutex);
+	arun_mutex_unlock(&woken_mutex);
+	return result;
+}
+
+static void set_event(void) {
+	arun_event_set(&woken_event);
+}
+
+static void release_sem(void) {
+	arun_sem_release(&woken_sem);
+}
+
+static void signal_cond(void) {
+	arun_cond_signal(&woken_cond);
+}
+
+static void broadcast_cond(void) {
+	arun_cond_broadcast(&woken_cond);
+}
+
+static const struct {
+	int (*waits)(void *arg);
+	void (*wakes)(void);
+	const char *words;
+} wakings[] = {{wait_for_event, set_event, "misuse: arun_event_set() "},
+	{wait_for_sem, release_sem, "misuse: arun_sem_release() "},
+	{wait_for_cond, signal_cond, "misuse: arun_cond_signal() "},
+	{wait_for_cond, broadcast_cond, "misuse: arun_cond_broadcast() "}};
+static int waking;
+
+static void *wake(void *arg) {
+	wakings[waking].wakes();
+	return arg;
+}
+
+static void wake_from_a_thread(void) {
+	pthread_t thread;
+	arun_spawn(wakings[waking].waits, NULL);
+	let_others_run(1);
+	pthread_create(&thread, NULL, wake, NULL);
+	pthread_join(thread, NULL);
+}
+
+static void wake_in_a_run(void) {
+	run(wake_from_a_thread);
+}
+
+START_TEST(waking_a_task_from_another_thread_is_misuse) {
+	FILE *file = tmpfile();
+	waking = _i;
+	int status = status_of_child(wake_in_a_run, file);
+	const char *text = read_stderr(file);
+	assert_contains(text, wakings[waking].words);
+	assert_contains(text, "there is no run in this thread");
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+END_TEST
+
+START_TEST(an_event_that_nobody_waits_for_may_be_set_before_the_run) {
+	arun_event_set(&woken_event);
+	arun_sem_release(&woken_sem);
+	arun_cond_broadcast(&woken_cond);
+	ck_assert_uint_eq(woken_sem.count, 1);
+}
+END_TEST
+
+static arun_timer *forked_timer;
+static arun_tls *forked_tls;
+
+static void end_objects_in_child(void) {
+	arun_timer_stop(forked_timer);
+	arun_tls_free(forked_tls);
+}
+
+static void do_nothing(void *arg) {
+	(void)arg;
+}
+
+CLAIM(what_the_parent_has_can_be_ended_in_a_forked_child) {
+	forked_timer = arun_timer_start(FOREVER, 0, do_nothing, NULL);
+	forked_tls = arun_tls_client(NULL); /* NULL where there is no libssl */
+	ck_assert_int_eq(status_of_child(end_objects_in_child, NULL), 0);
+	arun_timer_stop(forked_timer);
+	arun_tls_free(forked_tls);
+}
+
 static void sleep_in_child(void) {
 	arun_sleep(0);
 }
@@ -238,6 +345,10 @@ Suite *suite(void) {
 		tcase_add_test(
 			forks, a_run_that_pthread_exit_has_ended_is_beside_no_later_one);
 	}
+	tcase_add_loop_test(forks, waking_a_task_from_another_thread_is_misuse, 0,
+		(int)(sizeof wakings / sizeof *wakings));
+	tcase_add_test(forks, an_event_that_nobody_waits_for_may_be_set_before_the_run);
+	tcase_add_test(forks, what_the_parent_has_can_be_ended_in_a_forked_child);
 	tcase_add_test(forks, a_sleep_in_a_forked_child_aborts_it_and_not_the_parent);
 	tcase_add_test(forks, a_forked_child_that_exits_reports_nothing);
 	suite_add_tcase(suite, forks);
