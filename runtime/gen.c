@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "gen.h"
 
-#include <stdlib.h>
+#include "grace.h"
 
-/* The share of the grace time after which clean-ups that still wait are cancelled: an entry's. */
-static const double GEN_LAST = 7.0 / 8;
+#include <stdlib.h>
 
 /* How reports show it */
 
@@ -260,7 +259,7 @@ static void gen_finish(
 	gen->closer = self;
 	while (gen->body || gen->consumer) {
 		bool told = gen->body && gen->body->cancelled;
-		double until = told ? INFINITY : sched->stop_at + GEN_LAST * sched->grace;
+		double until = told ? INFINITY : grace_time(sched, GRACE_LAST);
 		if (task_suspend(sched, self, until, false) && gen->body) {
 			task_cancel(sched, gen->body, "the stop", NULL);
 		}

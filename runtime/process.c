@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "process.h"
 
+#include "grace.h"
+
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +15,6 @@
 #endif
 
 enum { PROCESS_P_PIDFD = 3, PROCESS_LINE = 80 };
-
-/* Of the grace time: when a process that is being closed is killed. */
-static const double PROCESS_LAST = 3.0 / 4;
 
 /* One that waits for its end; lies on its task's stack. */
 struct process_waiter {
@@ -355,15 +354,14 @@ int arun_process_wait_at(
 static void process_end(struct loop *loop, struct arun_process *process) {
 	struct sched *sched = &loop->sched;
 	struct arun_task *self = sched->current;
-	double start = isinf(sched->stop_at) ? loop_clock() : sched->stop_at;
+	double killed = grace_of_call(sched, GRACE_CLOSE);
 	process->ending = true;
 	if (process_reap(loop, process, WNOHANG)) {
 		return;
 	}
 	if (self) {
 		process_terminate(process);
-		if (process_await(
-			    loop, process, self, start + sched->grace * PROCESS_LAST)) {
+		if (process_await(loop, process, self, killed)) {
 			return;
 		}
 	}

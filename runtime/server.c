@@ -2,6 +2,7 @@
 #include "server.h"
 
 #include "accept.h"
+#include "grace.h"
 #include "tls.h"
 
 #include <stdlib.h>
@@ -403,8 +404,8 @@ static bool server_runs(const struct arun_server *server, const struct arun_task
 /* Returns 0, or ETIMEDOUT. */
 static int server_end(struct loop *loop, struct arun_server *server) {
 	struct sched *sched = &loop->sched;
-	double start = sched->stopping ? sched->stop_at : sched->registry.now;
-	double cancel = start + 0.75 * sched->grace;
+	double cancel = grace_of_call(sched, GRACE_CLOSE);
+	double end = grace_of_call(sched, GRACE_END);
 	if (sched->registry.now < cancel) {
 		accept_last(server);
 	}
@@ -413,7 +414,7 @@ static int server_end(struct loop *loop, struct arun_server *server) {
 	server_wait(sched, server, cancel);
 	if (server->handlers > server->own) {
 		server_cancel(sched, server);
-		server_wait(sched, server, start + sched->grace);
+		server_wait(sched, server, end);
 	}
 	return server->handlers > server->own ? ETIMEDOUT : 0;
 }

@@ -3,6 +3,7 @@
 
 #include "conn.h"
 #include "gen.h"
+#include "grace.h"
 #include "log.h"
 #include "post.h"
 #include "process.h"
@@ -19,11 +20,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Shares of the grace time: when an entry, and whatever else ignores its end, is
- * cancelled. */
-static const double STOP_LAST = 7.0 / 8;
-/* When processes that ignore SIGTERM are killed: they are to be reaped in time, too. */
-static const double STOP_KILL = 15.0 / 16;
 /* Seconds: after which a failed task, and whoever is waited for, is named. */
 static const double STOP_TELL = 1;
 /* That the debug information of a large plugin may take. */
@@ -99,10 +95,6 @@ static void stop_clock(struct run *run, double at) {
 	loop_timer_start(&run->loop, &run->slow, told > 0 ? told : 0, stop_on_slow);
 	/* A little later than the loop's own: only a blocked one needs it. */
 	handler_arm(&run->handler, left + 0.1);
-}
-
-static double stop_share(const struct run *run, double share) {
-	return run->loop.sched.stop_at + run->loop.sched.grace * share;
 }
 
 /* The last words */
@@ -375,7 +367,7 @@ static void drive_run(struct run *run) {
 		notify_ready(&run->notify);
 	}
 	drive_until(run, drive_stopped, INFINITY);
-	if (!drive_until(run, drive_entry_ended, stop_share(run, STOP_LAST))) {
+	if (!drive_until(run, drive_entry_ended, grace_time(sched, GRACE_LAST))) {
 		run->entry->object.background = false;
 		post_list(&run->loop);
 		drive_snapshot(run);
@@ -393,7 +385,7 @@ static void drive_sweep(struct run *run) {
 			task_cancel(sched, task, "the end of the run", NULL);
 		}
 	}
-	drive_until(run, drive_swept, stop_share(run, STOP_LAST));
+	drive_until(run, drive_swept, grace_time(sched, GRACE_LAST));
 }
 
 /* What is none of the streams. */
@@ -402,7 +394,7 @@ static void drive_close(struct run *run) {
 	timer_stop_all(loop);
 	udp_close_all(loop);
 	signals_close_all(loop);
-	process_end_all(loop, stop_share(run, STOP_KILL));
+	process_end_all(loop, grace_time(&loop->sched, GRACE_KILL));
 }
 
 int stop_drive(void *argument) {
