@@ -25,15 +25,19 @@ static void find(const char *name, void *place) {
 	memcpy(place, &symbol, sizeof symbol);
 }
 
+/* One of each is looked for first: to look for what is not there takes over 1 us. */
 bool context_hooks_find(void) {
-	find("__sanitizer_start_switch_fiber", &sanitizer.start_switch);
-	find("__sanitizer_finish_switch_fiber", &sanitizer.finish_switch);
 	find("__asan_unpoison_memory_region", &sanitizer.unpoison);
-	find("__tsan_get_current_fiber", &sanitizer.current_fiber);
-	find("__tsan_create_fiber", &sanitizer.create_fiber);
-	find("__tsan_destroy_fiber", &sanitizer.destroy_fiber);
 	find("__tsan_switch_to_fiber", &sanitizer.switch_fiber);
-	return context_hooks_address() || sanitizer.switch_fiber;
+	bool found = sanitizer.unpoison || sanitizer.switch_fiber;
+	if (found) {
+		find("__sanitizer_start_switch_fiber", &sanitizer.start_switch);
+		find("__sanitizer_finish_switch_fiber", &sanitizer.finish_switch);
+		find("__tsan_get_current_fiber", &sanitizer.current_fiber);
+		find("__tsan_create_fiber", &sanitizer.create_fiber);
+		find("__tsan_destroy_fiber", &sanitizer.destroy_fiber);
+	}
+	return found;
 }
 
 bool context_hooks_address(void) {
