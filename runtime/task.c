@@ -117,19 +117,26 @@ const struct kind task_failed_kind = {
 /* Where, with --debug also where the call has no site. */
 static void misuse_begin(struct text *out, const struct arun_site *site) {
 	const struct sched *sched = sched_current;
-	if (!site && sched && sched->registry.quarantine) {
+	if (site) {
+		registry_site(out, site);
+	} else if (sched && sched->registry.quarantine) {
 		quarantine_here(sched->registry.quarantine, out);
 	} else {
-		registry_site(out, site);
+		text_add(out, "arun");
 	}
 	text_add(out, ": misuse: ");
 }
 
-_Noreturn static void misuse_end(struct text *out, const char *line) {
+_Noreturn static void misuse_end(
+	struct text *out, const struct arun_site *site, const char *line) {
+	const struct sched *sched = sched_current;
 	const struct arun_task *self = arun_self();
 	if (self) {
 		text_add(out, "; in task ");
 		task_kind.line(&self->object, out);
+	}
+	if (!site && sched && !sched->registry.quarantine) {
+		text_add(out, " (run with --debug for the line)");
 	}
 	log_write(LOG_LEVEL_ERROR, NULL, line);
 	abort();
@@ -144,7 +151,7 @@ _Noreturn void task_misuse(const struct arun_site *site, const char *format, ...
 	va_start(list, format);
 	text_add_list(&out, format, list);
 	va_end(list);
-	misuse_end(&out, line);
+	misuse_end(&out, site, line);
 }
 
 _Noreturn void task_gone(const struct arun_site *site, const struct object *object,
@@ -157,7 +164,7 @@ _Noreturn void task_gone(const struct arun_site *site, const struct object *obje
 	if (sched_current && sched_current->registry.quarantine) {
 		quarantine_tell(sched_current->registry.quarantine, &out, object);
 	}
-	misuse_end(&out, line);
+	misuse_end(&out, site, line);
 }
 
 _Noreturn void task_outside(const struct arun_site *site, const char *op) {

@@ -365,7 +365,8 @@ START_TEST(a_second_free_is_misuse) {
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 	assert_contains(read_stderr(file),
-		"misuse: arun_chan_free() of a channel that was freed");
+		"arun: misuse: arun_chan_free() of a channel that was freed; in task "
+		"\"main\" (#1) (run with --debug for the line)\n");
 }
 END_TEST
 
