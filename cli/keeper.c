@@ -3,6 +3,7 @@
 
 #include "../runtime/fdpass.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -29,19 +30,26 @@ void keeper_disconnect(struct keeper *keeper, struct keeper_line *line) {
 	}
 	close(line->fd);
 	line->fd = -1;
-	line->waits = false;
+	line->waits = line->late = false;
 }
 
 /* Answers -------------------------------------------------------------------------- */
 
-/* fd: goes with it; -1: none. */
-static void reply(struct keeper_line *line, char kind, int fd) {
+/* Whether what could not be sent can be later. */
+static bool passes(int error) {
+	return error == EAGAIN || error == EINTR || error == ENOBUFS || error == ENOMEM ||
+	       error == ETOOMANYREFS;
+}
+
+/* fd: goes with it; -1: none. Returns whether it was sent; it may be later. */
+static bool reply(struct keeper_line *line, char kind, int fd) {
 	union fdpass_room room;
 	struct iovec part = {&kind, 1};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 	fdpass_put(&message, &room, fd);
-	sendmsg(line->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-	line->waits = false;
+	bool sent = sendmsg(line->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+	line->waits = line->late = !sent && passes(errno);
+	return sent;
 }
 
 /* The place of a name, "": a free one; KEEPER_SOCKETS: there is none. */
@@ -64,9 +72,8 @@ void keeper_answer(struct keeper *keeper, struct keeper_line *line) {
 		reply(line, 'H', keeper->kept[place].fd);
 	} else if (find(keeper, "") == KEEPER_SOCKETS) {
 		reply(line, 'R', -1);
-	} else if (keeper->opener < 0) {
+	} else if (keeper->opener < 0 && reply(line, 'O', -1)) {
 		keeper->opener = line->fd;
-		reply(line, 'O', -1);
 	}
 }
 
@@ -150,6 +157,7 @@ static void ask(struct keeper_line *line, const char *name) {
 		line->waits = true;
 	} else {
 		reply(line, 'R', -1);
+		line->waits = false;
 	}
 }
 

@@ -35,6 +35,7 @@ struct keeper_line {
 	int fd; /* -1: it is gone */
 	char asked[KEEPER_NAME];
 	bool waits;    /* for an answer */
+	bool late;     /* which could not be sent yet: to be tried again */
 	uint64_t uses; /* which of the kept it was given, or gave */
 	bool leaked;   /* it has told of leaks */
 };

@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Seconds: until one that does not die is killed again, and until the service manager is
- * told again what it had no room for. */
+/* Seconds: until one that does not die is killed again, and until the service manager, or a
+ * worker, is told again what there was no room for. */
 static const double KILL_AGAIN = 5, TELL_AGAIN = 0.05;
 
 /* Later than anything. */
@@ -179,6 +179,7 @@ static void look_after(struct group *group, struct worker *worker, double *next)
 		worker->beat = group->now;
 	}
 	*next = earlier(*next, worker->limit ? worker->limit : NEVER);
+	*next = earlier(*next, worker->line.late ? group->now + TELL_AGAIN : NEVER);
 	*next = earlier(*next, limit ? worker->beat + limit : NEVER);
 }
 

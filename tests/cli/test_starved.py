@@ -10,6 +10,7 @@ import resource
 import subprocess
 import tempfile
 
+from group import group, lines, plugin as workers_plugin
 from needs import lacking, tool
 from plugins import SOURCE as TREE, build
 from service import Manager
@@ -274,9 +275,7 @@ def a_service_manager_that_may_not_be_told_is_complained_of_once():
         ended = refusing("sendmsg", errno.EACCES, 1, 1 << 30, *options, plugin(),
                          NOTIFY_SOCKET=manager.address)
         equal((ended.returncode, manager.messages()), (0, []))
-        # A worker has its parent for one.
-        equal(ended.stderr, "arun: the service manager cannot be told: Permission denied\n"
-              * (len(options) + 1))
+        equal(ended.stderr, "arun: the service manager cannot be told: Permission denied\n")
 
 
 @claim
@@ -289,6 +288,16 @@ def what_a_service_manager_cannot_be_told_for_want_of_memory_is_told_later():
         manager.waits_for("READY=1")
         process.terminate()
         equal((process.communicate(timeout=DEADLINE)[1], process.returncode), ("", 0))
+
+
+@claim
+def a_worker_that_cannot_be_answered_for_want_of_memory_is_answered_later():
+    for error in errno.ENOMEM, errno.ETOOMANYREFS:
+        env = environment(**refusal("sendmsg", error, 1, 3))
+        with group("-w", "3", workers_plugin(), "tcp:127.0.0.1:0", env=env) as process:
+            addresses = {line.split()[2] for line in lines(process, 3)}
+            status, _, errors = process.stop()
+            equal((len(addresses), status, errors), (1, 0, ""))
 
 
 @claim
