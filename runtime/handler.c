@@ -48,16 +48,26 @@ void handler_arm(struct handler *handler, double seconds) {
 	timer_settime(handler->timer, 0, &time, NULL);
 }
 
+/* A worker's parent forwards what it is sent. */
+static bool handler_is_forwarded(const struct handler *handler, const siginfo_t *info) {
+	return handler->loop->broker.fd > 0 && info->si_code == SI_USER &&
+	       info->si_pid == getppid();
+}
+
 static void handler_stop(struct handler *handler, siginfo_t *info, void *context) {
 	(void)context;
 	double now = loop_clock();
+	double *first = handler_is_forwarded(handler, info) ? &handler->forwarded_at
+							    : &handler->sent_at;
+	bool second = *first > 0 && now - *first >= HANDLER_SAME;
+	*first = *first > 0 ? *first : now;
 	if (!handler->stop) {
 		handler->stop_at = now;
 		handler->stop = info->si_signo;
 		if (!handler->loop->sched.stopping) {
 			handler_arm(handler, handler->grace + HANDLER_SAME);
 		}
-	} else if (now - handler->stop_at >= HANDLER_SAME && !handler->forced) {
+	} else if (second && !handler->forced) {
 		handler->forced = info->si_signo;
 		handler_arm(handler, HANDLER_MOMENT);
 	}

@@ -6,7 +6,8 @@
  * whose loop is blocked ends too: the timer's own handler says what is abandoned and
  * leaves. A second signal, later than 100 ms after the first (make, npm and timeout
  * forward the terminal's), forces: the loop is given a moment to do it, then the handler
- * does. One second after last words began, whatever still blocks (a full stderr, a stdio
+ * does. A service manager signals all processes of a service, and the parent of workers
+ * forwards, at any time later: theirs and those of others are counted apart. One second after last words began, whatever still blocks (a full stderr, a stdio
  * lock) is left. A handler entered on another thread passes the signal on to the run's,
  * so that it interrupts the only writer of the lists it walks. A crash has its default
  * action where it happened, after its report, so that the core is of the fault.
@@ -31,6 +32,7 @@ struct handler {
 	volatile sig_atomic_t hangups; /* SIGHUPs so far */
 	volatile sig_atomic_t ending;  /* last words have begun */
 	double stop_at;                /* when; loop_clock() */
+	double sent_at, forwarded_at;  /* the first that was sent, and by a parent; 0 */
 	/* What higher layers do, all of it in a handler. The last words: forced is a
 	 * signal to die of, or 0: the grace time is over. */
 	void (*last_words)(struct loop *loop, int forced);

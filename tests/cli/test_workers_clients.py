@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Workers that are replaced, and stopped, while clients stay connected."""
 import contextlib
+import os
 import pathlib
 import signal
 import socket
 import tempfile
+import time
 
 from group import all_workers, group, lines, plugin, ready, serves
-from tap import DEADLINE, claim, equal, main, until
+from running import SAME
+from tap import DEADLINE, claim, contains, equal, main, until
 
 # Longer than any test waits: nobody ends for want of it.
 GRACE = "--grace=1000"
@@ -106,6 +109,38 @@ def a_stop_ends_those_that_are_only_connected_and_answers_the_others():
         go.touch()
         equal({pid: client.answer() for pid, client in waiting.items()}, {pid: pid for pid in waiting})
         equal(process.ended(), (0, process.stdout, ""))
+
+
+@claim
+def a_stop_that_a_service_manager_sends_to_every_process_is_one():
+    for order in ("workers", "parent"), ("parent", "workers"):
+        with keeping() as (process, port, go):
+            clients = connected(port, all_workers(process), 1)
+            waiting = [client.sends("wait") for client in flat(clients)]
+            had = lines(process, 2 + len(waiting))
+            for who in order:
+                for pid in clients if who == "workers" else [process.pid]:
+                    os.kill(pid, signal.SIGTERM)
+                # Longer than two signals are taken for one: the machine is busy.
+                time.sleep(3 * SAME)
+            go.touch()
+            equal([client.answer() in clients for client in waiting], [True] * len(waiting))
+            equal(process.ended(), (0, "\n".join(had) + "\n", ""), order)
+
+
+@claim
+def the_second_signal_of_either_forces():
+    for who in "workers", "parent":
+        with keeping() as (process, port, _):
+            clients = connected(port, all_workers(process), 1)
+            waiting = [client.sends("wait") for client in flat(clients)]
+            lines(process, 2 + len(waiting))
+            for signum in signal.SIGTERM, signal.SIGTERM:
+                for pid in clients if who == "workers" else [process.pid]:
+                    os.kill(pid, signum)
+                time.sleep(2 * SAME)
+            until(lambda: not all_workers(process) & set(clients), "they are gone")
+            contains(process.stderr, "still running")
 
 
 main()
