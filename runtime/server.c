@@ -311,12 +311,14 @@ arun_conn *arun_accept_at(const struct arun_site *site, arun_server *server) {
 	struct loop *loop = loop_here();
 	struct arun_conn *conn = NULL;
 	int before = errno;
+	if (server) {
+		check_handle(site, "arun_accept", server);
+	}
 	if (!server || server->handler) {
 		task_fail_words(EINVAL, "accept", server ? server->address : "NULL",
 			server ? "the server has a handler" : "no server");
 		return NULL;
 	}
-	check_handle(site, "arun_accept", server);
 	server->refs++;
 	self->awaits = &server->object;
 	int error = server_admit(&loop->sched, server, self);

@@ -178,6 +178,14 @@ MISUSE(a_second_close_of_a_server_aborts,
 	arun_server_close(server);
 }
 
+/* Not EINVAL, as of one with a handler that is there. */
+MISUSE(an_accept_of_a_closed_server_aborts, "arun_accept() of a server that is gone") {
+	arun_server *server = arun_listen("tcp:127.0.0.1:0", handle_nothing, NULL);
+	ck_assert_ptr_nonnull(server);
+	arun_server_close(server);
+	arun_accept(server);
+}
+
 /* Groups ---------------------------------------------------------------------------------------------- */
 
 static int wait_for_it(void *arg) {
@@ -230,6 +238,7 @@ Suite *suite(void) {
 		tcase_add_test(handles, a_shutdown_of_a_closed_connection_aborts);
 		tcase_add_test(handles, a_closed_connection_that_is_idle_aborts);
 		tcase_add_test(handles, a_second_close_of_a_server_aborts);
+		tcase_add_test(handles, an_accept_of_a_closed_server_aborts);
 	}
 	suite_add_tcase(suite, handles);
 
