@@ -40,7 +40,7 @@ struct arun_server {
 
 	struct arun_task *accepting; /* in arun_accept() */
 	struct arun_task *closing;   /* in arun_server_close() */
-	unsigned own;                /* handlers that it does not wait for: itself */
+	unsigned own; /* 1: closing is one of the handlers, and does not await itself */
 
 	arun_handler *handler;
 	void *arg;

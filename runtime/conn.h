@@ -63,9 +63,9 @@ struct arun_conn {
 	} buffer;
 	size_t written; /* by the last write */
 	uint64_t in, out;
-	uint64_t idle_at; /* in, and 1, when it was idle; 0: never */
-	uint64_t
-		rests_at; /* out, and 1, when it ended idle, with nothing on its way; 0 */
+	/* in + 1 when it was last idle; out + 1 when it ended so, with nothing on its way.
+	 * 0: never. */
+	uint64_t idle_at, rests_at;
 	struct address peer;
 	char *texts[2]; /* arun_peer() and arun_local(), once asked for */
 
@@ -111,8 +111,8 @@ void conn_close_now(struct loop *loop, struct arun_conn *conn);
 void conn_note_error(struct arun_conn *conn, int error);
 
 /*
- * For n bytes, of size that were asked for: a short read has drained a TCP socket, so that the
- * next one waits for an event at once. But for watch::shy, that is.
+ * To be called with n bytes read of size that were asked for. A short read has drained a TCP
+ * socket, unless it is watch::shy: the next one waits for an event without a try.
  */
 static inline void conn_note_in(struct arun_conn *conn, size_t n, size_t size) {
 	if (n < size && conn->tcp && !conn->watch.shy) {

@@ -20,8 +20,9 @@ struct watch {
 	int fd; /* -1: closed */
 	uint32_t generation;
 	bool readable, writable; /* may be: to be tried */
-	/* A short read has drained nothing: the other end is gone, or an error is there, which is
-	 * told of once alone; or urgent bytes have come, before which TCP's reads stop. */
+	/* A short read need not have drained it: urgent bytes have come, before which a
+	 * read stops; or the other end has closed or an error is there, of which no
+	 * further event tells. */
 	bool shy;
 	bool always;   /* epoll does not take it: always ready */
 	uint8_t armed; /* events registered */
