@@ -33,7 +33,8 @@ int context_switch_alike(void **save, void *to, int value);
 
 /*
  * Both return value, to the caller's caller where they are called last: by a jump, for where the
- * processor expects a return to what another context called from.
+ * processor expects a return to what another context called from. Where the compiler makes no tail
+ * call of it (clang, once something on the stack was pointed to), it is a call like others.
  */
 int context_return(int value);
 void *context_return_pointer(void *value);
