@@ -233,8 +233,8 @@ ARUN_API void arun_group_end(arun_group **group);
 
 /*
  * Starts fn(arg) as a task of group; it inherits the deadline in force where the group was
- * declared. Returns 0; -1 with ENOMEM; ECANCELED: the group has been waited for with a failure or
- * has its winner. Does not suspend.
+ * declared. Any task may call this while the block lasts, those of the group too. Returns 0; -1 with
+ * ENOMEM; ECANCELED: the group has been waited for with a failure or has its winner. Does not suspend.
  */
 ARUN_API int arun_group_spawn(arun_group *group, int (*fn)(void *), void *arg);
 ARUN_API int arun_group_spawn_at(const struct arun_site *site, arun_group *group,
