@@ -595,8 +595,8 @@ ARUN_API void arun_tls_free(arun_tls *tls);
  * Returns 0; -1 with EKEYREJECTED: the certificate is not to be trusted, or not host's; EPROTO: the
  * handshake failed; ECONNRESET: the other end closed; ETIMEDOUT: it took 10 s, too; ECANCELED; EBUSY;
  * EBADF; EINVAL: no host; EALREADY: it has TLS; ENOTSOCK; EPIPE: arun_shutdown() was called; ENOMEM;
- * EOPNOTSUPP; and what recv(2) and send(2) say. arun_why() has the reason. Once the handshake has
- * begun and failed the connection can only be closed. Suspends.
+ * EOPNOTSUPP; what recv(2) and send(2) say; and what open(2) does of a client's certificates. arun_why()
+ * has the reason. Once the handshake has begun and failed the connection can only be closed. Suspends.
  */
 ARUN_API int arun_starttls(arun_conn *conn, arun_tls *tls, const char *host);
 ARUN_API int arun_starttls_at(

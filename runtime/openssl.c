@@ -21,10 +21,22 @@ static const struct function functions[] = {
 #undef OPENSSL_FUNCTION
 };
 
+/* The dynamic linker tells errno in its words alone. */
+static int openssl_missing_errno(const char *reason) {
+	static const int scarce[] = {EMFILE, ENFILE, ENOMEM};
+	for (size_t i = 0; i < count_of(scarce); i++) {
+		if (strstr(reason, strerror(scarce[i]))) {
+			return scarce[i];
+		}
+	}
+	return EOPNOTSUPP;
+}
+
 static int openssl_missing(struct text *words) {
 	const char *reason = dlerror();
-	text_add(words, "%s", reason ? reason : library);
-	errno = EOPNOTSUPP;
+	reason = reason ? reason : library;
+	text_add(words, "%s", reason);
+	errno = openssl_missing_errno(reason);
 	return -1;
 }
 
@@ -51,4 +63,12 @@ void openssl_words(const struct openssl *openssl, struct text *out) {
 	} else {
 		text_add(out, error ? "OpenSSL's error %lx" : "it ended early", error);
 	}
+}
+
+int openssl_errno(const struct openssl *openssl) {
+	unsigned long error = openssl->ERR_peek_error();
+	int reason = ERR_GET_REASON(error);
+	return ERR_SYSTEM_ERROR(error)          ? reason
+	       : reason == ERR_R_MALLOC_FAILURE ? ENOMEM
+						: 0;
 }

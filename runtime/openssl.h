@@ -103,7 +103,8 @@ struct openssl {
 #undef OPENSSL_MEMBER
 };
 
-/* Loads it. Returns 0; -1 with errno EOPNOTSUPP, and words on why it can not be had. */
+/* Loads it. Returns 0; -1 with errno EMFILE, ENFILE, ENOMEM, otherwise EOPNOTSUPP, and words on why it
+ * can not be had. */
 int openssl_load(struct openssl *out, struct text *words);
 
 /* Empties the queue of errors, which SSL_get_error(3) has to find empty. To clear an empty one
@@ -116,5 +117,8 @@ static inline void openssl_clear(const struct openssl *openssl) {
 
 /* Appends why OpenSSL's last call failed, in its words: "no shared cipher". */
 void openssl_words(const struct openssl *openssl, struct text *out);
+
+/* The errno of the system's call that was the first to fail, which those words hide; 0: none was. */
+int openssl_errno(const struct openssl *openssl);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tls_context.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -105,6 +106,11 @@ static int tls_fail_openssl(
 	struct tls_run *run, const char *op, const char *on, const char *what) {
 	char words[256];
 	struct text out;
+	int error = openssl_errno(&run->openssl);
+	if (error) {
+		run->openssl.ERR_clear_error();
+		return task_fail(error, op, on);
+	}
 	text_fixed(&out, words, sizeof words);
 	text_add(&out, "%s%s", what ? what : "", what ? " (" : "");
 	openssl_words(&run->openssl, &out);
@@ -127,8 +133,9 @@ static struct tls_run *tls_load(struct loop *loop, const char *op, const char *o
 	}
 	text_fixed(&out, words, sizeof words);
 	if (openssl_load(&run->openssl, &out) < 0) {
+		int error = errno;
 		free(run);
-		task_fail_words(EOPNOTSUPP, op, on, words);
+		task_fail_words(error, op, on, words);
 		return NULL;
 	}
 	loop->tls = run;
@@ -194,9 +201,10 @@ static SSL_CTX *tls_new_context(struct arun_tls *tls, const char *op, const char
 		openssl->SSL_CTX_new(tls->server ? openssl->TLS_server_method()
 						 : openssl->TLS_client_method());
 	if (!context || tls_configure(openssl, context, tls->server) < 0) {
+		int error = openssl_errno(openssl);
 		openssl->SSL_CTX_free(context);
 		openssl->ERR_clear_error();
-		task_fail(ENOMEM, op, on);
+		task_fail(error ? error : ENOMEM, op, on);
 		return NULL;
 	}
 	if (tls->server) {
@@ -293,11 +301,6 @@ void tls_finish(struct loop *loop) {
 	free(run);
 }
 
-/* A file that cannot be read has an errno; OpenSSL's words hide it. */
-static int tls_readable(const char *op, const char *file) {
-	return access(file, R_OK) < 0 ? task_fail(errno, op, file) : 0;
-}
-
 static int tls_read_certificate(struct arun_tls *tls, SSL_CTX *context, const char *op,
 	const char *cert_file, const char *key_file) {
 	const struct openssl *openssl = &tls->run->openssl;
@@ -318,9 +321,6 @@ static int tls_read_certificate(struct arun_tls *tls, SSL_CTX *context, const ch
 static int tls_certify(struct arun_tls *tls, const char *op, const char *cert_file,
 	const char *key_file) {
 	key_file = key_file ? key_file : cert_file;
-	if (tls_readable(op, cert_file) < 0 || tls_readable(op, key_file) < 0) {
-		return -1;
-	}
 	SSL_CTX *context = tls_new_context(tls, op, cert_file);
 	if (!context) {
 		return -1;
@@ -375,10 +375,23 @@ int arun_tls_certificate(arun_tls *tls, const char *cert_file, const char *key_f
 	return tls_certify(tls, op, cert_file, key_file);
 }
 
+/* Whether a file can be opened: OpenSSL passes over one of the system's that it cannot, for good. */
+static int tls_may_open(const char *op, const char *on) {
+	int fd = open("/", O_PATH | O_CLOEXEC);
+	if (fd < 0) {
+		return task_fail(errno, op, on ? on : "the system's authorities");
+	}
+	close(fd);
+	return 0;
+}
+
 /* ca_file NULL: the system's. */
 static int tls_trust(struct tls_run *run, SSL_CTX *context, const char *ca_file,
 	const char *op, const char *on) {
 	const struct openssl *openssl = &run->openssl;
+	if (!ca_file && tls_may_open(op, on) < 0) {
+		return -1;
+	}
 	openssl->SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
 	openssl->SSL_CTX_sess_set_new_cb(context, tls_remember);
 	int good =
@@ -389,9 +402,6 @@ static int tls_trust(struct tls_run *run, SSL_CTX *context, const char *ca_file,
 
 static struct arun_tls *tls_make_client(
 	struct loop *loop, const char *ca_file, const char *op, const char *on) {
-	if (ca_file && tls_readable(op, ca_file) < 0) {
-		return NULL;
-	}
 	struct tls_run *run = tls_load(loop, op, on);
 	struct arun_tls *tls = run ? tls_create(run, false, op, on) : NULL;
 	if (!tls) {

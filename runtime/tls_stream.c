@@ -24,6 +24,12 @@ static int session_explain(const struct arun_conn *conn, struct tls_session *ses
 			       : X509_V_OK;
 	struct text out;
 	text_fixed(&out, session->why, sizeof session->why);
+	int error = refused != X509_V_OK ? openssl_errno(openssl) : 0;
+	if (error) { /* of a file of the authorities' */
+		text_add(&out, "certificate not verified: ");
+		text_error(&out, error);
+		return error;
+	}
 	if (refused != X509_V_OK) {
 		text_add(&out, "certificate verify failed: %s",
 			openssl->X509_verify_cert_error_string(refused));
