@@ -6,7 +6,8 @@
  * on its stack. mxcsr, the x87 control word and fpcr are not kept: a rounding mode
  * belongs to the process, and keeping them costs up to 80 ns a switch once their sticky
  * flags differ. The routine leaves by an indirect jump, and callers end in a tail call to
- * it, as a ret would be mispredicted each time; but see context_switch_alike(). It is a file
+ * it, as a ret would be mispredicted each time; but see context_switch_alike(), and on AArch64
+ * jumps to where calls return are not allowed everywhere: there it is a ret. It is a file
  * of assembly, not inline assembly: gcc's -fipa-reference proves statics unchanged across the
  * latter.
  */
@@ -26,8 +27,7 @@ int context_switch(void **save, void *to, int value);
  * The same for callers that do not end with it, and of which many wait in the same place, such
  * as the reads of connections: where both contexts called from there it leaves by a ret. The
  * processor predicts that, and the returns after it as far as the same calls led there. Set
- * and wait of an event take 18 ns so, and 27 by a jump. Then value is what the call returns there;
- * where it leaves by a jump, that is 0.
+ * and wait of an event take 18 ns so, and 27 by a jump. Then value is what the call returns there, else 0.
  */
 int context_switch_alike(void **save, void *to, int value);
 

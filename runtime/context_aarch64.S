@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The switch for AArch64, AAPCS64: x19 to x30 and the low halves of v8 to v15. See context.h. */
+/*
+ * The switch for AArch64, AAPCS64: x19 to x30 and the low halves of v8 to v15. See context.h.
+ *
+ * It leaves by a ret, mispredicted or not: in a plugin that was built with branch protection, where
+ * a call returns to is no place to jump to (Arm ARM, BTI).
+ */
 	.text
 
 /* Those of a suspended context, which lie at sp. */
@@ -44,11 +49,6 @@
 	mov	x0, x2
 	.endm
 
-	.macro jump_back
-	mov	x16, x30		/* x16: a jump that bti c permits, too */
-	br	x16
-	.endm
-
 /* int context_switch(void **save, void *to, int value) */
 	.p2align 4
 	.globl	context_switch
@@ -58,11 +58,11 @@ context_switch:
 	.cfi_startproc
 	hint	#34			/* bti c */
 	exchange_contexts
-	jump_back
+	ret
 	.cfi_endproc
 	.size	context_switch, . - context_switch
 
-/* int context_switch_alike(void **save, void *to, int value): a jump gives 0 */
+/* int context_switch_alike(void **save, void *to, int value): between two places it gives 0 */
 	.p2align 4
 	.globl	context_switch_alike
 	.hidden	context_switch_alike
@@ -73,10 +73,8 @@ context_switch_alike:
 	ldr	x9, [x1, #88]		/* where it goes on */
 	cmp	x9, x30
 	exchange_contexts
-	b.ne	0f
+	csel	w0, w0, wzr, eq
 	ret
-0:	mov	w0, #0
-	jump_back
 	.cfi_endproc
 	.size	context_switch_alike, . - context_switch_alike
 
@@ -92,17 +90,22 @@ context_return:
 context_return_pointer:
 	.cfi_startproc
 	hint	#34			/* bti c */
-	ret				/* to a place that has no bti j */
+	ret
 	.cfi_endproc
 	.size	context_return, . - context_return
 	.size	context_return_pointer, . - context_return_pointer
 
-/* void context_end(void *to): no call of an ended context is left to unwind. */
+/* void context_end(void *to), context_leave(void *to): no call of an ended context is left to
+ * unwind. */
 	.p2align 4
 	.globl	context_end
 	.hidden	context_end
 	.type	context_end, %function
+	.globl	context_leave
+	.hidden	context_leave
+	.type	context_leave, %function
 context_end:
+context_leave:
 	.cfi_startproc
 	.cfi_undefined x30
 	hint	#34			/* bti c */
@@ -112,21 +115,6 @@ context_end:
 	ret
 	.cfi_endproc
 	.size	context_end, . - context_end
-
-/* void context_leave(void *to): likewise. */
-	.p2align 4
-	.globl	context_leave
-	.hidden	context_leave
-	.type	context_leave, %function
-context_leave:
-	.cfi_startproc
-	.cfi_undefined x30
-	hint	#34			/* bti c */
-	mov	sp, x0
-	load_registers
-	mov	w0, #0
-	jump_back
-	.cfi_endproc
 	.size	context_leave, . - context_leave
 
 /* Where a new context starts: x19 holds its function, x20 the argument. Nothing called it. */
@@ -135,7 +123,6 @@ context_leave:
 context_start:
 	.cfi_startproc
 	.cfi_undefined x30
-	hint	#36			/* bti j */
 	mov	x29, #0
 	mov	x30, #0
 	mov	x0, x20

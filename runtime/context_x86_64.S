@@ -66,7 +66,7 @@ context_switch:
 	.cfi_endproc
 	.size	context_switch, . - context_switch
 
-/* int context_switch_alike(void **save, void *to, int value): a jump gives 0 */
+/* int context_switch_alike(void **save, void *to, int value): between two places it gives 0 */
 	.p2align 4
 	.globl	context_switch_alike
 	.hidden	context_switch_alike

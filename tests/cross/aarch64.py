@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The switch for AArch64: built with a cross compiler, run under qemu-user."""
+"""The switch for AArch64: built with a cross compiler, run under qemu-user with branch protection."""
 import os
 import pathlib
 import shutil
@@ -20,6 +20,6 @@ if missing:
 with tempfile.TemporaryDirectory() as folder:
     program = pathlib.Path(folder, "context_check")
     subprocess.run(
-        [COMPILER, "-O2", "-static", "-Wall", "-Wextra", "-Werror", "-iquote", ROOT / "runtime",
-         "-o", program, *SOURCES], check=True)
-    sys.exit(subprocess.run([QEMU, program], timeout=60).returncode)
+        [COMPILER, "-O2", "-static", "-Wall", "-Wextra", "-Werror", "-mbranch-protection=bti",
+         "-iquote", ROOT / "runtime", "-o", program, *SOURCES], check=True)
+    sys.exit(subprocess.run([QEMU, "-cpu", "max", program], timeout=60).returncode)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unwind.h>
 
 enum { STACK = 256 * 1024, ROUNDS = 1000 };
@@ -19,8 +20,16 @@ static void claim(int good, const char *what) {
 	printf("%sok %d - %s\n", good ? "" : "not ", ++claims, what);
 }
 
+#ifdef __ARM_FEATURE_BTI_DEFAULT
+/* On pages of its own, on which an indirect jump must find a landing pad. */
+#define GUARDED section(".text.guarded"), aligned(4096)
+#define PROT_BTI 0x10 /* Linux's <asm/mman.h> for arm64 */
+#else
+#define GUARDED
+#endif
+
 /* Enough values alive over a switch to need every register that is kept, of both kinds. */
-static __attribute__((noinline)) int64_t churn(
+static __attribute__((noinline, GUARDED)) int64_t churn(
 	int64_t seed, void **save, void *const *to, int value, long *answer) {
 	volatile int64_t source[12];
 	volatile double real[8];
@@ -38,6 +47,21 @@ static __attribute__((noinline)) int64_t churn(
 	return a + 2 * b + 3 * c + 5 * d + 7 * e + 11 * f + 13 * g + 17 * h + 19 * i +
 	       23 * j + (int64_t)(2 * p + 4 * q + 8 * r + 16 * s + 32 * t + 64 * u);
 }
+
+/* As the pages of a plugin are that was built with branch protection. */
+#ifdef __ARM_FEATURE_BTI_DEFAULT
+__attribute__((GUARDED, used)) static void next_page(void) {
+}
+
+static void guard(void) {
+	void *page = (void *)((uintptr_t)churn & ~(uintptr_t)4095);
+	claim(mprotect(page, 4096, PROT_READ | PROT_EXEC | PROT_BTI) == 0,
+		"where it is jumped back to is guarded");
+}
+#else
+static void guard(void) {
+}
+#endif
 
 static int64_t expected(int64_t seed) {
 	const int64_t weights[] = {1, 2, 3, 5, 7, 11, 13, 17, 19, 23};
@@ -103,6 +127,7 @@ static void visit(void *argument) {
 int main(void) {
 	char *stack = aligned_alloc(16, STACK);
 	long answer = 0, faults = 0;
+	guard();
 	memset(stack, 0xa5, STACK);
 	task_sp = context_make(stack + STACK, task, &task_sp);
 	for (int64_t k = 1; k <= ROUNDS; k++) {
