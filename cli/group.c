@@ -141,14 +141,19 @@ bool group_start(struct group *group, unsigned number, bool replaces) {
 	return false;
 }
 
-static struct worker *find_serving(struct group *group, unsigned slot) {
+static struct worker *find_in(
+	struct group *group, unsigned slot, enum worker_state state) {
 	for (size_t i = 0; i < group->count; i++) {
 		struct worker *worker = &group->workers[i];
-		if (worker->slot == slot && worker->state == WORKER_SERVING) {
+		if (worker->slot == slot && worker->state == state) {
 			return worker;
 		}
 	}
 	return NULL;
+}
+
+static struct worker *find_serving(struct group *group, unsigned slot) {
+	return find_in(group, slot, WORKER_SERVING);
 }
 
 bool group_has(const struct group *group, enum worker_state state) {
@@ -171,13 +176,7 @@ struct worker *group_find(struct group *group, pid_t pid) {
 
 bool group_restart(struct group *group, unsigned slot) {
 	group->slots[slot].due = 0;
-	for (size_t i = 0; i < group->count; i++) {
-		if (group->workers[i].slot == slot &&
-			group->workers[i].state == WORKER_STARTING) {
-			return false;
-		}
-	}
-	return group_start(group, slot, false);
+	return !find_in(group, slot, WORKER_STARTING) && group_start(group, slot, false);
 }
 
 static void tell_ready(struct group *group) {
@@ -252,6 +251,10 @@ bool group_on_ready(struct group *group, struct worker *worker) {
 static void restart_later(
 	struct group *group, const struct worker *worker, int status, const char *end) {
 	struct slot *slot = &group->slots[worker->slot];
+	if (find_in(group, worker->slot, WORKER_STARTING)) {
+		say("worker %d %s; another is starting", (int)worker->pid, end);
+		return;
+	}
 	bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 	if (killed || group->now - worker->started >= LONG_LIFE || !slot->pause) {
 		slot->pause = PAUSE_MIN;

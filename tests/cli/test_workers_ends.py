@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What joins workers and their parent ends with either."""
 import os
+import pathlib
 import signal
+from tempfile import TemporaryDirectory
 
-from group import group, lines, plugin, workers
-from tap import claim, equal, main
+from group import all_workers, group, lines, plugin, serves, workers
+from tap import claim, equal, main, until
 
 
 def sockets(process):
@@ -31,6 +33,30 @@ def a_worker_that_cannot_even_be_told_to_end_is_killed_and_that_is_said():
         status, _, errors = process.stop()
         equal((status, errors.splitlines()),
               (-signal.SIGKILL, [f"arun: worker {stopped} has not ended in time: it is killed"]))
+
+
+@claim
+def one_that_dies_while_its_successor_starts_is_followed_by_that():
+    with TemporaryDirectory() as folder:
+        go = pathlib.Path(folder) / "go"
+        go.touch()
+        with group("-w", "2", f"{plugin()}:turns", folder) as process:
+            lines(process, 2)
+            serves(process)
+            go.unlink()
+            old = workers(process)
+            process.signal(signal.SIGHUP)
+            until(lambda: len(all_workers(process)) == 3, "a new one starts")
+            # The first to be started is the first to be replaced.
+            os.kill(min(old), signal.SIGKILL)
+            process.until(lambda: process.stderr, "a line")
+            go.touch()
+            until(lambda: len(all_workers(process)) == 2 and not all_workers(process) & old,
+                  "both are new")
+            serves(process)
+            equal(process.stop(), (0, "".join(f"{line}\n" for line in lines(process, 4)),
+                                   f"arun: worker {min(old)} died of signal 9 (Killed); "
+                                   "another is starting\n"))
 
 
 main()
