@@ -292,7 +292,7 @@ static void on_failed_start(
 static void on_left(
 	struct group *group, const struct worker *worker, int status, const char *end) {
 	bool early = WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
-	bool unready = group->stop != SIGINT && worker->beat == worker->started;
+	bool unready = group->stop != SIGINT && !worker->ready;
 	/* Where nobody asked for the stop, it is the failure of another that counts. */
 	if (group->over && !(early && (!group->stop || unready))) {
 		group_note_end(group, status);

@@ -21,6 +21,7 @@ struct worker {
 	unsigned slot; /* which of the N it is */
 	enum worker_state state;
 	bool replaces;        /* an older one of the slot serves on */
+	bool ready;           /* it has said so */
 	double started, beat; /* seconds; its last sign of life */
 	double limit;         /* when it is killed; 0: not at all */
 	struct keeper_line line;

@@ -54,8 +54,9 @@ static bool hear(struct group *group) {
 			continue;
 		}
 		worker->beat = group->now;
-		if (worker->state == WORKER_STARTING &&
-			manager_says(message.text, "READY=1") &&
+		bool ready = manager_says(message.text, "READY=1");
+		worker->ready = worker->ready || ready;
+		if (ready && worker->state == WORKER_STARTING &&
 			group_on_ready(group, worker)) {
 			return true;
 		}
