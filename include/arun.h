@@ -86,9 +86,9 @@ struct arun_entry {
 	const char *file;
 	int line;
 	/* What follows may be set by name in the macros, in this order. */
-	const char *name;    /* picked by PLUGIN:NAME; default: the function's name */
-	const char *about;   /* one line for --check */
-	size_t stack_size;   /* bytes, the guard's 16 KiB among them; 0: 256 KiB */
+	const char *name;  /* picked by PLUGIN:NAME; default: the function's name */
+	const char *about; /* one line for --check */
+	size_t stack_size; /* bytes, from 32 KiB, the guard's 16 among them; 0: 256 KiB */
 	int (*reload)(void); /* on SIGHUP, in a task of its own; negative: logged */
 };
 
@@ -168,7 +168,7 @@ ARUN_API arun_task *arun_spawn_at(
 
 typedef struct arun_spawn_options {
 	const char *name;  /* copied, at most 31 bytes; NULL: the function's name */
-	size_t stack_size; /* bytes, the guard's 16 KiB among them; 0: 64 KiB */
+	size_t stack_size; /* bytes, from 32 KiB, the guard's 16 among them; 0: 64 KiB */
 } arun_spawn_options;
 
 /* The same with options; also EINVAL: a stack_size above 1 GiB. Does not suspend. */

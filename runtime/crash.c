@@ -76,6 +76,7 @@ static void add_where(
 		text_add(out, ": stack of ");
 		scene_add_task(out, &crash->scene, &fault->task, "overflowed");
 		scene_add_wait(out, &fault->task);
+		text_add(out, "; give it a larger stack_size");
 	} else if (fault->known) {
 		text_add(out, " in ");
 		scene_add_task(out, &crash->scene, &fault->task, NULL);

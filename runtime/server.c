@@ -93,9 +93,8 @@ static const char *options_unfit(
 	if (!(options->idle_timeout >= 0)) {
 		return "idle_timeout is not negative";
 	}
-	return stack_round(&loop->sched.stacks, options->stack_size)
-		       ? NULL
-		       : "stack_size is at most 1 GiB";
+	return stack_round(&loop->sched.stacks, options->stack_size) ? NULL
+								     : STACK_TOO_LARGE;
 }
 
 static struct arun_server *server_create(

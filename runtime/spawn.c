@@ -37,7 +37,8 @@ arun_task *arun_spawn_with_at(const struct arun_site *site, const char *name,
 	}
 	struct arun_task *task = task_make(sched, name, options->stack_size, fn, arg);
 	if (!task) {
-		task_fail(errno, "spawn", options->name ? options->name : name);
+		task_fail_words(errno, "spawn", options->name ? options->name : name,
+			errno == EINVAL ? STACK_TOO_LARGE : NULL);
 		return NULL;
 	}
 	if (options->name) {

@@ -50,6 +50,7 @@ void stack_pool_finish(struct stack_pool *pool);
 /* The size of the stack that a task gets which asks for size bytes (0: STACK_SIZE): a power
  * of two. Returns 0 above 1 GiB. */
 size_t stack_round(const struct stack_pool *pool, size_t size);
+#define STACK_TOO_LARGE "stack_size is at most 1 GiB"
 
 /* Of a size from stack_round(); STACK_CLASSES or more: it has no class. */
 static inline int stack_class_index(size_t size) {

@@ -353,7 +353,11 @@ static void drive_run(struct run *run) {
 		struct text why;
 		text_fixed(&why, run->why, sizeof run->why);
 		text_add(&why, "its stack: ");
-		text_error(&why, run->error);
+		if (run->error == EINVAL) {
+			text_add(&why, STACK_TOO_LARGE);
+		} else {
+			text_error(&why, run->error);
+		}
 		return;
 	}
 	task_own(run->entry, NULL, drive_on_entry_ended, run);

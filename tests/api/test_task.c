@@ -126,6 +126,7 @@ CLAIM(options_may_be_null) {
 CLAIM(a_stack_above_1_GiB_is_EINVAL) {
 	arun_spawn_options options = {.stack_size = ((size_t)1 << 30) + 1};
 	assert_null(arun_spawn_with(sleep_long, NULL, &options), EINVAL);
+	assert_contains(arun_why(), "stack_size is at most 1 GiB");
 }
 
 CLAIM(spawn_without_memory_for_the_stack_is_ENOMEM) {

@@ -138,7 +138,22 @@ def an_overflow_of_the_stack_is_called_that():
     status, stderr = crashed("overflows")
     equal(status, -signal.SIGSEGV, stderr)
     contains(stderr, f': stack of task "overflows" (#2) overflowed (64 KiB; spawned at {SPAWN}); '
-             f"last wait at {site('faults', 'overflows-wait')} (arun_sleep)\n")
+             f"last wait at {site('faults', 'overflows-wait')} (arun_sleep); "
+             "give it a larger stack_size\n")
+
+
+@claim
+def the_least_stack_is_enough_for_the_C_library():
+    done = arun(f"{fixture('faults')}:narrow")
+    equal((done.returncode, done.stdout), (0, f"0 {1e30:.3f}\n"), done.stderr)
+    contains(done.stderr, f"{1e30:.1f} told\n")
+
+
+@claim
+def a_stack_that_is_too_large_is_refused_with_the_limit():
+    done = arun(f"{fixture('faults')}:vast")
+    equal((done.returncode, done.stderr),
+          (1, "arun: faults.so: vast failed: its stack: stack_size is at most 1 GiB\n"))
 
 
 @claim
