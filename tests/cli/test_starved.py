@@ -55,7 +55,7 @@ def plugin():
 
 def unsanitized():
     if b"__asan_init" in pathlib.Path(os.environ["ARUN"]).read_bytes():
-        raise Skip("AddressSanitizer needs descriptors, and terabytes of addresses")
+        raise Skip("AddressSanitizer needs descriptors, terabytes of addresses, and to be loaded first")
 
 
 def limited(what, amount, *words):
@@ -270,6 +270,7 @@ def what_is_lacking_before_a_run_is_named():
 
 @claim
 def a_service_manager_that_may_not_be_told_is_complained_of_once():
+    unsanitized()
     for options in (), ("-w1",):
         manager = Manager()
         ended = refusing("sendmsg", errno.EACCES, 1, 1 << 30, *options, plugin(),
@@ -280,6 +281,7 @@ def a_service_manager_that_may_not_be_told_is_complained_of_once():
 
 @claim
 def what_a_service_manager_cannot_be_told_for_want_of_memory_is_told_later():
+    unsanitized()
     for options in (), ("-w1",):
         manager = Manager()
         words = [ARUN, *options, written("waits", WAITS)]
@@ -292,6 +294,7 @@ def what_a_service_manager_cannot_be_told_for_want_of_memory_is_told_later():
 
 @claim
 def a_worker_that_cannot_be_answered_for_want_of_memory_is_answered_later():
+    unsanitized()
     for error in errno.ENOMEM, errno.ETOOMANYREFS:
         env = environment(**refusal("sendmsg", error, 1, 3))
         with group("-w", "3", workers_plugin(), "tcp:127.0.0.1:0", env=env) as process:
