@@ -196,6 +196,9 @@ int arun_chan_try_recv(arun_chan *chan, void *item) {
 
 static void chan_refuse(struct arun_chan *chan, int error) {
 	struct sched *sched = sched_current;
+	if (unlikely(!sched) && (chan->senders.first || chan->receivers.first)) {
+		task_outside(NULL, "arun_chan_close");
+	}
 	queue_refuse(sched, &chan->senders, error);
 	queue_refuse(sched, &chan->receivers, error);
 }
@@ -219,8 +222,8 @@ static void chan_tell(const struct arun_chan *chan) {
 }
 
 void arun_chan_free(arun_chan *chan) {
-	if (!chan) {
-		return;
+	if (!chan || !sched_current) {
+		return; /* it went with the run, or is the parent's of a forked child */
 	}
 	if (!chan->object.id || chan->freed) {
 		task_gone(NULL, &chan->object, "arun_chan_free",

@@ -177,7 +177,10 @@ _Noreturn void task_outside(const struct arun_site *site, const char *op) {
 		task_misuse(site,
 			"%s() in a callback of the loop: only a task can suspend", op);
 	}
-	task_misuse(site, "%s() outside a task: there is no run in this thread", op);
+	task_misuse(site,
+		"%s() outside a task: there is no run in this thread; arun_post() calls "
+		"into one",
+		op);
 }
 
 /* Life */

@@ -184,6 +184,7 @@ static arun_event woken_event;
 static arun_sem woken_sem;
 static arun_cond woken_cond;
 static arun_mutex woken_mutex;
+static arun_chan *woken_chan;
 
 static int wait_for_event(void *arg) {
 	(void)arg;
@@ -203,6 +204,12 @@ static int wait_for_cond(void *arg) {
 	return result;
 }
 
+static int wait_for_item(void *arg) {
+	long item;
+	(void)arg;
+	return arun_chan_recv(woken_chan, &item);
+}
+
 static void set_event(void) {
 	arun_event_set(&woken_event);
 }
@@ -219,6 +226,10 @@ static void broadcast_cond(void) {
 	arun_cond_broadcast(&woken_cond);
 }
 
+static void close_chan(void) {
+	arun_chan_close(woken_chan);
+}
+
 static const struct {
 	int (*waits)(void *arg);
 	void (*wakes)(void);
@@ -226,7 +237,8 @@ static const struct {
 } wakings[] = {{wait_for_event, set_event, "misuse: arun_event_set() "},
 	{wait_for_sem, release_sem, "misuse: arun_sem_release() "},
 	{wait_for_cond, signal_cond, "misuse: arun_cond_signal() "},
-	{wait_for_cond, broadcast_cond, "misuse: arun_cond_broadcast() "}};
+	{wait_for_cond, broadcast_cond, "misuse: arun_cond_broadcast() "},
+	{wait_for_item, close_chan, "misuse: arun_chan_close() "}};
 static int waking;
 
 static void *wake(void *arg) {
@@ -236,6 +248,7 @@ static void *wake(void *arg) {
 
 static void wake_from_a_thread(void) {
 	pthread_t thread;
+	woken_chan = arun_chan_new(0, sizeof(long));
 	arun_spawn(wakings[waking].waits, NULL);
 	let_others_run(1);
 	pthread_create(&thread, NULL, wake, NULL);
@@ -252,7 +265,8 @@ START_TEST(waking_a_task_from_another_thread_is_misuse) {
 	int status = status_of_child(wake_in_a_run, file);
 	const char *text = read_stderr(file);
 	assert_contains(text, wakings[waking].words);
-	assert_contains(text, "there is no run in this thread");
+	assert_contains(
+		text, "there is no run in this thread; arun_post() calls into one");
 	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 END_TEST
@@ -267,10 +281,12 @@ END_TEST
 
 static arun_timer *forked_timer;
 static arun_tls *forked_tls;
+static arun_chan *forked_chan;
 
 static void end_objects_in_child(void) {
 	arun_timer_stop(forked_timer);
 	arun_tls_free(forked_tls);
+	arun_chan_free(forked_chan);
 }
 
 static void do_nothing(void *arg) {
@@ -280,9 +296,11 @@ static void do_nothing(void *arg) {
 CLAIM(what_the_parent_has_can_be_ended_in_a_forked_child) {
 	forked_timer = arun_timer_start(FOREVER, 0, do_nothing, NULL);
 	forked_tls = arun_tls_client(NULL); /* NULL where there is no libssl */
+	forked_chan = arun_chan_new(1, sizeof(long));
 	ck_assert_int_eq(status_of_child(end_objects_in_child, NULL), 0);
 	arun_timer_stop(forked_timer);
 	arun_tls_free(forked_tls);
+	arun_chan_free(forked_chan);
 }
 
 static void sleep_in_child(void) {
