@@ -3,11 +3,12 @@
 
 #include "../runtime/libdw.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST_TASKS = 1000, MOST_CALLS = 32 };
+enum { MOST_TASKS = 1000, MOST_CALLS = 32, NAME_MOST = 4096 + 1 };
 
 struct unwind {
 	struct libdw libdw;
@@ -103,12 +104,17 @@ static int on_frame(Dwfl_Frame *frame, void *argument) {
 	return (own && unwind->count) || unwind->count == MOST_CALLS;
 }
 
+/* What is too long is cut. */
 static const char *kept(struct dump *dump, const char *string) {
-	return string ? arena_string(&dump->arena, string) : NULL;
+	char copy[NAME_MOST];
+	if (!string) {
+		return NULL;
+	}
+	snprintf(copy, sizeof copy, "%s", string);
+	return arena_string(&dump->arena, copy);
 }
 
-static struct dump_call call_of(
-	const struct unwind *unwind, struct dump *dump, uint64_t pc) {
+static struct dump_call call_of(struct unwind *unwind, struct dump *dump, uint64_t pc) {
 	struct dump_call call = {.offset = pc};
 	Dwfl_Module *module =
 		unwind->libdw.dwfl_addrmodule(unwind->libdw.session, pc - 1);
@@ -120,7 +126,9 @@ static struct dump_call call_of(
 		module, NULL, &start, NULL, NULL, NULL, NULL, NULL);
 	const char *slash = name ? strrchr(name, '/') : NULL;
 	struct libdw_place place = libdw_place(&unwind->libdw, module, pc - 1);
-	call.function = kept(dump, unwind->libdw.dwfl_module_addrname(module, pc - 1));
+	char *function = libdw_function(&unwind->libdw, module, pc - 1);
+	call.function = kept(dump, function);
+	free(function);
 	call.module = kept(dump, slash ? slash + 1 : name);
 	call.offset = pc - start;
 	call.file = kept(dump, libdw_file(&place));

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { LIBDW_STACK = 8 << 20 };
@@ -79,6 +80,31 @@ Dwarf_Die *libdw_unit(const struct libdw *libdw, Dwfl_Module *module, Dwarf_Addr
 		unit = libdw->dwfl_module_nextcu(module, unit, bias);
 	} while (unit && libdw->dwarf_haspc(unit, address - *bias) != 1);
 	return unit;
+}
+
+/* A plugin in C++ has its library in memory already, but for the smallest ones. */
+static void demangle_find(struct libdw *libdw) {
+	static const char *const names[] = {"libstdc++.so.6", "libc++abi.so.1"};
+	libdw->demangle_tried = true;
+	for (size_t i = 0; i < sizeof names / sizeof *names && !libdw->demangle; i++) {
+		void *handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+		void *symbol = handle ? dlsym(handle, "__cxa_demangle") : NULL;
+		memcpy(&libdw->demangle, &symbol, sizeof symbol);
+	}
+}
+
+char *libdw_function(struct libdw *libdw, Dwfl_Module *module, Dwarf_Addr address) {
+	const char *name = libdw->dwfl_module_addrname(module, address);
+	char *plain = NULL;
+	int status;
+	if (name && strncmp(name, "_Z", 2) == 0) {
+		if (!libdw->demangle_tried) {
+			demangle_find(libdw);
+		}
+		plain = libdw->demangle ? libdw->demangle(name, NULL, NULL, &status)
+					: NULL;
+	}
+	return plain || !name ? plain : strdup(name);
 }
 
 /* The line by its unit alone. */

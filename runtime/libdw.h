@@ -162,6 +162,9 @@ struct libdw {
 #undef LIBDW_MEMBER
 	Dwfl_Callbacks files;
 	Dwfl *session; /* NULL: none */
+	/* Of C++; NULL: not looked for yet, or there is none. */
+	char *(*demangle)(const char *name, char *buffer, size_t *length, int *status);
+	bool demangle_tried;
 };
 
 /* Returns whether all of it is there. Never unloaded: other libraries may use it. */
@@ -181,6 +184,9 @@ void libdw_end(struct libdw *libdw);
 /* The unit that address is in; NULL: not known. */
 Dwarf_Die *libdw_unit(const struct libdw *libdw, Dwfl_Module *module, Dwarf_Addr address,
 	Dwarf_Addr *bias);
+
+/* The name of the function that address is in, as its source has it; to be freed. NULL: not known. */
+char *libdw_function(struct libdw *libdw, Dwfl_Module *module, Dwarf_Addr address);
 
 /* A line's file, and the folder that the compiler ran in. NULL: not known. */
 struct libdw_place {

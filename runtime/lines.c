@@ -4,7 +4,6 @@
 #include "base.h"
 #include "libdw.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
 #include <stdint.h>
@@ -16,12 +15,8 @@
 
 enum { LINES_SIZE = 1 << 13, LINES_NEED = 32 << 20 };
 
-typedef char *demangle_fn(const char *name, char *buffer, size_t *length, int *status);
-
 struct lines_library {
 	struct libdw libdw;
-	demangle_fn *demangle; /* of C++ */
-	bool demangle_tried;
 };
 
 /* It maps the files, and makes tables of what is in them. */
@@ -88,31 +83,6 @@ static struct line *line_slot(const struct lines *lines, const void *pc) {
 	return &lines->table[at % LINES_SIZE];
 }
 
-/* A plugin in C++ has its library in memory already, but for the smallest ones. */
-static void demangle_find(struct lines_library *library) {
-	static const char *const names[] = {"libstdc++.so.6", "libc++abi.so.1"};
-	library->demangle_tried = true;
-	for (size_t i = 0; i < count_of(names) && !library->demangle; i++) {
-		void *handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-		void *symbol = handle ? dlsym(handle, "__cxa_demangle") : NULL;
-		memcpy(&library->demangle, &symbol, sizeof symbol);
-	}
-}
-
-static char *copy_function(struct lines_library *library, const char *name) {
-	char *plain = NULL;
-	int status;
-	if (strncmp(name, "_Z", 2) == 0) {
-		if (!library->demangle_tried) {
-			demangle_find(library);
-		}
-		if (library->demangle) {
-			plain = library->demangle(name, NULL, NULL, &status);
-		}
-	}
-	return plain ? plain : strdup(name);
-}
-
 static bool is_of_the_system(const char *file) {
 	return strncmp(file, "/usr/include/", 13) == 0 ||
 	       strncmp(file, "/usr/lib/", 9) == 0;
@@ -158,16 +128,15 @@ static void place_climb(const struct libdw *libdw, Dwfl_Module *module,
 }
 
 static void line_fill(struct line *line, struct lines_library *library) {
-	const struct libdw *libdw = &library->libdw;
+	struct libdw *libdw = &library->libdw;
 	/* The call stands before the address that it returns to. */
 	Dwarf_Addr address = (Dwarf_Addr)(uintptr_t)line->pc - 1;
 	Dwfl_Module *module = libdw->dwfl_addrmodule(libdw->session, address);
 	if (!module) {
 		return;
 	}
-	const char *name = libdw->dwfl_module_addrname(module, address);
 	struct libdw_place place = libdw_place(libdw, module, address);
-	line->function = name ? copy_function(library, name) : NULL;
+	line->function = libdw_function(libdw, module, address);
 	if (place.file && is_of_the_system(place.file)) {
 		place_climb(libdw, module, address, &place);
 	}

@@ -125,6 +125,35 @@ def with_debug_the_stack_of_each_task_that_waits_follows():
     equal(server.end(signal.SIGTERM)[0], 0)
 
 
+def stacks_of_named(length):
+    """The functions of its tasks' innermost calls, by the tasks' names; one has a name that long."""
+    (folder / "named").mkdir(exist_ok=True)
+    named = build(folder / "named", FIXTURES / "named.c", "-g", f'-DLONG="{length * "n"}"')
+    server = Open(ARUN, "--debug", f"{named}:named").until_state("S")
+    objects = json.loads(looked("ps", "-j", server.pid))["objects"]
+    equal(server.end(signal.SIGTERM)[0], 0)
+    if not any("stack" in o for o in objects):
+        lacking("no libdw")
+    return {o["name"]: o["stack"][0]["func"] for o in objects if "stack" in o}
+
+
+@claim
+def names_of_functions_of_CXX_are_those_of_the_source():
+    found = stacks_of_named(1)["worker"]
+    try:
+        ctypes.CDLL("libstdc++.so.6")
+    except OSError:
+        raise Skip("no libstdc++")
+    equal(found, "int shop::Cart::total<int>(void*)")
+
+
+@claim
+def a_name_of_a_function_may_be_of_any_length():
+    for length in 1, 1000, 100000:
+        found = stacks_of_named(length)["lengthy"]
+        assert len(found) >= min(3 * length, 4000) and set(found) == {"n"}, (length, found[:40])
+
+
 @claim
 def a_loop_that_hangs_is_told_with_its_task():
     busy = opened("busy")
