@@ -34,7 +34,8 @@ int arun_blocking_at(
 	int result = -1;
 	int error = pool_request(self, POOL_JOBS, &request, &result);
 	if (error) {
-		task_fail(error, self->op, name);
+		task_fail_words(
+			error, self->op, name, error == EAGAIN ? POOL_NO_THREAD : NULL);
 		if (request.orphaned) {
 			task_fail_add("; the job goes on, with nobody to wait for it");
 			if (on_stack(self, arg)) {

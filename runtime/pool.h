@@ -15,6 +15,9 @@ enum { POOL_THREADS = 4, POOL_IDLE = 5 };
 /* Each has threads of its own, so that neither starves the other. */
 enum pool_lane { POOL_JOBS, POOL_LOOKUPS, POOL_LANES };
 
+/* EAGAIN of the calls below, in words. */
+#define POOL_NO_THREAD "no thread can be started"
+
 /* The loop's pool, made at the first call; NULL with errno ENOMEM, EAGAIN. */
 struct pool *pool_here(struct loop *loop);
 

@@ -133,7 +133,8 @@ int resolve_host(struct arun_task *self, const char *host, const char *service,
 	int eai = 0;
 	int error = pool_call(self, POOL_LOOKUPS, lookup_run, lookup, lookup_free, &eai);
 	if (error) {
-		return task_fail(error, self->op, host);
+		return task_fail_words(
+			error, self->op, host, error == EAGAIN ? POOL_NO_THREAD : NULL);
 	}
 	int system = errno;
 	*out = lookup->list;

@@ -40,6 +40,27 @@ static int waits(int argc, char **argv) {
 ARUN_SERVER(waits)
 """
 
+THREADS = """#include <arun.h>
+#include <netdb.h>
+static int job(void *arg) {
+	(void)arg;
+	return 0;
+}
+static int blocks(int argc, char **argv) {
+	(void)argc;
+	(void)argv;
+	return arun_blocking(job, NULL);
+}
+ARUN_MAIN(blocks)
+static int looks_up(int argc, char **argv) {
+	struct addrinfo *list;
+	(void)argc;
+	(void)argv;
+	return arun_resolve("localhost", "80", &list);
+}
+ARUN_MAIN(looks_up)
+"""
+
 
 def written(name, source):
     path = FOLDER / f"{name}.c"
@@ -251,6 +272,16 @@ def what_a_run_has_not_got_is_named():
         why = words.removesuffix(" (ulimit -u, -i)")
         told = manager.messages()
         assert any(text.endswith(why) for text in told), (call, told)
+
+
+@claim
+def a_thread_that_cannot_be_started_is_named():
+    unsanitized()
+    threads = written("threads", THREADS)
+    for entry, what in ("blocks", "blocking job"), ("looks_up", "resolve localhost"):
+        ended = refusing("pthread_create", errno.EAGAIN, 1, 100, f"{threads}:{entry}")
+        equal((ended.returncode, ended.stderr),
+              (1, f"arun: threads.so: {entry} failed: {what}: no thread can be started\n"))
 
 
 @claim
