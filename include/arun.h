@@ -94,7 +94,7 @@ struct arun_entry {
 
 /* clang-format off: a declaration a line */
 #ifdef __cplusplus
-#define ARUN_ENTRY_DECLARE_(fn)                                                                             \
+#define ARUN_ENTRY_DECLARE_(fn) \
 	_Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"") extern "C" ARUN_API const struct \
 		arun_entry arun_entry_##fn
 #else
@@ -308,7 +308,8 @@ ARUN_API void arun_scope_end(struct arun_scope **scope);
 
 /*
  * The last failure of this task in words: what, on what, why; cancelled by whom and where; which
- * task of a group, or joined. Valid until the task's next failure. "" where nothing failed. Does not suspend.
+ * task of a group, or joined. Valid until the task's next failure. "" where nothing failed. Does not
+ * suspend.
  */
 ARUN_API const char *arun_why(void);
 

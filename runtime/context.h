@@ -27,7 +27,8 @@ int context_switch(void **save, void *to, int value);
  * The same for callers that do not end with it, and of which many wait in the same place, such
  * as the reads of connections: where both contexts called from there it leaves by a ret. The
  * processor predicts that, and the returns after it as far as the same calls led there. Set
- * and wait of an event take 18 ns so, and 27 by a jump. Then value is what the call returns there, else 0.
+ * and wait of an event take 18 ns so, and 27 by a jump. Then value is what the call returns there,
+ * else 0.
  */
 int context_switch_alike(void **save, void *to, int value);
 

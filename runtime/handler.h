@@ -7,7 +7,8 @@
  * leaves. A second signal, later than 100 ms after the first (make, npm and timeout
  * forward the terminal's), forces: the loop is given a moment to do it, then the handler
  * does. A service manager signals all processes of a service, and the parent of workers
- * forwards, at any time later: theirs and those of others are counted apart. One second after last words began, whatever still blocks (a full stderr, a stdio
+ * forwards, at any time later: theirs and those of others are counted apart. One second
+ * after last words began, whatever still blocks (a full stderr, a stdio
  * lock) is left. A handler entered on another thread passes the signal on to the run's,
  * so that it interrupts the only writer of the lists it walks. A crash has its default
  * action where it happened, after its report, so that the core is of the fault.

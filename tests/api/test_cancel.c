@@ -35,7 +35,7 @@ static int linger(void *arg) {
 	return 5;
 }
 
-/* Cancel ---------------------------------------------------------------------------------------- */
+/* Cancel --------------------------------------------------------------------------------------- */
 
 CLAIM(cancel_ends_the_wait_with_ECANCELED) {
 	int error = 0;
@@ -140,7 +140,7 @@ START_TEST(a_task_that_ignores_1000_cancelled_waits_is_named_on_stderr) {
 }
 END_TEST
 
-/* errno and arun_why() ---------------------------------------------------------------------------- */
+/* errno and arun_why() ------------------------------------------------------------------------- */
 
 static int keep_errno(void *arg) {
 	int mine = *(int *)arg;

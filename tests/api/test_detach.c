@@ -34,7 +34,7 @@ static int tell_why(void *arg) {
 	return 0;
 }
 
-/* Names, self, detach ------------------------------------------------------------------------------- */
+/* Names, self, detach -------------------------------------------------------------------------- */
 
 CLAIM(self_is_the_running_task) {
 	arun_task *inner = NULL;

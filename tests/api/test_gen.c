@@ -18,7 +18,7 @@ static int next_number(arun_gen *gen) {
 	return *item;
 }
 
-/* Items and the end ---------------------------------------------------------------------------------- */
+/* Items and the end ---------------------------------------------------------------------------- */
 
 CLAIM(next_returns_the_items_in_order_then_NULL_with_errno_0) {
 	int three = 3;
@@ -186,7 +186,7 @@ CLAIM(closing_a_generator_closes_the_one_it_draws_from) {
 	assert_trace("c");
 }
 
-/* Consumers that are interrupted ----------------------------------------------------------------------- */
+/* Consumers that are interrupted --------------------------------------------------------------- */
 
 static int yield_when_told(void *arg) {
 	const bool *told = arg;
@@ -279,7 +279,7 @@ CLAIM(a_close_wakes_the_consumer_with_EBADF) {
 	ck_assert_int_eq(joined(closer), 0);
 }
 
-/* The body's own calls ----------------------------------------------------------------------------------- */
+/* The body's own calls ------------------------------------------------------------------------- */
 
 static arun_gen *itself;
 

@@ -33,7 +33,7 @@ static int yield_then_fail(void *arg) {
 	return -1;
 }
 
-/* Close ------------------------------------------------------------------------------------------------ */
+/* Close ---------------------------------------------------------------------------------------- */
 
 CLAIM(close_runs_the_clean_up_of_the_body) {
 	int three = 3;
@@ -115,7 +115,7 @@ CLAIM(close_does_its_work_in_a_cancelled_task) {
 	assert_trace("d");
 }
 
-/* At a stop ----------------------------------------------------------------------------------------------- */
+/* At a stop ------------------------------------------------------------------------------------ */
 
 static int wait_for_ever_in_the_clean_up(void *arg) {
 	assert_fails(arun_gen_yield(arg), ECANCELED);
@@ -178,7 +178,7 @@ START_TEST(a_clean_up_that_waits_is_cancelled_before_the_grace_time_is_over) {
 }
 END_TEST
 
-/* Making one ---------------------------------------------------------------------------------------------- */
+/* Making one ----------------------------------------------------------------------------------- */
 
 START_TEST(a_generator_outside_a_run_is_ESHUTDOWN) {
 	assert_null(arun_gen_new(count_to, NULL), ESHUTDOWN);

@@ -45,7 +45,7 @@ static int count_up(void *arg) {
 	return 0;
 }
 
-/* Ends of the block -------------------------------------------------------------------------------- */
+/* Ends of the block ---------------------------------------------------------------------------- */
 
 CLAIM(the_end_of_the_block_cancels_and_joins) {
 	int error = 0;
@@ -144,7 +144,7 @@ CLAIM(the_end_of_a_group_ends_the_groups_of_its_tasks) {
 	ck_assert_int_eq(error, ECANCELED);
 }
 
-/* Spawn and wait ------------------------------------------------------------------------------------- */
+/* Spawn and wait ------------------------------------------------------------------------------- */
 
 CLAIM(a_task_of_a_group_runs_when_its_spawner_suspends) {
 	char letter = 't';
@@ -334,7 +334,7 @@ CLAIM(a_group_of_10000_that_sleep_is_cancelled_by_one_failure) {
 	ck_assert_int_eq(cancelled, MANY);
 }
 
-/* The first success ------------------------------------------------------------------------------------- */
+/* The first success ---------------------------------------------------------------------------- */
 
 CLAIM(first_returns_what_the_first_success_returned_and_cancels_the_rest) {
 	int seven = 7, error = 0;
@@ -402,7 +402,7 @@ CLAIM(spawn_without_memory_for_the_stack_is_ENOMEM) {
 	ck_assert_int_eq(arun_group_wait(group), 0);
 }
 
-/* For pointers ----------------------------------------------------------------------------------------- */
+/* For pointers --------------------------------------------------------------------------------- */
 
 CLAIM(the_plain_functions_do_what_the_macros_do) {
 	int (*spawn)(arun_group *, int (*)(void *), void *) = arun_group_spawn;

@@ -15,7 +15,7 @@ static int sleep_long_and_tell(void *arg) {
 	return 0;
 }
 
-/* Deadlines --------------------------------------------------------------------------------------------- */
+/* Deadlines ------------------------------------------------------------------------------------ */
 
 CLAIM(tasks_inherit_the_deadline_in_force_where_the_group_was_declared) {
 	int error = 0;
@@ -61,7 +61,7 @@ CLAIM(tasks_do_not_inherit_a_deadline_that_a_shield_holds_off) {
 	ck_assert_int_eq(arun_group_wait(group), 0);
 }
 
-/* Failures -------------------------------------------------------------------------------------- */
+/* Failures ------------------------------------------------------------------------------------- */
 
 static int nap_until_late(void *arg) {
 	(void)arg;
@@ -102,7 +102,7 @@ CLAIM(a_wait_that_is_late_itself_says_so) {
 	assert_contains(arun_why(), "group_wait: timed out: ARUN_TIMEOUT");
 }
 
-/* One task by itself ---------------------------------------------------------------------------- */
+/* One task by itself --------------------------------------------------------------------------- */
 
 static int cancel_oneself(void *arg) {
 	(void)arg;

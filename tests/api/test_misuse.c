@@ -13,7 +13,7 @@
 	END_TEST                                                                         \
 	static void name##_body(void)
 
-/* Outside a task ------------------------------------------------------------------------------------ */
+/* Outside a task ------------------------------------------------------------------------------- */
 
 MISUSE_OUTSIDE(a_sleep_outside_a_run_aborts, "arun_sleep() outside a task") {
 	arun_sleep(0);
@@ -65,7 +65,7 @@ MISUSE(a_sleep_in_a_callback_of_the_loop_aborts, "in a callback of the loop") {
 	arun_sleep(FOREVER);
 }
 
-/* Handles that are gone ----------------------------------------------------------------------------- */
+/* Handles that are gone ------------------------------------------------------------------------ */
 
 static int return_0(void *arg) {
 	(void)arg;
@@ -186,7 +186,7 @@ MISUSE(an_accept_of_a_closed_server_aborts, "arun_accept() of a server that is g
 	arun_accept(server);
 }
 
-/* Groups ---------------------------------------------------------------------------------------------- */
+/* Groups --------------------------------------------------------------------------------------- */
 
 static int wait_for_it(void *arg) {
 	return arun_group_wait(arg);

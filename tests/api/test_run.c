@@ -37,7 +37,7 @@ static int serve(int argc, char **argv) {
 	return arun_yield();
 }
 
-/* Results ------------------------------------------------------------------------------------------- */
+/* Results -------------------------------------------------------------------------------------- */
 
 START_TEST(run_returns_what_the_function_returned) {
 	ck_assert_int_eq(run_number("7", STRICT), 7);
@@ -97,7 +97,7 @@ START_TEST(the_plain_functions_do) {
 }
 END_TEST
 
-/* Signals ------------------------------------------------------------------------------------------- */
+/* Signals -------------------------------------------------------------------------------------- */
 
 /* The system adds one of its own to the flags of what is set. */
 enum {
@@ -187,7 +187,7 @@ START_TEST(without_signals_the_handlers_are_the_hosts) {
 }
 END_TEST
 
-/* Errors -------------------------------------------------------------------------------------------- */
+/* Errors --------------------------------------------------------------------------------------- */
 
 static int run_inside(int argc, char **argv) {
 	(void)argc;
@@ -263,7 +263,7 @@ START_TEST(the_entrys_stack_has_the_size_that_was_asked_for) {
 }
 END_TEST
 
-/* Leaks --------------------------------------------------------------------------------------------- */
+/* Leaks ---------------------------------------------------------------------------------------- */
 
 static int sleep_long(void *arg) {
 	(void)arg;
@@ -341,7 +341,7 @@ START_TEST(
 }
 END_TEST
 
-/* The host's loop ------------------------------------------------------------------------------------- */
+/* The host's loop ------------------------------------------------------------------------------ */
 
 static int ticks;
 

@@ -33,7 +33,7 @@ static int join_it(void *arg) {
 	return arun_join(*(arun_task **)arg, &result) < 0 ? -1 : result;
 }
 
-/* Spawn ----------------------------------------------------------------------------------------- */
+/* Spawn ---------------------------------------------------------------------------------------- */
 
 CLAIM(a_task_runs_when_its_spawner_suspends_and_not_before) {
 	arun_task *task = arun_spawn(note_letter, WORD("t"));
@@ -152,7 +152,7 @@ START_TEST(spawn_outside_a_run_is_ESHUTDOWN) {
 }
 END_TEST
 
-/* Join ------------------------------------------------------------------------------------------ */
+/* Join ----------------------------------------------------------------------------------------- */
 
 CLAIM(join_stores_what_the_function_returned) {
 	int number = 42, result = 0;

@@ -21,7 +21,7 @@ static void get_cancelled(void) {
 	joined(task);
 }
 
-/* Sleep ------------------------------------------------------------------------------------------ */
+/* Sleep ---------------------------------------------------------------------------------------- */
 
 CLAIM(sleep_takes_at_least_its_time) {
 	double before = arun_now();
@@ -113,7 +113,7 @@ CLAIM(now_never_goes_back_and_passes_with_the_loop) {
 	}
 }
 
-/* Timeouts ----------------------------------------------------------------------------------------- */
+/* Timeouts ------------------------------------------------------------------------------------- */
 
 CLAIM(a_wait_past_a_timeout_fails_with_ETIMEDOUT) {
 	double before = arun_now();
@@ -246,7 +246,7 @@ CLAIM(a_timeout_of_0_is_over_at_once) {
 	assert_fails(arun_sleep(0), ETIMEDOUT);
 }
 
-/* Shields ------------------------------------------------------------------------------------------ */
+/* Shields -------------------------------------------------------------------------------------- */
 
 CLAIM(a_shield_outlasts_a_cancel_that_came_before_it) {
 	get_cancelled();

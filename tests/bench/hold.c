@@ -4,9 +4,9 @@
  *
  *	hold PORT CONNECTIONS ROUNDS
  *
- * Opens all of them; in each round sends a message on every one, then reads every answer. Prints "ready",
- * and closes them when its standard input ends. The messages of a round are there before the server,
- * where it shares the processor and does not preempt (SCHED_BATCH), looks for the first.
+ * Opens all of them; in each round sends a message on every one, then reads every answer. Prints
+ * "ready", and closes them when its standard input ends. The messages of a round are there before
+ * the server, where it shares the processor and does not preempt (SCHED_BATCH), looks for the first.
  */
 #include "dial.h"
 

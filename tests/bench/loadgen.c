@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * loadgen - a load for echo servers on loopback: each connection sends a message, waits until all of it
- * is back, and sends the next; or (SERVER_PID is followed by "close") closes, and another takes its place.
+ * is back, and sends the next; or (SERVER_PID is followed by "close") closes, another takes its place.
  *
  *	loadgen PORT CONNECTIONS SECONDS SERVER_PID [close]
  *

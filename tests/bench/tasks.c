@@ -170,7 +170,7 @@ static int measure_crowd(long count, int rounds, long size) {
 	return 0;
 }
 
-/* Tasks that sleep ------------------------------------------------------------------------------- */
+/* Tasks that sleep ----------------------------------------------------------------------------- */
 
 static int sleeps(void *arg) {
 	(void)arg;

@@ -79,6 +79,16 @@ def no_file_is_longer_than_500_lines():
     )
 
 
+def no_comment_is_wider_than_105_columns():
+    house.none(
+        f"{house.short(path)}:{number}: {width} columns"
+        for path in house.files(".c", ".h", ".S")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        for width in [len(line.expandtabs(8))]
+        if width > 105 and '"' not in line  # code is clang-format's, which leaves strings whole
+    )
+
+
 def the_first_six_plugins_have_fewer_than_60_lines():
     plugins = house.files(".c", folders=["plugins"])
     assert len(plugins) >= 6, plugins
@@ -102,6 +112,7 @@ house.run(
     no_function_is_longer_than_60_lines,
     the_median_function_has_12_lines_and_9_in_10_have_35,
     no_file_is_longer_than_500_lines,
+    no_comment_is_wider_than_105_columns,
     the_first_six_plugins_have_fewer_than_60_lines,
     there_is_no_goto,
 )

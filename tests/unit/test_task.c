@@ -157,7 +157,7 @@ START_TEST(a_cancelled_task_still_joins_a_cancelled_task) {
 }
 END_TEST
 
-/* Failures -------------------------------------------------------------------------------------- */
+/* Failures ------------------------------------------------------------------------------------- */
 
 static int fail_unseen(void *arg) {
 	static int minus = -5;
@@ -263,7 +263,7 @@ START_TEST(why_tells_who_cancelled_and_where) {
 }
 END_TEST
 
-/* Names, memory, misuse ------------------------------------------------------------------------- */
+/* Names, memory, misuse ------------------------------------------------------------------------ */
 
 static int name_oneself(void *arg) {
 	(void)arg;
