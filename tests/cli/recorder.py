@@ -84,6 +84,7 @@ RECORDER = r"""
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 
 static int record(const char *kind, int argc, char **argv, arun_options *o,
 	int (*fn)(int, char **)) {
@@ -128,6 +129,12 @@ int arun_run_forever(int (*fn)(int, char **), int argc, char **argv, arun_option
 int arun_yield_at(const struct arun_site *site) {
 	(void)site;
 	return 0;
+}
+
+double arun_now(void) {
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
 const char *arun_version(void) {
