@@ -370,7 +370,7 @@ int arun_tls_certificate(arun_tls *tls, const char *cert_file, const char *key_f
 	if (!tls || !tls->server || !cert_file) {
 		return task_fail_words(EINVAL, op, cert_file,
 			cert_file ? "only a server's context takes one"
-				  : "there is none");
+				  : "a certificate has a file");
 	}
 	return tls_certify(tls, op, cert_file, key_file);
 }

@@ -149,6 +149,7 @@ CLAIM(what_can_take_no_certificate_is_refused) {
 	assert_contains(arun_why(), "server");
 	assert_fails(add(NULL, "a"), EINVAL);
 	assert_fails(arun_tls_certificate(server, NULL, NULL), EINVAL);
+	assert_contains(arun_why(), "a certificate has a file");
 	assert_fails(arun_tls_certificate(server, certificate("none.pem"), NULL), ENOENT);
 	ck_assert_int_eq(arun_tls_certificate(server, certificate("both.pem"), NULL), 0);
 	arun_tls_free(server);
