@@ -92,7 +92,8 @@ struct arun_entry {
 	int (*reload)(void); /* on SIGHUP, in a task of its own; negative: logged */
 };
 
-/* clang-format off: a declaration a line */
+/* A declaration a line. */
+/* clang-format off */
 #ifdef __cplusplus
 #define ARUN_ENTRY_DECLARE_(fn) \
 	_Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"") extern "C" ARUN_API const struct \
@@ -669,7 +670,8 @@ typedef struct arun_sem {
 	unsigned count;
 	void *private_[2];
 } arun_sem;
-/* clang-format off: an initializer a line */
+/* An initializer a line. */
+/* clang-format off */
 #define ARUN_MUTEX_INIT                                                                  \
 	{                                                                                \
 		{ 0 }                                                                    \
