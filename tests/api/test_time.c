@@ -52,6 +52,30 @@ CLAIM(sleep_of_0_lets_every_other_task_run_once) {
 	joined(b);
 }
 
+/* The one place where all sleep. */
+static int nap(double seconds) {
+	return arun_sleep(seconds);
+}
+
+static int nap_often(void *arg) {
+	int sum = 0;
+	for (int i = 0; i < 300; i++) {
+		sum += nap(i % 3 ? 0 : *(double *)arg) != 0;
+	}
+	return sum;
+}
+
+CLAIM(sleeps_in_one_place_all_return_0) {
+	arun_task *tasks[4];
+	double seconds[4] = {0, 1e-6, 1e-5, 0};
+	for (int i = 0; i < 4; i++) {
+		tasks[i] = arun_spawn(nap_often, &seconds[i]);
+	}
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(joined(tasks[i]), 0);
+	}
+}
+
 CLAIM(sleep_of_less_than_0_is_a_sleep_of_0) {
 	arun_task *task = arun_spawn(note_letter, WORD("a"));
 	ck_assert_int_eq(arun_sleep(-5), 0);
@@ -403,6 +427,7 @@ Suite *suite(void) {
 	tcase_add_test(sleep, sleep_takes_at_least_its_time);
 	tcase_add_test(sleep, without_a_run_now_is_read_at_each_call);
 	tcase_add_test(sleep, sleep_of_0_lets_every_other_task_run_once);
+	tcase_add_test(sleep, sleeps_in_one_place_all_return_0);
 	tcase_add_test(sleep, sleep_of_less_than_0_is_a_sleep_of_0);
 	tcase_add_test(sleep, sleep_of_no_number_is_EINVAL);
 	tcase_add_test(sleep, sleepers_wake_in_the_order_of_their_times);
