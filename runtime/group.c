@@ -150,15 +150,46 @@ int arun_group_spawn_at(const struct arun_site *site, arun_group *space, const c
 	return 0;
 }
 
-static void group_cancel(struct sched *sched, struct group *group, const char *why) {
+/* By whom its tasks are cancelled, and where. */
+struct group_reason {
+	char by[TASK_NAME];
+	const struct arun_site *site;
+};
+
+/* error: what has ended the parent's waits, which then is the reason in groups of any depth;
+ * else why. */
+static void group_blame_cancel(struct group_reason *reason, const struct sched *sched,
+	const struct group *group, int error, const char *why) {
+	const struct arun_task *parent = group->parent;
+	const struct scope *late =
+		error == ETIMEDOUT ? task_late_scope(sched, parent) : NULL;
+	struct text out;
+	text_fixed(&out, reason->by, sizeof reason->by);
+	if (error == ECANCELED) {
+		text_add(&out, "%s", parent->cancelled_by);
+		reason->site = parent->cancel_site;
+	} else if (late) {
+		text_add(&out, "ARUN_TIMEOUT of ");
+		text_seconds(&out, late->seconds);
+		reason->site = late->site;
+	} else {
+		text_add(&out, "%s", why);
+		reason->site = group->object.site;
+	}
+}
+
+static void group_cancel(
+	struct sched *sched, struct group *group, int error, const char *why) {
 	group->closed = true;
 	if (group->cancelled) {
 		return;
 	}
 	group->cancelled = true;
+	struct group_reason reason;
+	group_blame_cancel(&reason, sched, group, error, why);
 	for (struct list *at = group->tasks.next; at != &group->tasks; at = at->next) {
-		task_cancel(sched, container_of(at, struct arun_task, sibling), why,
-			group->object.site);
+		task_cancel(sched, container_of(at, struct arun_task, sibling), reason.by,
+			reason.site);
 	}
 }
 
@@ -181,7 +212,7 @@ static int group_until(struct sched *sched, struct group *group, struct arun_tas
 		error = group_next(sched, group, true);
 	}
 	if (error || done(group)) {
-		group_cancel(sched, group, error ? "the end of its group's wait" : why);
+		group_cancel(sched, group, error, why);
 	}
 	while (group->running) {
 		group_next(sched, group, false);
@@ -257,7 +288,8 @@ void arun_group_end(arun_group **space) {
 	int saved = errno;
 	if (group->running) {
 		task_enter(group->object.site, "ARUN_GROUP");
-		group_cancel(sched, group, "the end of its group");
+		group_cancel(sched, group, task_pending(sched, group->parent),
+			"the end of its group");
 		while (group->running) {
 			group_next(sched, group, false);
 		}

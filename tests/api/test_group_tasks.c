@@ -102,6 +102,97 @@ CLAIM(a_wait_that_is_late_itself_says_so) {
 	assert_contains(arun_why(), "group_wait: timed out: ARUN_TIMEOUT");
 }
 
+/* Why they are cancelled ----------------------------------------------------------------------- */
+
+static int sleep_and_tell_why(void *arg) {
+	int result = arun_sleep(FOREVER);
+	strncpy(arg, arun_why(), 255);
+	return result;
+}
+
+/* A group of one task, which tells why; waited for. */
+static int wait_for_one(void *arg) {
+	ARUN_GROUP(group);
+	ck_assert_int_eq(arun_group_spawn(group, sleep_and_tell_why, arg), 0);
+	return arun_group_wait(group);
+}
+
+static int wait_two_deep(void *arg) {
+	ARUN_GROUP(group);
+	ck_assert_int_eq(arun_group_spawn(group, wait_for_one, arg), 0);
+	return arun_group_wait(group);
+}
+
+/* The block ends, and nobody has waited. */
+static int leave_the_block(void *arg) {
+	ARUN_GROUP(group);
+	ck_assert_int_eq(arun_group_spawn(group, wait_for_one, arg), 0);
+	return arun_sleep(FOREVER);
+}
+
+static int stop_at_once(void *where) {
+	arun_stop(0);
+	snprintf(where, 256, "%s:%d", __FILE__, __LINE__ - 1);
+	return 0;
+}
+
+CLAIM(a_stop_is_named_by_tasks_three_groups_deep) {
+	char why[256] = "", where[256] = "", both[512];
+	ARUN_GROUP(group);
+	ck_assert_int_eq(arun_group_spawn(group, wait_two_deep, why), 0);
+	let_others_run(3);
+	ck_assert_int_eq(arun_group_spawn(group, stop_at_once, where), 0);
+	assert_fails(arun_group_wait(group), ECANCELED);
+	snprintf(both, sizeof both, "sleep: cancelled by arun_stop() (%s)", where);
+	ck_assert_str_eq(why, both);
+}
+
+/* Who cancelled such a task, and where, is what those of its groups say. */
+static void cancel_and_compare(int (*fn)(void *)) {
+	char why[256] = "", both[512];
+	arun_set_name(NULL, "the boss");
+	arun_task *task = arun_spawn(fn, why);
+	let_others_run(3);
+	arun_cancel(task);
+	snprintf(both, sizeof both, "sleep: cancelled by the boss (%s:%d)", __FILE__,
+		__LINE__ - 2);
+	ck_assert_int_eq(joined(task), -ECANCELED);
+	ck_assert_str_eq(why, both);
+}
+
+CLAIM(who_cancelled_the_parent_is_named_by_the_tasks) {
+	cancel_and_compare(wait_two_deep);
+}
+
+CLAIM(who_cancelled_the_parent_is_named_where_its_block_ends_unwaited_for) {
+	cancel_and_compare(leave_the_block);
+}
+
+CLAIM(the_timeout_of_the_parent_is_named_by_the_tasks) {
+	char why[256] = "", both[512];
+	ARUN_GROUP(group);
+	ck_assert_int_eq(arun_group_spawn(group, wait_for_one, why), 0);
+	let_others_run(2);
+	ARUN_TIMEOUT(0);
+	snprintf(both, sizeof both, "sleep: cancelled by ARUN_TIMEOUT of 0 ms (%s:%d)",
+		__FILE__, __LINE__ - 2);
+	assert_fails(arun_group_wait(group), ETIMEDOUT);
+	ck_assert_str_eq(why, both);
+}
+
+CLAIM(the_end_of_the_block_is_named_where_nothing_else_ended_it) {
+	char why[256] = "", both[512];
+	{
+		ARUN_GROUP(group);
+		snprintf(both, sizeof both,
+			"sleep: cancelled by the end of its group (%s:%d)", __FILE__,
+			__LINE__ - 3);
+		ck_assert_int_eq(arun_group_spawn(group, wait_for_one, why), 0);
+		let_others_run(2);
+	}
+	ck_assert_str_eq(why, both);
+}
+
 /* One task by itself --------------------------------------------------------------------------- */
 
 static int cancel_oneself(void *arg) {
@@ -164,6 +255,15 @@ Suite *suite(void) {
 	tcase_add_test(failures, first_says_which_task_failed_last_and_why);
 	tcase_add_test(failures, a_wait_that_is_late_itself_says_so);
 	suite_add_tcase(suite, failures);
+
+	TCase *why = tcase_create("why");
+	tcase_add_test(why, a_stop_is_named_by_tasks_three_groups_deep);
+	tcase_add_test(why, who_cancelled_the_parent_is_named_by_the_tasks);
+	tcase_add_test(
+		why, who_cancelled_the_parent_is_named_where_its_block_ends_unwaited_for);
+	tcase_add_test(why, the_timeout_of_the_parent_is_named_by_the_tasks);
+	tcase_add_test(why, the_end_of_the_block_is_named_where_nothing_else_ended_it);
+	suite_add_tcase(suite, why);
 
 	TCase *one = tcase_create("one");
 	tcase_add_test(one, a_task_that_was_cancelled_by_itself_has_not_failed);
