@@ -14,6 +14,9 @@
 /* LOG_WIDEST: what a byte becomes at most, \xNN; of JSON it is not asked. */
 enum { LOG_LINE = 1024, LOG_OVERHEAD = 768, LOG_WIDEST = 4 };
 
+/* What arun's own lines begin with where it is to be told who speaks. */
+#define ARUN_SAYS "arun: "
+
 /* Of the process, as stderr is. */
 static struct {
 	enum log_level level;
@@ -73,13 +76,19 @@ static void add_source(struct text *out, const struct log_source *source) {
 	add_member(out, "function", source->function);
 }
 
+/* Of its own lines, which say so by "from". */
+static const char *without_arun(const char *message) {
+	size_t length = strlen(ARUN_SAYS);
+	return strncmp(message, ARUN_SAYS, length) == 0 ? message + length : message;
+}
+
 static void add_json(struct text *out, enum log_level level,
 	const struct log_source *source, const char *message) {
 	text_add(out, "{\"time\": \"");
 	add_now(out);
 	text_add(out, "\", \"level\": \"%s\", \"from\": \"%s\", \"pid\": %d",
 		log_word(level), source ? "plugin" : "arun", (int)getpid());
-	add_member(out, "message", message);
+	add_member(out, "message", source ? message : without_arun(message));
 	if (source) {
 		add_source(out, source);
 	}
@@ -151,7 +160,7 @@ void log_line(enum log_level level, const char *format, ...) {
 	char message[LOG_LINE];
 	struct text out;
 	text_fixed(&out, message, sizeof message);
-	text_add(&out, "%s", settings.format == LOG_JSON ? "" : "arun: ");
+	text_add(&out, ARUN_SAYS);
 	va_list list;
 	va_start(list, format);
 	text_add_list(&out, format, list);

@@ -41,11 +41,12 @@ struct log_source {
 	uint64_t task_id;
 };
 
-/* Writes a line; source NULL: it is arun's own. Keeps errno. */
+/* Writes a line; source NULL: it is arun's own, and begins with "arun: " or a place; as JSON
+ * without the former. Keeps errno. */
 void log_write(
 	enum log_level level, const struct log_source *source, const char *message);
 
-/* Writes "arun: " and a line, of text.h's language. Keeps errno. */
+/* Writes "arun: " and a line, of text.h's language, as log_write(). Keeps errno. */
 void log_line(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
