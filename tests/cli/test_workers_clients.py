@@ -132,13 +132,18 @@ def a_stop_that_a_service_manager_sends_to_every_process_is_one():
 def the_second_signal_of_either_forces():
     for who in "workers", "parent":
         with keeping() as (process, port, _):
-            clients = connected(port, all_workers(process), 1)
-            waiting = [client.sends("wait") for client in flat(clients)]
-            lines(process, 2 + len(waiting))
-            for signum in signal.SIGTERM, signal.SIGTERM:
-                for pid in clients if who == "workers" else [process.pid]:
-                    os.kill(pid, signum)
-                time.sleep(2 * SAME)
+            clients = connected(port, all_workers(process), 2)
+            for those in clients.values():
+                those.pop().sends("wait")
+            lines(process, 2 + len(clients))
+            signalled = clients if who == "workers" else [process.pid]
+            for pid in signalled:
+                os.kill(pid, signal.SIGTERM)
+            # Each worker has had it; the next is one with it until that time is over.
+            equal({client.answer() for client in flat(clients)}, {None})
+            time.sleep(2 * SAME)
+            for pid in signalled:
+                os.kill(pid, signal.SIGTERM)
             until(lambda: not all_workers(process) & set(clients), "they are gone")
             contains(process.stderr, "still running")
 
