@@ -57,7 +57,7 @@ def a_worker_has_none_of_its_parents_sockets_but_what_it_serves():
 
 @claim
 def a_worker_that_cannot_even_be_told_to_end_is_killed_and_that_is_said():
-    with group("--grace=0.1", "-w", "2", plugin(), "tcp:127.0.0.1:0") as process:
+    with group("--grace=1", "-w", "2", plugin(), "tcp:127.0.0.1:0") as process:
         lines(process, 2)
         stopped = min(workers(process))
         os.kill(stopped, signal.SIGSTOP)
