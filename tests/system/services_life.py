@@ -10,10 +10,11 @@ from tap import claim, contains, equal, main, until
 
 @claim
 def a_start_waits_until_it_is_ready_and_may_take_longer_when_it_says_so():
-    unit = service("starts_slowly", "TimeoutStartSec=1\n", "15")
+    # A busy machine may take a while to start it.
+    unit = service("starts_slowly", "TimeoutStartSec=3\n", "20")
     began = time.monotonic()
     systemctl("start", unit)
-    assert time.monotonic() - began >= 3, "it was active before it was ready"
+    assert time.monotonic() - began >= 4, "it was active before it was ready"
     equal(show(unit, "ActiveState", "SubState"), ["active", "running"])
     stopped_well(unit)
 
@@ -47,7 +48,8 @@ def a_stop_leaves_it_inactive_and_not_failed():
     unit = service("serve", "", "127.0.0.1:8001")
     systemctl("start", unit)
     assert echoes(("127.0.0.1", 8001))
-    equal(show(unit, "StatusText")[-6:], "1 task")
+    # Not at once: it may have been looked at while that client was connected.
+    until(lambda: show(unit, "StatusText") == "0 connections, 1 task", "the client is gone")
     stopped_well(unit)
 
 
