@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 /* Seconds: the pause before a start, from and to; a life after which it is short again;
- * what a worker has to end by itself above its grace time. */
-static const double PAUSE_MIN = 0.1, PAUSE_MAX = 5, LONG_LIFE = 10, OVERTIME = 1.5;
+ * what a worker has to end by itself above its grace time; between two signals that are one. */
+static const double PAUSE_MIN = 0.1, PAUSE_MAX = 5, LONG_LIFE = 10, OVERTIME = 1.5,
+		    SAME = 0.1;
 
 static double earlier(double a, double b) {
 	return a < b ? a : b;
@@ -55,8 +56,10 @@ _Noreturn void group_fail(const char *what) {
 /* A stop of all. */
 void group_stop(struct group *group, int signum) {
 	double limit = group->now + group->options->grace + OVERTIME;
-	bool again = group->over;
-	if (!again) {
+	bool again =
+		group->over && (signum == SIGQUIT || group->now - group->since >= SAME);
+	if (!group->over) {
+		group->since = group->now;
 		/* Where nobody has asked for it, the manager has been told why. */
 		manager_tell(&group->manager,
 			group->stop ? "STOPPING=1\nSTATUS=stopping" : "STOPPING=1", -1);

@@ -37,6 +37,7 @@ struct group {
 	bool wanted;   /* to be replaced all, once they are ready */
 	int stop;      /* the signal to stop by; 0: none */
 	bool over;     /* told to stop, or failed at the start */
+	double since;  /* when that was */
 	double beat;   /* when to tell the watchdog; 0: never */
 	int status;    /* waitpid(2)'s, that the parent ends with */
 };

@@ -148,4 +148,23 @@ def the_second_signal_of_either_forces():
             contains(process.stderr, "still running")
 
 
+@claim
+def two_signals_that_are_one_leave_a_worker_that_is_being_replaced_its_request():
+    with keeping() as (process, port, go):
+        old = all_workers(process)
+        waiting = [client.sends("wait") for client in flat(connected(port, old, 1))]
+        lines(process, 2 + len(waiting))
+        process.signal(signal.SIGHUP)
+        had = lines(process, 4 + len(waiting))
+        serves(process)
+        # The signal that it had for that is none of these two.
+        time.sleep(3 * SAME)
+        for signum in signal.SIGTERM, signal.SIGINT:
+            os.kill(process.pid, signum)
+        until(lambda: not all_workers(process) - old, "the new ones have ended")
+        go.touch()
+        equal([client.answer() in old for client in waiting], [True] * len(waiting))
+        equal(process.ended(), (-signal.SIGINT, "\n".join(had) + "\n", ""))
+
+
 main()
