@@ -71,13 +71,40 @@ static void stop_tell_manager(struct run *run) {
 	notify_status(&run->notify, status);
 }
 
-/* Whatever the driver waits for: it is named each second. */
+/* FNV-1a: of whatever the driver waits for, in words. */
+static uint64_t stop_hash_awaited(const struct run *run) {
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	struct text out;
+	text_init(&out);
+	report_awaited(&run->report, &run->loop.sched.registry, run->entry, &out);
+	for (size_t i = 0; i < out.length; i++) {
+		hash = (hash ^ (unsigned char)out.data[i]) * UINT64_C(0x100000001b3);
+	}
+	text_finish(&out);
+	return hash;
+}
+
+/* Whether that is to be told now; asked for each second. */
+static bool stop_slow_due(struct run *run) {
+	uint64_t awaited = stop_hash_awaited(run);
+	bool news = awaited != run->slow_told;
+	if (!news && --run->slow_left) {
+		return false;
+	}
+	run->slow_told = awaited;
+	run->slow_pause = news ? 1 : run->slow_pause * 2;
+	run->slow_left = run->slow_pause;
+	return true;
+}
+
 static void stop_on_slow(struct loop_timer *timer) {
 	struct run *run = container_of(timer, struct run, slow);
 	const struct sched *sched = &run->loop.sched;
 	loop_timer_start(&run->loop, timer, STOP_TELL, stop_on_slow);
-	report_slow_stop(&run->report, &sched->registry, run->entry,
-		sched->clock_end - sched->registry.now, run->handler.stop);
+	if (stop_slow_due(run)) {
+		report_slow_stop(&run->report, &sched->registry, run->entry,
+			sched->clock_end - sched->registry.now, run->handler.stop);
+	}
 	stop_tell_manager(run);
 }
 

@@ -68,12 +68,17 @@ struct run {
 	bool misused;
 
 	enum run_end end;
-	int signal;              /* that asked for the stop; 0 */
-	int status;              /* arun_stop()'s */
-	bool resumed;            /* the server's clean-up has begun, or was asked to */
-	unsigned failures;       /* detached tasks that failed */
-	struct loop_timer told;  /* failed tasks are told of after a second */
-	struct loop_timer slow;  /* whoever a stop waits for is named each second */
+	int signal;             /* that asked for the stop; 0 */
+	int status;             /* arun_stop()'s */
+	bool resumed;           /* the server's clean-up has begun, or was asked to */
+	unsigned failures;      /* detached tasks that failed */
+	struct loop_timer told; /* failed tasks are told of after a second */
+	/* Looks each second whom a stop waits for. That is told where it is new; else after a
+	 * pause, in seconds, which doubles each time. */
+	struct loop_timer slow;
+	unsigned slow_pause, slow_left;
+	uint64_t slow_told; /* a hash of what was */
+
 	struct loop_timer clock; /* the grace time is over */
 	int hangups;             /* SIGHUPs that were seen to */
 	bool reloading;

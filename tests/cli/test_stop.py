@@ -4,12 +4,13 @@
 import fcntl
 import json
 import os
+import re
 import signal
 import tempfile
 import time
 
 from running import SLACK, Running, site
-from tap import claim, contains, equal, main
+from tap import claim, contains, equal, main, until
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
 GRACE = 0.5
@@ -144,6 +145,21 @@ def whoever_is_waited_for_longer_than_a_second_is_named():
     contains(line, 'left for: entry "cleans_up" waits at ')
     contains(line, "said.h:")
     contains(line, " (again SIGTERM: force)")
+
+
+@claim
+def whoever_is_waited_for_is_named_again_less_and_less_often_until_that_changes():
+    run = Running("servers:cleans_up_in_steps", options=["--grace=9.9"]).reached("ready").signal(TERM)
+
+    def left(step):
+        """How many seconds were left where that step was named."""
+        return [float(s) for s in re.findall(f'; (.*) s left for: .*"{step}"', run.stderr())]
+    until(lambda: len(left("first step")) == 3, "it is named for the third time")
+    first, second, third = left("first step")
+    assert first - second >= 0.9 and second - third >= 1.9, run.streams()
+    run.tell().complained('"second step"')
+    assert len(left("first step")) == 3 and third - left("second step")[0] < 3.5, run.streams()
+    equal(run.tell().end().status, 0)
 
 
 @claim
