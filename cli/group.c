@@ -188,7 +188,7 @@ static void tell_ready(struct group *group) {
 	snprintf(text, sizeof text, "READY=1\nSTATUS=%u worker%s", count,
 		count == 1 ? "" : "s");
 	manager_tell(&group->manager, text, -1);
-	group->ready = true;
+	group->ready = group->keeper.apart = true;
 }
 
 static void tell_first_ready(struct group *group) {

@@ -161,6 +161,16 @@ static void ask(struct keeper_line *line, const char *name) {
 	}
 }
 
+/* Whether a worker is to say how it has failed. */
+static bool is_to_say(struct keeper *keeper, const char *words) {
+	if (keeper->apart || strlen(words) >= sizeof keeper->said) {
+		return true;
+	}
+	bool said = strcmp(keeper->said, words) == 0;
+	strcpy(keeper->said, words);
+	return !said;
+}
+
 /* Takes fd. */
 static void hear(
 	struct keeper *keeper, struct keeper_line *line, const char *text, int fd) {
@@ -169,6 +179,9 @@ static void hear(
 		keeper->sum.workers += !line->leaked;
 		line->leaked = true;
 		sum_add(&keeper->sum, text + 1);
+	} else if (text[0] == 'S' && text[1]) {
+		reply(line, is_to_say(keeper, text + 1) ? 'O' : 'R', -1);
+		line->waits = line->late = false;
 	} else if (text[0] == 'A' && text[1]) {
 		/* What it was to open before is not what it opens now. */
 		keeper->opener = opener ? -1 : keeper->opener;

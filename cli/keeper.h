@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * keeper - the sockets that the workers share: opened by whichever needs one first, kept
- * here for the others and for those that come after them; and what the workers left
- * open. What is said is in runtime/broker.h, the other side.
+ * here for the others and for those that come after them; what the workers left open; and who
+ * says how all of them fail at the start. What is said is in runtime/broker.h, the other side.
  */
 #ifndef KEEPER_H
 #define KEEPER_H
@@ -28,6 +28,8 @@ struct keeper {
 	struct kept kept[KEEPER_SOCKETS];
 	int opener; /* the line to the worker that opens one now; -1: none */
 	struct sum sum;
+	bool apart; /* they do not start together any more: each says how it fails */
+	char said[KEEPER_NAME]; /* how one has failed */
 };
 
 /* A worker's line. */

@@ -114,6 +114,20 @@ bool broker_keep(struct broker *broker, int fd, const char *file) {
 		broker, text, length < (int)sizeof text ? (size_t)length : 1, fd);
 }
 
+bool broker_says(struct broker *broker, const char *words) {
+	char text[BROKER_NAME];
+	int length = snprintf(text, sizeof text, "S%s", words), fd = -1;
+	size_t size = length < (int)sizeof text ? (size_t)length : sizeof text - 1;
+	if (!broker->fd || !broker_send(broker, text, size, -1)) {
+		return true;
+	}
+	char kind = broker_receive(broker, &fd);
+	if (fd >= 0) {
+		close(fd);
+	}
+	return kind != 'R';
+}
+
 void broker_tell(const struct broker *broker, const char *leaks) {
 	char text[BROKER_NAME];
 	int length = snprintf(text, sizeof text, "L%s", leaks);

@@ -89,6 +89,16 @@ def a_report_file_that_was_there_is_kept():
             equal(file.read(), "before\n")
 
 
+@claim
+def what_keeps_all_from_listening_is_said_once():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        for _ in range(5):
+            done = arun("-w", "6", plugin(), address)
+            equal((done.returncode, done.stderr),
+                  (1, f"arun: serve.so: serve failed: listen {address}: Address already in use\n"))
+
+
 def broken(folder):
     """Files that cannot be loaded, each with its status and a part of its line."""
     (folder / "text.so").write_text("no plugin\n")
