@@ -8,7 +8,8 @@
  * - A call whose comment ends in "Suspends." may let other tasks run, and fails with ECANCELED
  *   in a cancelled task and with ETIMEDOUT past an ARUN_TIMEOUT. No other call does either.
  * - Failure is -1 or NULL with errno set; arun_why() tells the rest. errno belongs to the task:
- *   a suspension keeps it, and so does a close that succeeds. 0 from a read is the end of the stream.
+ *   a suspension keeps it, and so does a close that succeeds. 0 from a read is the end of the stream,
+ *   which is no failure: errno and arun_why() stay as they were.
  * - Times are seconds, as double. Objects are opaque; whatever ends one takes NULL as well.
  * - One thread runs all tasks of a run; calls are made from that thread, but arun_post() and
  *   arun_log() from any.
@@ -377,7 +378,7 @@ ARUN_API ssize_t arun_read_exactly_at(
 /*
  * Reads up to and including delimiter. Returns how many bytes; 0 at the end of the stream; -1 with
  * ENOBUFS: no delimiter within size bytes (nothing was taken); ENODATA: the stream ended without
- * one (what came is returned by the next arun_read()); and as arun_read_exactly(). Suspends.
+ * one (all that came is returned by the next arun_read()); and as arun_read_exactly(). Suspends.
  */
 ARUN_API ssize_t arun_read_until(arun_conn *conn, char delimiter, char *buf, size_t size);
 ARUN_API ssize_t arun_read_until_at(const struct arun_site *site, arun_conn *conn,

@@ -49,6 +49,28 @@ CLAIM(so_do_those_that_read_so_much) {
 	close_pair(pair);
 }
 
+static int read_to_the_end(void *conn) {
+	char bytes[8];
+	ck_assert_ptr_null(arun_connect("no endpoint"));
+	char why[256];
+	strcpy(why, arun_why());
+	errno = MINE;
+	ck_assert_int_eq(arun_read(conn, bytes, sizeof bytes), 0);
+	ck_assert_int_eq(arun_read_exactly(conn, bytes, sizeof bytes), 0);
+	ck_assert_int_eq(arun_read_until(conn, '\n', bytes, sizeof bytes), 0);
+	ck_assert_int_eq(errno, MINE);
+	ck_assert_str_eq(arun_why(), why);
+	return -1;
+}
+
+CLAIM(the_end_of_the_stream_is_no_failure_and_keeps_arun_why_too) {
+	struct pair pair = unix_pair();
+	arun_task *reader = waiting(read_to_the_end, pair.a);
+	ck_assert_int_eq(arun_shutdown(pair.b), 0);
+	assert_kept(reader);
+	close_pair(pair);
+}
+
 enum { MUCH = 8 << 20 };
 
 static int write_much(void *conn) {
@@ -175,6 +197,7 @@ Suite *suite(void) {
 	TCase *kept = tcase_create("kept");
 	tcase_add_test(kept, a_read_that_waited_keeps_errno);
 	tcase_add_test(kept, so_do_those_that_read_so_much);
+	tcase_add_test(kept, the_end_of_the_stream_is_no_failure_and_keeps_arun_why_too);
 	tcase_add_test(kept, so_do_writes);
 	tcase_add_test(kept, so_do_connects_and_accepts);
 	tcase_add_test(kept, so_do_datagrams);

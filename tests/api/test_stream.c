@@ -249,6 +249,7 @@ CLAIM(a_last_line_without_its_end_is_left_to_the_next_read) {
 	assert_fails(arun_read_until(pair.b, '\n', text, sizeof text), ENODATA);
 	assert_contains(arun_why(), ": the stream ended without a delimiter");
 	ck_assert_int_eq(arun_read(pair.b, text, sizeof text), 4);
+	ck_assert_int_eq(arun_read_until(pair.b, '\n', text, sizeof text), 0);
 	close_pair(pair);
 }
 
