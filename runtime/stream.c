@@ -57,6 +57,13 @@ static bool stream_unserved(const struct stream_call *call) {
 	return call->error == ESHUTDOWN && call->busy == &call->conn->reading;
 }
 
+/* The end of the stream is no failure. What takes it for one sets errno, which then is not that of
+ * an earlier one: arun_why() is not of it. */
+static ssize_t stream_over(const struct stream_call *call) {
+	call->self->why_error = -1;
+	return 0;
+}
+
 static void stream_fail(const struct stream_call *call) {
 	struct conn_words words;
 	const char *on = call->conn ? conn_words(call->conn, &words) : "NULL";
@@ -79,7 +86,7 @@ static void stream_fail(const struct stream_call *call) {
 ssize_t stream_end(struct stream_call *call, ssize_t result) {
 	int error = call->error == ETIME ? ETIMEDOUT : call->error;
 	if (unlikely(result < 0)) {
-		result = stream_unserved(call) ? 0 : -1;
+		result = stream_unserved(call) ? stream_over(call) : -1;
 		stream_keep_errno(call);
 	}
 	if (unlikely(result < 0)) {
@@ -123,8 +130,11 @@ static ssize_t stream_receive(struct stream_call *call, void *buf, size_t size) 
 			ssize_t n = unlikely(conn->transport)
 					    ? conn->transport->receive(conn, buf, size)
 					    : conn_take_in(conn, buf, size);
-			if (likely(n >= 0)) {
+			if (likely(n > 0)) {
 				return n;
+			}
+			if (n == 0) {
+				return stream_over(call);
 			}
 			if (errno != EAGAIN) {
 				return stream_error(call, errno);

@@ -71,6 +71,26 @@ CLAIM(the_end_of_the_stream_is_no_failure_and_keeps_arun_why_too) {
 	close_pair(pair);
 }
 
+static int lack_an_answer(void *conn) {
+	char line[8];
+	assert_fails((int)arun_read_until(conn, '\n', line, sizeof line), ENODATA);
+	ck_assert_int_eq(arun_read(conn, line, sizeof line), 4);
+	ck_assert_int_eq(arun_read_until(conn, '\n', line, sizeof line), 0);
+	errno = ENODATA;
+	return -1;
+}
+
+CLAIM(an_errno_that_is_set_at_the_end_is_not_that_of_an_earlier_failure) {
+	struct pair pair = unix_pair();
+	say(pair.b, "rest");
+	ck_assert_int_eq(arun_shutdown(pair.b), 0);
+	ARUN_GROUP(group);
+	ck_assert_int_eq(arun_group_spawn(group, lack_an_answer, pair.a), 0);
+	assert_fails(arun_group_wait(group), ENODATA);
+	assert_contains(arun_why(), "): No data available");
+	close_pair(pair);
+}
+
 enum { MUCH = 8 << 20 };
 
 static int write_much(void *conn) {
@@ -198,6 +218,8 @@ Suite *suite(void) {
 	tcase_add_test(kept, a_read_that_waited_keeps_errno);
 	tcase_add_test(kept, so_do_those_that_read_so_much);
 	tcase_add_test(kept, the_end_of_the_stream_is_no_failure_and_keeps_arun_why_too);
+	tcase_add_test(
+		kept, an_errno_that_is_set_at_the_end_is_not_that_of_an_earlier_failure);
 	tcase_add_test(kept, so_do_writes);
 	tcase_add_test(kept, so_do_connects_and_accepts);
 	tcase_add_test(kept, so_do_datagrams);
