@@ -125,24 +125,36 @@ LOUD_CLAIM(who_has_said_nothing_for_a_second_is_not_waited_for_at_all) {
 	ck_assert_str_eq(read_stderr(lines), "");
 }
 
-/* How a client in its handshake when the server closes is served. */
-static void go_on(struct secure *secure, arun_conn *conn) {
-	struct starting starting = {conn, secure->client_tls};
-	arun_task *closer = waiting(close_and_note, secure->server);
-	ck_assert_int_eq(start_asking(&starting), 0);
-	echo_once(conn);
-	hear_end(conn);
+/* A client begins its handshake as the server closes. Returns whether that was in its first second,
+ * which a busy machine may take from it; then it is served. */
+static bool begin_in_time(void) {
+	struct secure secure = secure_open("local", serve_words, NULL);
+	arun_conn *conn = client_of(secure.server);
+	struct starting starting = {conn, secure.client_tls};
+	double begin = arun_now();
+	char word[5];
+	let_others_run(5);
+	arun_task *closer = waiting(close_and_note, secure.server);
+	bool served = start_asking(&starting) == 0 && arun_write(conn, "hello", 5) == 0 &&
+		      arun_read_exactly(conn, word, sizeof word) == sizeof word;
+	if (served) {
+		hear_end(conn);
+	} else {
+		ck_assert_double_ge(arun_now() - begin, 1);
+	}
 	ck_assert_int_eq(joined(closer), 0);
-	assert_trace("0c");
-	ck_assert_int_eq(arun_close(conn), 0);
-	free_contexts(secure);
+	if (served) {
+		assert_trace("0c");
+	}
+	arun_close(conn);
+	free_contexts(&secure);
+	return served;
 }
 
 CLAIM(who_begins_the_handshake_in_its_first_second_is_served) {
-	struct secure secure = secure_open("local", serve_words, NULL);
-	arun_conn *conn = client_of(secure.server);
-	let_others_run(5);
-	go_on(&secure, conn);
+	while (!begin_in_time()) {
+		api_trace[0] = '\0';
+	}
 }
 
 CLAIM(what_has_come_of_a_handshake_is_read_first) {
