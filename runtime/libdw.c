@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIBDW_STACK = 8 << 20 };
+enum { LIBDW_STACK = 8 << 20, LIBDW_DOUBLED = 20 };
 
 bool libdw_load(struct libdw *libdw) {
 	void *handle = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL), *symbol;
@@ -93,11 +93,25 @@ static void demangle_find(struct libdw *libdw) {
 	}
 }
 
+/*
+ * Whether a name of the linker's stands for one that is not too long to be made: each reference to an
+ * earlier part of it (S_, S0_, T_ ...) may double that. Nothing in it tells letters of a name from one.
+ */
+static bool demangle_ends(const char *name) {
+	int doubled = 0;
+	for (const char *at = name; (at = strpbrk(at, "ST")); at++) {
+		const char *end =
+			at + 1 + strspn(at + 1, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+		doubled += *end == '_';
+	}
+	return doubled <= LIBDW_DOUBLED;
+}
+
 char *libdw_function(struct libdw *libdw, Dwfl_Module *module, Dwarf_Addr address) {
 	const char *name = libdw->dwfl_module_addrname(module, address);
 	char *plain = NULL;
 	int status;
-	if (name && strncmp(name, "_Z", 2) == 0) {
+	if (name && strncmp(name, "_Z", 2) == 0 && demangle_ends(name)) {
 		if (!libdw->demangle_tried) {
 			demangle_find(libdw);
 		}

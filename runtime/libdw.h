@@ -185,7 +185,8 @@ void libdw_end(struct libdw *libdw);
 Dwarf_Die *libdw_unit(const struct libdw *libdw, Dwfl_Module *module, Dwarf_Addr address,
 	Dwarf_Addr *bias);
 
-/* The name of the function that address is in, as its source has it; to be freed. NULL: not known. */
+/* The name of the function that address is in, as its source has it, or where that may be huge as the
+ * linker has it; to be freed. NULL: not known. */
 char *libdw_function(struct libdw *libdw, Dwfl_Module *module, Dwarf_Addr address);
 
 /* A line's file, and the folder that the compiler ran in. NULL: not known. */

@@ -9,6 +9,7 @@ import re
 import resource
 import shutil
 import signal
+import string
 import subprocess
 
 import schema
@@ -125,10 +126,19 @@ def with_debug_the_stack_of_each_task_that_waits_follows():
     equal(server.end(signal.SIGTERM)[0], 0)
 
 
-def stacks_of_named(length):
+def nested(levels):
+    """What the linker calls int deep<P<P<...>, P<...>>>(void *), each P of two that are alike."""
+    name = "IiiE"
+    for number in (string.digits + string.ascii_uppercase)[1:levels + 1]:
+        name = f"IS0_{name}S{number}_E"
+    return f"_Z4deepI1P{name}EiPv"
+
+
+def stacks_of_named(length, levels=1):
     """The functions of its tasks' innermost calls, by the tasks' names; one has a name that long."""
     (folder / "named").mkdir(exist_ok=True)
-    named = build(folder / "named", FIXTURES / "named.c", "-g", f'-DLONG="{length * "n"}"')
+    named = build(folder / "named", FIXTURES / "named.c", "-g", f'-DLONG="{length * "n"}"',
+                  f'-DDEEP="{nested(levels)}"')
     server = Open(ARUN, "--debug", f"{named}:named").until_state("S")
     objects = json.loads(looked("ps", "-j", server.pid))["objects"]
     equal(server.end(signal.SIGTERM)[0], 0)
@@ -139,12 +149,18 @@ def stacks_of_named(length):
 
 @claim
 def names_of_functions_of_CXX_are_those_of_the_source():
-    found = stacks_of_named(1)["worker"]
+    found = stacks_of_named(1)
     try:
         ctypes.CDLL("libstdc++.so.6")
     except OSError:
         raise Skip("no libstdc++")
-    equal(found, "int shop::Cart::total<int>(void*)")
+    equal(found["worker"], "int shop::Cart::total<int>(void*)")
+    equal(found["deep"], "int deep<P<P<int, int>, P<int, int> > >(void*)")
+
+
+@claim
+def a_name_of_CXX_that_is_short_for_a_huge_one_is_left_as_it_is():
+    equal(stacks_of_named(1, 30)["deep"], nested(30))
 
 
 @claim
