@@ -99,10 +99,9 @@ static void demangle_find(struct libdw *libdw) {
  */
 static bool demangle_ends(const char *name) {
 	int doubled = 0;
-	for (const char *at = name; (at = strpbrk(at, "ST")); at++) {
-		const char *end =
-			at + 1 + strspn(at + 1, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-		doubled += *end == '_';
+	for (const char *at = name; (at = strpbrk(at, "ST"));) {
+		at += strspn(at, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+		doubled += *at == '_';
 	}
 	return doubled <= LIBDW_DOUBLED;
 }
