@@ -137,8 +137,8 @@ def nested(levels):
 def stacks_of_named(length, levels=1):
     """The functions of its tasks' innermost calls, by the tasks' names; one has a name that long."""
     (folder / "named").mkdir(exist_ok=True)
-    named = build(folder / "named", FIXTURES / "named.c", "-g", f'-DLONG="{length * "n"}"',
-                  f'-DDEEP="{nested(levels)}"')
+    named = build(folder / "named", FIXTURES / "named.c", "-g", "-Wno-overlength-strings",
+                  f'-DLONG="{length * "n"}"', f'-DDEEP="{nested(levels)}"')
     server = Open(ARUN, "--debug", f"{named}:named").until_state("S")
     objects = json.loads(looked("ps", "-j", server.pid))["objects"]
     equal(server.end(signal.SIGTERM)[0], 0)
