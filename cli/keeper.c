@@ -21,6 +21,11 @@ int keeper_connect(struct keeper_line *line, int *other) {
 	return 0;
 }
 
+/* Nothing is to be answered any more. */
+static void forget_question(struct keeper_line *line) {
+	line->waits = line->late = false;
+}
+
 void keeper_disconnect(struct keeper *keeper, struct keeper_line *line) {
 	if (line->fd < 0) {
 		return;
@@ -30,7 +35,7 @@ void keeper_disconnect(struct keeper *keeper, struct keeper_line *line) {
 	}
 	close(line->fd);
 	line->fd = -1;
-	line->waits = line->late = false;
+	forget_question(line);
 }
 
 /* Answers -------------------------------------------------------------------------- */
@@ -41,15 +46,20 @@ static bool passes(int error) {
 	       error == ETOOMANYREFS;
 }
 
-/* fd: goes with it; -1: none. Returns whether it was sent; it may be later. */
-static bool reply(struct keeper_line *line, char kind, int fd) {
+/* fd: goes with it; -1: none. Returns 0, or why it was not sent. */
+static int reply(const struct keeper_line *line, char kind, int fd) {
 	union fdpass_room room;
 	struct iovec part = {&kind, 1};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 	fdpass_put(&message, &room, fd);
-	bool sent = sendmsg(line->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
-	line->waits = line->late = !sent && passes(errno);
-	return sent;
+	return sendmsg(line->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? errno : 0;
+}
+
+/* The same to one that waits for a socket. Returns whether it was sent; it may be later. */
+static bool answer(struct keeper_line *line, char kind, int fd) {
+	int error = reply(line, kind, fd);
+	line->waits = line->late = passes(error);
+	return !error;
 }
 
 /* The place of a name, "": a free one; KEEPER_SOCKETS: there is none. */
@@ -69,10 +79,10 @@ void keeper_answer(struct keeper *keeper, struct keeper_line *line) {
 	size_t place = find(keeper, line->asked);
 	if (place < KEEPER_SOCKETS) {
 		line->uses |= UINT64_C(1) << place;
-		reply(line, 'H', keeper->kept[place].fd);
+		answer(line, 'H', keeper->kept[place].fd);
 	} else if (find(keeper, "") == KEEPER_SOCKETS) {
-		reply(line, 'R', -1);
-	} else if (keeper->opener < 0 && reply(line, 'O', -1)) {
+		answer(line, 'R', -1);
+	} else if (keeper->opener < 0 && answer(line, 'O', -1)) {
 		keeper->opener = line->fd;
 	}
 }
@@ -152,12 +162,12 @@ void keeper_forget(struct keeper *keeper) {
 /* Requests ------------------------------------------------------------------------- */
 
 static void ask(struct keeper_line *line, const char *name) {
+	forget_question(line);
 	if (strlen(name) < sizeof line->asked) {
 		strcpy(line->asked, name);
 		line->waits = true;
 	} else {
 		reply(line, 'R', -1);
-		line->waits = false;
 	}
 }
 
@@ -180,8 +190,8 @@ static void hear(
 		line->leaked = true;
 		sum_add(&keeper->sum, text + 1);
 	} else if (text[0] == 'S' && text[1]) {
+		forget_question(line);
 		reply(line, is_to_say(keeper, text + 1) ? 'O' : 'R', -1);
-		line->waits = line->late = false;
 	} else if (text[0] == 'A' && text[1]) {
 		/* What it was to open before is not what it opens now. */
 		keeper->opener = opener ? -1 : keeper->opener;
