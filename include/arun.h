@@ -1141,9 +1141,9 @@ typedef struct arun_options {
 	/* where they come from ("--suppress", "my.conf:7"), which the line about a bad one
 	 * begins with; NULL: with nothing */
 	const char *suppress_source, *listen_source;
-	const char *
-		lacks; /* out, where it returns -1: of what there was none ("loop"); NULL:
-			      of nothing that has a name */
+	/* out, where it returns -1: of what there was none ("loop"); NULL: of nothing that has a
+	 * name */
+	const char *lacks;
 } arun_options;
 
 /*
