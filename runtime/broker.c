@@ -66,14 +66,20 @@ void broker_init(struct broker *broker, bool taken) {
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 		broker->fd = fd;
+		broker->worker = true;
 	}
 	unsetenv("ARUN_BROKER");
 }
 
-void broker_finish(struct broker *broker) {
+static void broker_hang_up(struct broker *broker) {
 	if (broker->fd) {
 		close(broker->fd);
+		broker->fd = 0;
 	}
+}
+
+void broker_finish(struct broker *broker) {
+	broker_hang_up(broker);
 	*broker = (struct broker){.fd = 0};
 }
 
@@ -97,7 +103,7 @@ enum broker_answer broker_ask(
 		return BROKER_REFUSED;
 	default:
 		/* A late answer would be taken for that to the next question. */
-		broker_finish(broker);
+		broker_hang_up(broker);
 		return BROKER_NONE;
 	}
 }

@@ -35,7 +35,8 @@ enum broker_answer {
 };
 
 struct broker {
-	int fd;       /* 0: none */
+	int fd;      /* 0: none */
+	bool worker; /* of a parent that forwards signals, also where it has not answered */
 	unsigned any; /* sockets asked for so far that the system picks the port of */
 };
 

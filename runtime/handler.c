@@ -50,7 +50,7 @@ void handler_arm(struct handler *handler, double seconds) {
 
 /* A worker's parent forwards what it is sent. */
 static bool handler_is_forwarded(const struct handler *handler, const siginfo_t *info) {
-	return handler->loop->broker.fd > 0 && info->si_code == SI_USER &&
+	return handler->loop->broker.worker && info->si_code == SI_USER &&
 	       info->si_pid == getppid();
 }
 

@@ -4,12 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "drive.h"
+#include "handler.h"
 #include "suite.h"
 
 /* What a broker answers, before it is asked. */
@@ -100,6 +104,49 @@ START_TEST(an_answer_that_needs_none_leaves_no_descriptor) {
 }
 END_TEST
 
+/* Asked to stop by others, a while ago, then by its parent. Returns the signal that forces; 0: none. */
+static int stopped_by_two(void) {
+	struct drive drive;
+	drive_init(&drive);
+	drive.loop.broker = broker;
+	struct handler handler = {.loop = &drive.loop, .grace = 1000};
+	ck_assert_int_eq(handler_install(&handler, true), 0);
+	raise(SIGTERM);
+	ck_assert_int_eq(handler.stop, SIGTERM);
+	handler.sent_at -= 1;
+	ck_assert_int_eq(write(STDOUT_FILENO, "x", 1), 1);
+	while (!handler.forwarded_at && !handler.forced) {
+		poll(NULL, 0, 1);
+	}
+	int forced = handler.forced;
+	handler_restore(&handler);
+	drive_finish(&drive);
+	return forced;
+}
+
+START_TEST(what_a_parent_forwards_is_apart_also_where_it_has_not_answered) {
+	int status, pipes[2], taken = -1;
+	char byte;
+	shutdown(parent, SHUT_WR);
+	ck_assert_int_eq(broker_ask(&broker, "name", false, &taken), BROKER_NONE);
+	ck_assert_int_eq(broker.fd, 0);
+	ck_assert_int_eq(pipe(pipes), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		dup2(pipes[1], STDOUT_FILENO);
+		alarm(10);
+		_exit(stopped_by_two());
+	}
+	close(pipes[1]);
+	ck_assert_int_eq(read(pipes[0], &byte, 1), 1);
+	kill(child, SIGTERM);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_msg(WIFEXITED(status), "signal %d", WTERMSIG(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 0);
+	close(pipes[0]);
+}
+END_TEST
+
 Suite *suite(void) {
 	Suite *suite = suite_create("broker");
 	TCase *all = tcase_create("all");
@@ -108,6 +155,8 @@ Suite *suite(void) {
 		all, of_several_descriptors_the_first_counts_and_none_is_left_open, 0, 4);
 	tcase_add_test(all, what_is_no_descriptor_is_not_taken_for_one);
 	tcase_add_loop_test(all, an_answer_that_needs_none_leaves_no_descriptor, 0, 3);
+	tcase_add_test(
+		all, what_a_parent_forwards_is_apart_also_where_it_has_not_answered);
 	suite_add_tcase(suite, all);
 	return suite;
 }
