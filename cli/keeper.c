@@ -21,11 +21,6 @@ int keeper_connect(struct keeper_line *line, int *other) {
 	return 0;
 }
 
-/* Nothing is to be answered any more. */
-static void forget_question(struct keeper_line *line) {
-	line->waits = line->late = false;
-}
-
 void keeper_disconnect(struct keeper *keeper, struct keeper_line *line) {
 	if (line->fd < 0) {
 		return;
@@ -35,7 +30,7 @@ void keeper_disconnect(struct keeper *keeper, struct keeper_line *line) {
 	}
 	close(line->fd);
 	line->fd = -1;
-	forget_question(line);
+	line->waits = line->late = false;
 }
 
 /* Answers -------------------------------------------------------------------------- */
@@ -46,20 +41,15 @@ static bool passes(int error) {
 	       error == ETOOMANYREFS;
 }
 
-/* fd: goes with it; -1: none. Returns 0, or why it was not sent. */
-static int reply(const struct keeper_line *line, char kind, int fd) {
+/* fd: goes with it; -1: none. Returns whether it was sent; it may be later. */
+static bool answer(struct keeper_line *line, char kind, int fd) {
 	union fdpass_room room;
 	struct iovec part = {&kind, 1};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 	fdpass_put(&message, &room, fd);
-	return sendmsg(line->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? errno : 0;
-}
-
-/* The same to one that waits for a socket. Returns whether it was sent; it may be later. */
-static bool answer(struct keeper_line *line, char kind, int fd) {
-	int error = reply(line, kind, fd);
-	line->waits = line->late = passes(error);
-	return !error;
+	bool sent = sendmsg(line->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+	line->waits = line->late = !sent && passes(errno);
+	return sent;
 }
 
 /* The place of a name, "": a free one; KEEPER_SOCKETS: there is none. */
@@ -74,6 +64,10 @@ static size_t find(const struct keeper *keeper, const char *name) {
 /* One is opened at a time: who else asks meanwhile finds it, or tries after it. */
 void keeper_answer(struct keeper *keeper, struct keeper_line *line) {
 	if (!line->waits) {
+		return;
+	}
+	if (line->settled) {
+		answer(line, line->settled, -1);
 		return;
 	}
 	size_t place = find(keeper, line->asked);
@@ -161,13 +155,18 @@ void keeper_forget(struct keeper *keeper) {
 
 /* Requests ------------------------------------------------------------------------- */
 
+/* The question before, if there is one, is not answered any more. */
+static void settle(struct keeper_line *line, char kind) {
+	line->waits = true;
+	line->late = false;
+	line->settled = kind;
+}
+
 static void ask(struct keeper_line *line, const char *name) {
-	forget_question(line);
-	if (strlen(name) < sizeof line->asked) {
+	bool fits = strlen(name) < sizeof line->asked;
+	settle(line, fits ? 0 : 'R');
+	if (fits) {
 		strcpy(line->asked, name);
-		line->waits = true;
-	} else {
-		reply(line, 'R', -1);
 	}
 }
 
@@ -190,8 +189,7 @@ static void hear(
 		line->leaked = true;
 		sum_add(&keeper->sum, text + 1);
 	} else if (text[0] == 'S' && text[1]) {
-		forget_question(line);
-		reply(line, is_to_say(keeper, text + 1) ? 'O' : 'R', -1);
+		settle(line, is_to_say(keeper, text + 1) ? 'O' : 'R');
 	} else if (text[0] == 'A' && text[1]) {
 		/* What it was to open before is not what it opens now. */
 		keeper->opener = opener ? -1 : keeper->opener;

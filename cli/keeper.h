@@ -34,12 +34,13 @@ struct keeper {
 
 /* A worker's line. */
 struct keeper_line {
-	int fd; /* -1: it is gone */
-	char asked[KEEPER_NAME];
-	bool waits;    /* for an answer */
-	bool late;     /* which could not be sent yet: to be tried again */
-	uint64_t uses; /* which of the kept it was given, or gave */
-	bool leaked;   /* it has told of leaks */
+	int fd;       /* -1: it is gone */
+	bool waits;   /* for an answer */
+	bool late;    /* which could not be sent yet: to be tried again */
+	char settled; /* the answer, whatever there is kept; 0: it depends on that */
+	char asked[KEEPER_NAME]; /* else the socket of that name */
+	uint64_t uses;           /* which of the kept it was given, or gave */
+	bool leaked;             /* it has told of leaks */
 };
 
 /* Makes a line; *other, close-on-exec, is for the worker. Returns 0; -1 with errno. */

@@ -2,7 +2,8 @@
 /*
  * Workers may say anything to their parent, which stays whole: each question has one answer, a socket
  * is shared under the name that it was opened for, and no descriptor is left. A line of the input is
- * a message: who says it (two workers: a, b), how many descriptors go with it, and its text.
+ * a message: who says it (two workers: a, b; A, B: an answer finds no room at first), how many
+ * descriptors go with it, and its text.
  */
 #include "fuzz.h"
 
@@ -13,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WORKERS = 2, FDS_MOST = 4, DESCRIPTORS = 256 };
+enum { WORKERS = 2, FDS_MOST = 4, DESCRIPTORS = 256, ROOM = 4096 };
 
 static struct {
 	struct keeper keeper;
@@ -74,24 +75,58 @@ static int hear_answers(int fd) {
 	}
 }
 
+/* Leaves no room for an answer. */
+static void fill(int fd) {
+	const int room = ROOM;
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+	while (send(fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
+	}
+}
+
+static void empty(int fd) {
+	char byte;
+	while (recv(fd, &byte, 1, MSG_DONTWAIT) > 0) {
+	}
+}
+
+static void answer_all(void) {
+	for (int i = 0; i < WORKERS; i++) {
+		keeper_answer(&world.keeper, &world.lines[i]);
+	}
+}
+
+/* Whether it has its answer at once, whatever others have said: of a failure, and of a name that is
+ * too long. */
+static bool is_answered(const char *text, size_t size) {
+	return size > 1 && text[1] &&
+	       (text[0] == 'S' || (text[0] == 'A' && strnlen(text, size) > KEEPER_NAME));
+}
+
 static void say(const char *text, size_t size) {
 	size_t who = size ? (unsigned char)text[0] % WORKERS : 0;
 	int fds = size > 1 ? (unsigned char)(text[1] - '0') % (FDS_MOST + 1) : 0;
 	struct keeper_line *line = &world.lines[who];
 	size_t skip = size < 2 ? size : 2;
-	bool waited = line->waits;
+	bool waited = line->waits, full = size && text[0] >= 'A' && text[0] <= 'Z';
 	if (line->fd < 0) {
 		return;
 	}
+	if (full) {
+		fill(line->fd);
+	}
 	send_message(world.workers[who], text + skip, size - skip, fds);
 	keeper_serve(&world.keeper, line);
-	for (int i = 0; i < WORKERS; i++) {
-		keeper_answer(&world.keeper, &world.lines[i]);
+	answer_all();
+	if (full) {
+		empty(world.workers[who]);
+		answer_all();
 	}
 	int answers = hear_answers(world.workers[who]);
 	fuzz_check(answers <= 1 && (!answers || waited ||
 					   (size > skip && strchr("AS", text[skip]))),
 		"%d answers", answers);
+	fuzz_check(answers || line->fd < 0 || !is_answered(text + skip, size - skip),
+		"none");
 	hear_answers(world.workers[!who]);
 }
 
