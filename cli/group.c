@@ -131,7 +131,7 @@ bool group_start(struct group *group, unsigned number, bool replaces) {
 	int result = worker_start(&worker, &group->mask);
 	if (result > 0) {
 		forget_all(group);
-		group->replaces = replaces;
+		group->start = (struct workers_start){worker.line.fd, replaces};
 		return true;
 	}
 	slot->due = 0;

@@ -30,16 +30,16 @@ struct group {
 	int signals; /* a signalfd(2) */
 	sigset_t mask;
 	double now;
-	bool replaces; /* in a worker: an older one of its slot serves on */
-	bool ready;    /* all were, once */
-	bool terminal; /* stdin was one */
-	unsigned roll; /* the slot that is being replaced; count: none */
-	bool wanted;   /* to be replaced all, once they are ready */
-	int stop;      /* the signal to stop by; 0: none */
-	bool over;     /* told to stop, or failed at the start */
-	double since;  /* when that was */
-	double beat;   /* when to tell the watchdog; 0: never */
-	int status;    /* waitpid(2)'s, that the parent ends with */
+	struct workers_start start; /* in a worker */
+	bool ready;                 /* all were, once */
+	bool terminal;              /* stdin was one */
+	unsigned roll;              /* the slot that is being replaced; count: none */
+	bool wanted;                /* to be replaced all, once they are ready */
+	int stop;                   /* the signal to stop by; 0: none */
+	bool over;                  /* told to stop, or failed at the start */
+	double since;               /* when that was */
+	double beat;                /* when to tell the watchdog; 0: never */
+	int status;                 /* waitpid(2)'s, that the parent ends with */
 };
 
 enum { POLLED_FIRST = 3 }; /* what stands in group->polled before the workers */

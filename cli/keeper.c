@@ -4,10 +4,12 @@
 #include "../runtime/fdpass.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -21,6 +23,15 @@ int keeper_connect(struct keeper_line *line, int *other) {
 	return 0;
 }
 
+bool keeper_lets_say(int other, const char *words) {
+	const struct timeval patience = {.tv_sec = 5};
+	char text[1 + KEEPER_NAME], kind = 0;
+	snprintf(text, sizeof text, "S%s", words);
+	setsockopt(other, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	return send(other, text, strlen(text), MSG_NOSIGNAL) < 0 ||
+	       recv(other, &kind, sizeof kind, 0) <= 0 || kind != 'R';
+}
+
 void keeper_disconnect(struct keeper *keeper, struct keeper_line *line) {
 	if (line->fd < 0) {
 		return;
@@ -28,9 +39,13 @@ void keeper_disconnect(struct keeper *keeper, struct keeper_line *line) {
 	if (keeper->opener == line->fd) {
 		keeper->opener = -1;
 	}
+	if (keeper->speaker == line->fd) {
+		keeper->speaker = -1;
+	}
 	close(line->fd);
 	line->fd = -1;
-	line->waits = line->late = false;
+	line->question = 0;
+	line->late = false;
 }
 
 /* Answers -------------------------------------------------------------------------- */
@@ -48,7 +63,8 @@ static bool answer(struct keeper_line *line, char kind, int fd) {
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 	fdpass_put(&message, &room, fd);
 	bool sent = sendmsg(line->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
-	line->waits = line->late = !sent && passes(errno);
+	line->late = !sent && passes(errno);
+	line->question = line->late ? line->question : 0;
 	return sent;
 }
 
@@ -62,14 +78,7 @@ static size_t find(const struct keeper *keeper, const char *name) {
 }
 
 /* One is opened at a time: who else asks meanwhile finds it, or tries after it. */
-void keeper_answer(struct keeper *keeper, struct keeper_line *line) {
-	if (!line->waits) {
-		return;
-	}
-	if (line->settled) {
-		answer(line, line->settled, -1);
-		return;
-	}
+static void answer_name(struct keeper *keeper, struct keeper_line *line) {
 	size_t place = find(keeper, line->asked);
 	if (place < KEEPER_SOCKETS) {
 		line->uses |= UINT64_C(1) << place;
@@ -78,6 +87,35 @@ void keeper_answer(struct keeper *keeper, struct keeper_line *line) {
 		answer(line, 'R', -1);
 	} else if (keeper->opener < 0 && answer(line, 'O', -1)) {
 		keeper->opener = line->fd;
+	}
+}
+
+/* One says something at a time, to its end: so it is said before all are stopped because another has
+ * ended. */
+static void answer_failure(struct keeper *keeper, struct keeper_line *line) {
+	if (keeper->apart) {
+		answer(line, 'O', -1);
+	} else if (keeper->speaker >= 0 && keeper->speaker != line->fd) {
+		return;
+	} else if (strcmp(keeper->said, line->asked) == 0) {
+		answer(line, 'R', -1);
+	} else if (answer(line, 'O', -1)) {
+		strcpy(keeper->said, line->asked);
+		keeper->speaker = line->fd;
+	}
+}
+
+void keeper_answer(struct keeper *keeper, struct keeper_line *line) {
+	switch (line->question) {
+	case 'A':
+		answer_name(keeper, line);
+		break;
+	case 'S':
+		answer_failure(keeper, line);
+		break;
+	case 'R':
+		answer(line, 'R', -1);
+		break;
 	}
 }
 
@@ -155,29 +193,12 @@ void keeper_forget(struct keeper *keeper) {
 
 /* Requests ------------------------------------------------------------------------- */
 
-/* The question before, if there is one, is not answered any more. */
-static void settle(struct keeper_line *line, char kind) {
-	line->waits = true;
+/* What was asked before is not answered any more. A name that is too long is refused. */
+static void ask(struct keeper_line *line, char kind, const char *text) {
+	int length = snprintf(line->asked, sizeof line->asked, "%s", text);
+	bool cut = length >= (int)sizeof line->asked;
+	line->question = cut && kind == 'A' ? 'R' : kind;
 	line->late = false;
-	line->settled = kind;
-}
-
-static void ask(struct keeper_line *line, const char *name) {
-	bool fits = strlen(name) < sizeof line->asked;
-	settle(line, fits ? 0 : 'R');
-	if (fits) {
-		strcpy(line->asked, name);
-	}
-}
-
-/* Whether a worker is to say how it has failed. */
-static bool is_to_say(struct keeper *keeper, const char *words) {
-	if (keeper->apart || strlen(words) >= sizeof keeper->said) {
-		return true;
-	}
-	bool said = strcmp(keeper->said, words) == 0;
-	strcpy(keeper->said, words);
-	return !said;
 }
 
 /* Takes fd. */
@@ -189,11 +210,11 @@ static void hear(
 		line->leaked = true;
 		sum_add(&keeper->sum, text + 1);
 	} else if (text[0] == 'S' && text[1]) {
-		settle(line, is_to_say(keeper, text + 1) ? 'O' : 'R');
+		ask(line, 'S', text + 1);
 	} else if (text[0] == 'A' && text[1]) {
 		/* What it was to open before is not what it opens now. */
 		keeper->opener = opener ? -1 : keeper->opener;
-		ask(line, text + 1);
+		ask(line, 'A', text + 1);
 	} else if (opener && (text[0] == 'K' || text[0] == 'F')) {
 		keeper->opener = -1;
 		if (text[0] == 'K' && fd >= 0) {

@@ -26,7 +26,8 @@ struct kept {
 
 struct keeper {
 	struct kept kept[KEEPER_SOCKETS];
-	int opener; /* the line to the worker that opens one now; -1: none */
+	int opener;  /* the line to the worker that opens one now; -1: none */
+	int speaker; /* to the one that says now how it fails; -1: none */
 	struct sum sum;
 	bool apart; /* they do not start together any more: each says how it fails */
 	char said[KEEPER_NAME]; /* how one has failed */
@@ -34,23 +35,27 @@ struct keeper {
 
 /* A worker's line. */
 struct keeper_line {
-	int fd;       /* -1: it is gone */
-	bool waits;   /* for an answer */
-	bool late;    /* which could not be sent yet: to be tried again */
-	char settled; /* the answer, whatever there is kept; 0: it depends on that */
-	char asked[KEEPER_NAME]; /* else the socket of that name */
-	uint64_t uses;           /* which of the kept it was given, or gave */
-	bool leaked;             /* it has told of leaks */
+	int fd;        /* -1: it is gone */
+	char question; /* that waits for its answer, by its kind; 0: none */
+	bool late;     /* the answer could not be sent yet: to be tried again */
+	char asked[KEEPER_NAME];
+	uint64_t uses; /* which of the kept it was given, or gave */
+	bool leaked;   /* it has told of leaks */
 };
 
 /* Makes a line; *other, close-on-exec, is for the worker. Returns 0; -1 with errno. */
 int keeper_connect(struct keeper_line *line, int *other);
+
+/* In a worker: whether it is to say that it fails, and how; false: another has, in these words. Blocks
+ * while another is about to say something, for a while. To be followed by its end. */
+bool keeper_lets_say(int other, const char *words);
+
 void keeper_disconnect(struct keeper *keeper, struct keeper_line *line);
 
 /* Reads what a worker says, does not block. */
 void keeper_serve(struct keeper *keeper, struct keeper_line *line);
 
-/* Answers a line that waits, where it can be by now. */
+/* Answers a question, where it can be by now. */
 void keeper_answer(struct keeper *keeper, struct keeper_line *line);
 
 /* Closes those that are not in uses; removes their files. */

@@ -5,9 +5,9 @@
  */
 #include "ending.h"
 #include "family.h"
+#include "keeper.h"
 #include "loader.h"
 #include "manager.h"
-#include "once.h"
 #include "options.h"
 #include "ps.h"
 #include "report_file.h"
@@ -33,10 +33,9 @@ struct launch {
 	const struct arun_entry *entry;
 	int argc; /* of the entry; argv[0] is PLUGIN as typed */
 	char **argv;
-	char *word;        /* argv[0], where it is a copy */
-	int report_fd;     /* 0: none */
-	bool replaces;     /* another process serves where this one fails */
-	struct once *once; /* with those that start at the same time; NULL: none */
+	char *word;                 /* argv[0], where it is a copy */
+	int report_fd;              /* 0: none */
+	struct workers_start start; /* of a worker; else all 0 */
 };
 
 /* Descriptors 0 to 2 found closed would be the first ones that something else gets. */
@@ -72,15 +71,14 @@ static _Noreturn void give_up(const struct launch *launch, int status) {
 }
 
 /* The workers of a group find the same, at the same time. */
-static void fail(const struct launch *launch, const struct loader_error *error) {
-	if (!once_begin(launch->once, error->text)) {
-		once_end(launch->once);
+static _Noreturn void fail(
+	const struct launch *launch, const struct loader_error *error) {
+	const struct workers_start *start = &launch->start;
+	if (start->line && !keeper_lets_say(start->line, error->text)) {
 		ending_exit(error->status);
 	}
-	say("%s%s", error->text, launch->replaces ? "; the old version serves on" : "");
-	tell_failed(launch, error->status);
-	once_end(launch->once);
-	ending_exit(error->status);
+	say("%s%s", error->text, start->replaces ? "; the old version serves on" : "");
+	give_up(launch, error->status);
 }
 
 static void parse_options(struct launch *launch, int argc, char **argv) {
@@ -145,12 +143,7 @@ static void start_workers(struct launch *launch) {
 		.report = options->report,
 		.report_source = options->report_source,
 	};
-	launch->once = once_create();
-	enum workers_start start = workers_run(&workers);
-	launch->replaces = start == WORKERS_REPLACE;
-	if (start != WORKERS_FIRST) {
-		launch->once = NULL;
-	}
+	launch->start = workers_run(&workers);
 }
 
 /* Before loading: a constructor of the plugin could take the number of an unopened

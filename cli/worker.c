@@ -51,6 +51,7 @@ int worker_start(struct worker *worker, const sigset_t *mask) {
 	worker->pid = fork();
 	if (worker->pid == 0) {
 		close(worker->line.fd); /* lest it never sees that the parent is gone */
+		worker->line.fd = other;
 		begin(other, parent, mask);
 		return 1;
 	}

@@ -28,7 +28,7 @@ struct worker {
 };
 
 /* Forks. mask: the signals that the child blocks. Returns 0 in the parent, with *worker, 1
- * in the child; -1 with errno. */
+ * in the child, with its end of the line; -1 with errno. */
 int worker_start(struct worker *worker, const sigset_t *mask);
 
 /* Tells it to end; it is killed at limit. */

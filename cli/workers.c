@@ -343,15 +343,7 @@ static _Noreturn void leave(struct group *group) {
 	ending_exit(WEXITSTATUS(group->status));
 }
 
-/* In a worker. */
-static enum workers_start start_of(const struct group *group) {
-	if (group->replaces) {
-		return WORKERS_REPLACE;
-	}
-	return group->ready ? WORKERS_AGAIN : WORKERS_FIRST;
-}
-
-enum workers_start workers_run(const struct workers_options *options) {
+struct workers_start workers_run(const struct workers_options *options) {
 	/* The workers keep what they forked with. */
 	static struct group *group;
 	double next;
@@ -360,7 +352,7 @@ enum workers_start workers_run(const struct workers_options *options) {
 		group_fail("no list of them");
 	}
 	*group = (struct group){.options = options,
-		.keeper.opener = -1,
+		.keeper = {.opener = -1, .speaker = -1},
 		.changes.fd = -1,
 		.roll = options->count,
 		.terminal = isatty(STDIN_FILENO)};
@@ -380,7 +372,7 @@ enum workers_start workers_run(const struct workers_options *options) {
 	}
 	for (unsigned i = 0; i < options->count && !group->over; i++) {
 		if (group_start(group, i, false)) {
-			return WORKERS_FIRST;
+			return group->start;
 		}
 	}
 	while (!pass_time(group, &next)) {
@@ -393,5 +385,5 @@ enum workers_start workers_run(const struct workers_options *options) {
 			break;
 		}
 	}
-	return start_of(group);
+	return group->start;
 }

@@ -10,6 +10,8 @@
 #ifndef WORKERS_H
 #define WORKERS_H
 
+#include <stdbool.h>
+
 struct workers_options {
 	unsigned count;
 	double grace;       /* seconds */
@@ -20,16 +22,15 @@ struct workers_options {
 };
 
 /* How a worker begins. */
-enum workers_start {
-	WORKERS_FIRST,   /* with all others: they are not ready yet */
-	WORKERS_AGAIN,   /* in place of one that has ended */
-	WORKERS_REPLACE, /* an older one serves meanwhile */
+struct workers_start {
+	int line;      /* to its parent: keeper_lets_say() */
+	bool replaces; /* an older one serves meanwhile */
 };
 
 /*
  * Starts them and looks after them. Returns in each worker alone. The parent ends the process
  * when it is over.
  */
-enum workers_start workers_run(const struct workers_options *options);
+struct workers_start workers_run(const struct workers_options *options);
 
 #endif

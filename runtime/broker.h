@@ -11,11 +11,11 @@
  *	                             made this file, from the root ("": none)
  *	                  'F'        failed: let another try
  *	                  'L' N/WORD/ONE/MANY   has left so many of a kind open: "2/fd/fd/fds"
- *	                  'S' WORDS  has failed like this: is it to say so?
+ *	                  'S' WORDS  has failed like this: is it to say so? It ends after that
  *	from the parent   'H'        here it is (SCM_RIGHTS)
  *	                  'O'        there is none: open it, the others wait; then 'K' or 'F'
- *	                  'R'        refused: there are too many; another has said that
- *	                             ('O': it is to say it)
+ *	                  'R'        refused: there are too many; another has said that,
+ *	                             and ended ('O': it is to say it)
  *
  * So whoever comes first opens a socket as it would alone, and the parent knows nothing
  * of addresses.
@@ -57,7 +57,7 @@ bool broker_keep(struct broker *broker, int fd, const char *file);
 void broker_tell(const struct broker *broker, const char *leaks);
 
 /* Whether this process is to say how its entry has failed; false: another worker that started with
- * it has, in these words. */
+ * it has, in these words. Blocks until that one has ended, for a while. */
 bool broker_says(struct broker *broker, const char *words);
 
 #endif

@@ -95,11 +95,13 @@ static void answer_all(void) {
 	}
 }
 
-/* Whether it has its answer at once, whatever others have said: of a failure, and of a name that is
- * too long. */
-static bool is_answered(const char *text, size_t size) {
-	return size > 1 && text[1] &&
-	       (text[0] == 'S' || (text[0] == 'A' && strnlen(text, size) > KEEPER_NAME));
+/* Whether it has its answer at once: of a failure where nobody else speaks, and of a name that is too
+ * long, whatever is kept. */
+static bool is_answered(const struct keeper_line *line, const char *text, size_t size) {
+	bool speaks = world.keeper.speaker < 0 || world.keeper.speaker == line->fd;
+	return line->fd >= 0 && size > 1 && text[1] &&
+	       ((text[0] == 'S' && speaks) ||
+		       (text[0] == 'A' && strnlen(text, size) > KEEPER_NAME));
 }
 
 static void say(const char *text, size_t size) {
@@ -107,7 +109,8 @@ static void say(const char *text, size_t size) {
 	int fds = size > 1 ? (unsigned char)(text[1] - '0') % (FDS_MOST + 1) : 0;
 	struct keeper_line *line = &world.lines[who];
 	size_t skip = size < 2 ? size : 2;
-	bool waited = line->waits, full = size && text[0] >= 'A' && text[0] <= 'Z';
+	bool waited = line->question, full = size && text[0] >= 'A' && text[0] <= 'Z';
+	int waits_other = world.lines[!who].question != 0;
 	if (line->fd < 0) {
 		return;
 	}
@@ -125,9 +128,20 @@ static void say(const char *text, size_t size) {
 	fuzz_check(answers <= 1 && (!answers || waited ||
 					   (size > skip && strchr("AS", text[skip]))),
 		"%d answers", answers);
-	fuzz_check(answers || line->fd < 0 || !is_answered(text + skip, size - skip),
-		"none");
-	hear_answers(world.workers[!who]);
+	fuzz_check(answers || !is_answered(line, text + skip, size - skip), "none");
+	answers = hear_answers(world.workers[!who]);
+	fuzz_check(answers <= waits_other, "%d of another's", answers);
+}
+
+/* Who fails waits for another to say so at the most. */
+static void check_questions(void) {
+	for (int i = 0; i < WORKERS; i++) {
+		const struct keeper_line *line = &world.lines[i];
+		fuzz_check(line->question != 'S' ||
+				   (world.keeper.speaker >= 0 &&
+					   world.keeper.speaker != line->fd),
+			"%d waits", i);
+	}
 }
 
 static void check_kept(void) {
@@ -146,7 +160,7 @@ static void check_kept(void) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	int before = count_open();
 	memset(&world, 0, sizeof world);
-	world.keeper.opener = -1;
+	world.keeper.opener = world.keeper.speaker = -1;
 	for (int i = 0; i < WORKERS; i++) {
 		fuzz_check(keeper_connect(&world.lines[i], &world.workers[i]) == 0,
 			"no socket");
@@ -156,6 +170,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 		size_t length = (size_t)((newline ? newline : end) - data);
 		say((const char *)data, length);
 		check_kept();
+		check_questions();
 		data += length + (newline != NULL);
 	}
 	for (int i = 0; i < WORKERS; i++) {
