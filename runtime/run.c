@@ -76,11 +76,9 @@ static const char *run_end_word(const struct run *run) {
 static int run_report(struct run *run) {
 	struct report *report = &run->report;
 	stop_heed(run);
-	if (run_entry_failed(run)) {
-		if (broker_says(&run->loop.broker, run->why)) {
-			log_line(LOG_LEVEL_ERROR, "%s: %s failed: %s", report->plugin,
-				run->name, run->why);
-		}
+	if (run_entry_failed(run) && broker_says(&run->loop.broker, run->why)) {
+		log_line(LOG_LEVEL_ERROR, "%s: %s failed: %s", report->plugin, run->name,
+			run->why);
 		notify_failed(&run->notify, run->error, 1, run->why);
 	}
 	bool leaks = run->snapshot.total && report->leaks == ARUN_LEAKS_ERROR;

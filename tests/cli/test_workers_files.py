@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The files of a group of workers: of its sockets, for its reports, and the plugin's."""
+import errno
 import os
 import re
 import socket
@@ -89,14 +90,25 @@ def a_report_file_that_was_there_is_kept():
             equal(file.read(), "before\n")
 
 
+def told(manager):
+    """What the service manager was told, line by line, but that it stops."""
+    lines = "\n".join(manager.messages()).split("\n")
+    manager.told.clear()
+    return [line for line in lines if "=stopping" not in line]
+
+
 @claim
 def what_keeps_all_from_listening_is_said_once():
+    manager = Manager()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = "127.0.0.1:%d" % taken.getsockname()[1]
+        why = f"listen {address}: Address already in use"
         for _ in range(5):
-            done = arun("-w", "6", plugin(), address)
+            done = arun("-w", "6", plugin(), address, env={"NOTIFY_SOCKET": manager.address})
             equal((done.returncode, done.stderr),
-                  (1, f"arun: serve.so: serve failed: listen {address}: Address already in use\n"))
+                  (1, f"arun: serve.so: serve failed: {why}\n"))
+            equal(told(manager), ["EXIT_STATUS=1", f"ERRNO={errno.EADDRINUSE}",
+                                  f"STATUS=failed: {why}", "STOPPING=1"])
 
 
 def broken(folder):
@@ -116,12 +128,10 @@ def what_keeps_all_from_being_loaded_is_said_once():
     with TemporaryDirectory() as folder:
         for name, status, words in broken(Path(folder)):
             for _ in range(5):
-                manager.told.clear()
                 done = arun("-w", "6", os.path.join(folder, name), env=env)
                 equal((done.returncode, done.stderr.count("\n")), (status, 1), done.stderr)
                 contains(done.stderr, words)
-                told = "\n".join(manager.messages())
-                equal([line for line in told.split("\n") if "=stopping" not in line],
+                equal(told(manager),
                       [f"EXIT_STATUS={status}", f"STATUS=failed: {done.stderr[6:-1]}", "STOPPING=1"])
 
 
