@@ -244,7 +244,10 @@ static int run_refuse(struct run *run, const char *source, const char *words) {
 	run->error = errno;
 	text_fixed(&out, run->why, sizeof run->why);
 	text_add(&out, "%s%s%s", source, colon, words);
-	log_line(LOG_LEVEL_ERROR, "%s%s%s", source, colon, words);
+	run->silent = !broker_says(&run->loop.broker, run->why);
+	if (!run->silent) {
+		log_line(LOG_LEVEL_ERROR, "%s%s%s", source, colon, words);
+	}
 	errno = EINVAL;
 	return -1;
 }
@@ -252,7 +255,7 @@ static int run_refuse(struct run *run, const char *source, const char *words) {
 /* Nothing has run. Keeps errno. */
 static void run_tell_refused(struct run *run) {
 	int error = errno;
-	if (run->notify.loop) {
+	if (run->notify.loop && !run->silent) {
 		notify_failed(&run->notify, run->error ? run->error : error, 0,
 			*run->why ? run->why : strerror(error));
 	}

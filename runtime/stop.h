@@ -60,6 +60,7 @@ struct run {
 	int result, error;       /* of the entry */
 	bool cancelled;          /* the entry was, by the stop */
 	char why[256];
+	bool silent;       /* another worker has said so */
 	const char *lacks; /* arun_options::lacks */
 
 	const struct arun_site *yielded; /* arun_yield() was called here */

@@ -111,6 +111,19 @@ def what_keeps_all_from_listening_is_said_once():
                                   f"STATUS=failed: {why}", "STOPPING=1"])
 
 
+@claim
+def an_option_that_all_refuse_is_said_once():
+    manager = Manager()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        options = ((f"--listen={address}", f"--listen: listen {address}: Address already in use"),
+                   ("--suppress=/nonexistent", "--suppress: /nonexistent: No such file or directory"))
+        for option, line in 5 * options:
+            done = arun("-w", "6", option, plugin(), env={"NOTIFY_SOCKET": manager.address})
+            equal((done.returncode, done.stderr), (125, f"arun: {line}\n"))
+            equal(told(manager)[1:], [f"STATUS=failed: {line}", "STOPPING=1"])
+
+
 def broken(folder):
     """Files that cannot be loaded, each with its status and a part of its line."""
     (folder / "text.so").write_text("no plugin\n")
