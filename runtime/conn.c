@@ -198,6 +198,9 @@ static bool is_cut(int error) {
 }
 
 void conn_note_error(struct arun_conn *conn, int error) {
+	if (error == EPIPE && conn->shut) {
+		return; /* the caller's mistake: the connection is as it was */
+	}
 	conn->error = conn->error ? conn->error : error;
 	conn->cut = !conn->cut && is_cut(error) ? error : conn->cut;
 }

@@ -263,6 +263,17 @@ CLAIM(shutdown_ends_one_side_only) {
 	close_pair(pipe);
 }
 
+CLAIM(a_write_after_the_shutdown_is_no_error_of_the_connection) {
+	struct pair pair = tcp_pair();
+	ck_assert_int_eq(arun_shutdown(pair.a), 0);
+	assert_fails(arun_write(pair.a, "x", 1), EPIPE);
+	say(pair.b, "not read");
+	ck_assert_int_eq(arun_shutdown(pair.b), 0);
+	ck_assert_int_eq(arun_close(pair.a), 0);
+	hear_end(pair.b);
+	ck_assert_int_eq(arun_close(pair.b), 0);
+}
+
 /* TCP's: a recv(2) ends before one, whatever has come behind it. */
 CLAIM(what_has_come_behind_an_urgent_byte_is_read) {
 	struct pair pair = tcp_pair();
@@ -430,6 +441,7 @@ Suite *suite(void) {
 
 	TCase *closes = tcase_create("close");
 	tcase_add_test(closes, shutdown_ends_one_side_only);
+	tcase_add_test(closes, a_write_after_the_shutdown_is_no_error_of_the_connection);
 	tcase_add_test(closes, shutdown_of_who_was_reset_fails);
 	tcase_add_test(closes, an_answer_outlives_a_close_with_unread_input);
 	tcase_add_test(closes, a_close_in_a_cancelled_task_does_its_work);

@@ -113,7 +113,7 @@ CLAIM(one_side_may_end_before_the_other) {
 	hear(pair.a, "answer");
 	ck_assert_int_eq(arun_close(pair.b), 0);
 	hear_end(pair.a);
-	assert_fails(arun_close(pair.a), EPIPE);
+	ck_assert_int_eq(arun_close(pair.a), 0);
 }
 
 CLAIM(an_end_without_close_notify_is_an_error) {
