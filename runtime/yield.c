@@ -59,7 +59,6 @@ int arun_yield_at(const struct arun_site *site) {
 	if (run->loop.sched.stopping) {
 		if (run->cancelled) {
 			task_uncancel(self);
-			run->cancelled = false;
 		}
 		return run->signal;
 	}

@@ -46,6 +46,13 @@ def a_server_may_give_up_its_start_up():
 
 
 @claim
+def a_server_that_was_cut_in_its_start_up_may_clean_up_and_say_so():
+    for signum, status in ((TERM, 0), (INT, -INT)):
+        run = Running("servers:starts_or_cleans_up").reached("starting").signal(signum)
+        equal(run.end(), (status, f"starting\nyield: {int(signum)}\nclean-up: 0\n", ""))
+
+
+@claim
 def a_signal_between_two_steps_of_the_start_up_is_what_yield_returns():
     for signum, status in ((TERM, 0), (INT, -INT)):
         run = Running("servers:starts_in_steps").reached("starting").signal(signum).tell()
