@@ -157,14 +157,16 @@ void log_line(enum log_level level, const char *format, ...) {
 	if (!log_wants(level)) {
 		return;
 	}
-	char message[LOG_LINE];
+	char words[LOG_LINE], message[LOG_LINE];
 	struct text out;
-	text_fixed(&out, message, sizeof message);
-	text_add(&out, ARUN_SAYS);
+	text_fixed(&out, words, sizeof words);
 	va_list list;
 	va_start(list, format);
 	text_add_list(&out, format, list);
 	va_end(list);
+	text_fixed(&out, message, sizeof message);
+	text_add(&out, ARUN_SAYS);
+	text_escape(&out, words); /* what is escaped already stays as it is */
 	log_write(level, NULL, message);
 }
 

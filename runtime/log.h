@@ -46,7 +46,7 @@ struct log_source {
 void log_write(
 	enum log_level level, const struct log_source *source, const char *message);
 
-/* Writes "arun: " and a line, of text.h's language, as log_write(). Keeps errno. */
+/* Writes "arun: " and a line, of text.h's language and escaped, as log_write(). Keeps errno. */
 void log_line(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

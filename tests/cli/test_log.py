@@ -31,6 +31,10 @@ static int misuse(int argc, char **argv) {
 	return 0;
 }
 ARUN_MAIN(misuse)
+static int fails(int argc, char **argv) {
+	return argc > 1 && arun_connect(argv[1]) ? 0 : -1;
+}
+ARUN_MAIN(fails)
 """
 pathlib.Path(FOLDER.name, "talk.c").write_text(SOURCE)
 SO = build(FOLDER.name, pathlib.Path(FOLDER.name, "talk.c"))
@@ -93,6 +97,15 @@ def so_is_what_arun_itself_says():
         equal((line["message"], line["level"], line["from"]),
               (text.removeprefix("arun: "), "error", "arun"))
         assert re.fullmatch(TIME, line["time"]) and line["pid"] > 0, line
+
+
+@claim
+def the_name_of_a_plugin_is_escaped_where_its_entry_has_failed():
+    strange = pathlib.Path(FOLDER.name, "a\nb\x1b[31m.so")
+    strange.write_bytes(SO.read_bytes())
+    ended = arun(f"{strange}:fails", "unix:/no\nsuch/x.sock")
+    equal(ended.stderr, "arun: a\\x0ab\\x1b[31m.so: fails failed: connect "
+                        "unix:/no\\x0asuch/x.sock: No such file or directory\n")
 
 
 @claim
