@@ -171,7 +171,8 @@ static void conn_close_gently(
 	struct loop *loop, struct arun_conn *conn, struct arun_task *self) {
 	conn_wake(&loop->sched, conn);
 	while (conn->reading || conn->writing) {
-		/* They leave with EBADF. */
+		/* They leave with EBADF as soon as they run: all that such a call waits for is
+		 * the descriptor, or, of TLS, who is in the handshake, and that one is woken. */
 		sched_yield_task(&loop->sched, self);
 	}
 	double deadline = close_deadline(&loop->sched);
