@@ -1,16 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "api.h"
+#include "bodies.h"
 
 /* Bodies of tasks. */
-
-static int return_number(void *arg) {
-	return *(int *)arg;
-}
-
-static int sleep_long(void *arg) {
-	(void)arg;
-	return arun_sleep(FOREVER);
-}
 
 static int sleep_long_and_tell(void *arg) {
 	int *error = arg;
@@ -24,15 +15,6 @@ static int note_and_yield(void *arg) {
 		let_others_run(1);
 	}
 	return 0;
-}
-
-/* Waits on although it is cancelled. */
-static int linger(void *arg) {
-	(void)arg;
-	for (int i = 0; i < 3; i++) {
-		assert_fails(arun_sleep(FOREVER), ECANCELED);
-	}
-	return 5;
 }
 
 /* Cancel --------------------------------------------------------------------------------------- */

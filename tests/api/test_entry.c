@@ -1,25 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "api.h"
-
-/* Entries as functions without words. */
-
-static int (*entry)(void);
-
-static int call_entry(int argc, char **argv) {
-	(void)argc;
-	(void)argv;
-	return entry();
-}
-
-static int run_main(int (*function)(void), arun_options *options) {
-	entry = function;
-	return arun_run(call_entry, 0, NULL, options);
-}
-
-static int run_server(int (*function)(void), arun_options *options) {
-	entry = function;
-	return arun_run_forever(call_entry, 0, NULL, options);
-}
+#include "entries.h"
 
 /* A run that handles signals. */
 static arun_options with_signals(void) {

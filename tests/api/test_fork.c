@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "bodies.h"
 #include "misuse.h"
 
 #include <fcntl.h>
@@ -8,11 +9,6 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-
-static int sleep_long(void *arg) {
-	(void)arg;
-	return arun_sleep(FOREVER);
-}
 
 static void *spawn_in_thread(void *arg) {
 	int *error = arg;

@@ -1,22 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "api.h"
-
-/* A generator's body; arg points at how many numbers it hands out. */
-static int count_to(void *arg) {
-	for (int i = 1, last = *(int *)arg; i <= last; i++) {
-		if (arun_gen_yield(&i) < 0) {
-			note('c');
-			return -1;
-		}
-	}
-	return 0;
-}
-
-static int next_number(arun_gen *gen) {
-	const int *item = arun_gen_next(gen);
-	ck_assert_ptr_nonnull(item);
-	return *item;
-}
+#include "generators.h"
 
 /* Items and the end ---------------------------------------------------------------------------- */
 
@@ -29,15 +12,6 @@ CLAIM(next_returns_the_items_in_order_then_NULL_with_errno_0) {
 	assert_null(arun_gen_next(gen), 0);
 	assert_null(arun_gen_next(gen), 0);
 	ck_assert_int_eq(arun_gen_close(gen), 0);
-}
-
-static int note_steps(void *arg) {
-	note('1');
-	arun_gen_yield(arg);
-	note('2');
-	arun_gen_yield(arg);
-	note('3');
-	return 0;
 }
 
 CLAIM(the_body_runs_only_while_an_item_is_wanted) {

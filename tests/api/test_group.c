@@ -1,21 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "api.h"
+#include "bodies.h"
 
 /* Bodies of tasks. */
-
-static int note_letter(void *arg) {
-	note(*(const char *)arg);
-	return 0;
-}
-
-static int return_number(void *arg) {
-	return *(int *)arg;
-}
-
-static int fail_with(void *arg) {
-	errno = *(int *)arg;
-	return -1;
-}
 
 /* Fails once all others have run. */
 static int fail_later(void *arg) {

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "api.h"
-
-static int return_number(void *arg) {
-	return *(int *)arg;
-}
+#include "bodies.h"
 
 static int sleep_long_and_tell(void *arg) {
 	int *error = arg;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "api.h"
+#include "bodies.h"
 
 #include <sys/mman.h>
 
@@ -119,11 +119,6 @@ START_TEST(a_thousand_runs_leave_memory_and_descriptors_where_they_were) {
 	}
 }
 END_TEST
-
-static int sleep_long(void *arg) {
-	(void)arg;
-	return arun_sleep(FOREVER);
-}
 
 static int leave_tasks(int argc, char **argv) {
 	(void)argc;

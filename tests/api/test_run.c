@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "api.h"
+#include "bodies.h"
 
 #include <ev.h>
 #include <sys/resource.h>
@@ -264,11 +264,6 @@ START_TEST(the_entrys_stack_has_the_size_that_was_asked_for) {
 END_TEST
 
 /* Leaks ---------------------------------------------------------------------------------------- */
-
-static int sleep_long(void *arg) {
-	(void)arg;
-	return arun_sleep(FOREVER);
-}
 
 static int leave_a_task(int argc, char **argv) {
 	(void)argc;

@@ -1,31 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "api.h"
+#include "bodies.h"
 
 /* Bodies of tasks. */
-
-static int note_letter(void *arg) {
-	note(*(const char *)arg);
-	return 0;
-}
-
-static int return_number(void *arg) {
-	return *(int *)arg;
-}
-
-static int fail_with(void *arg) {
-	errno = *(int *)arg;
-	return -1;
-}
 
 static int yield_twice(void *arg) {
 	(void)arg;
 	let_others_run(2);
 	return 5;
-}
-
-static int sleep_long(void *arg) {
-	(void)arg;
-	return arun_sleep(FOREVER);
 }
 
 static int join_it(void *arg) {
@@ -293,15 +274,6 @@ static int cancel_and_join(void *arg) {
 	arun_cancel(task);
 	ck_assert_int_eq(joined(task), 5);
 	return 0;
-}
-
-/* Waits on although it is cancelled. */
-static int linger(void *arg) {
-	(void)arg;
-	for (int i = 0; i < 3; i++) {
-		assert_fails(arun_sleep(FOREVER), ECANCELED);
-	}
-	return 5;
 }
 
 CLAIM(join_of_a_cancelled_task_does_its_work_in_a_cancelled_task) {

@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "api.h"
+#include "bodies.h"
 
 #include <math.h>
 #include <time.h>
-
-static int note_letter(void *arg) {
-	note(*(const char *)arg);
-	return 0;
-}
 
 static int cancel_it(void *arg) {
 	arun_cancel(arg);

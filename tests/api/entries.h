@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* entries - functions without words as entries. */
+#ifndef ENTRIES_H
+#define ENTRIES_H
+
+#include "api.h"
+
+static int (*entry)(void);
+
+static inline int call_entry(int argc, char **argv) {
+	(void)argc;
+	(void)argv;
+	return entry();
+}
+
+static inline int run_main(int (*function)(void), arun_options *options) {
+	entry = function;
+	return arun_run(call_entry, 0, NULL, options);
+}
+
+static inline int run_server(int (*function)(void), arun_options *options) {
+	entry = function;
+	return arun_run_forever(call_entry, 0, NULL, options);
+}
+
+#endif
