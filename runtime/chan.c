@@ -83,8 +83,7 @@ arun_chan *arun_chan_new_at(
 	}
 	chan->capacity = capacity;
 	chan->item_size = item_size;
-	chan->object.maker = sched_maker(sched);
-	registry_add(&sched->registry, &chan->object, &chan_kind, site);
+	sched_publish(sched, &chan->object, &chan_kind, site);
 	return chan;
 }
 

@@ -94,8 +94,7 @@ struct arun_conn *conn_create(struct loop *loop, int fd);
 /* Lists it. */
 static inline void conn_publish(
 	struct loop *loop, struct arun_conn *conn, const struct arun_site *site) {
-	conn->object.maker = sched_maker(&loop->sched);
-	registry_add(&loop->sched.registry, &conn->object, &conn_kind, site);
+	sched_publish(&loop->sched, &conn->object, &conn_kind, site);
 }
 
 /* Gives a reference back. */

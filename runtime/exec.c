@@ -123,9 +123,7 @@ static int exec_begin(struct loop *loop, struct arun_process *process,
 
 static void exec_publish(
 	struct loop *loop, struct arun_process *process, const struct arun_site *site) {
-	struct registry *registry = &loop->sched.registry;
-	process->object.maker = sched_maker(&loop->sched);
-	registry_add(registry, &process->object, &process_kind, site);
+	sched_publish(&loop->sched, &process->object, &process_kind, site);
 	for (int i = 0; i < LAUNCH_STREAMS; i++) {
 		if (process->streams[i]) {
 			conn_publish(loop, process->streams[i], site);

@@ -85,8 +85,7 @@ arun_gen *arun_gen_new_at(
 	gen->name = name;
 	gen->fn = fn;
 	gen->arg = arg;
-	gen->object.maker = sched_maker(sched);
-	registry_add(&sched->registry, &gen->object, &gen_kind, site);
+	sched_publish(sched, &gen->object, &gen_kind, site);
 	return gen;
 }
 

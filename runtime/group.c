@@ -76,8 +76,7 @@ arun_group *arun_group_begin(struct arun_group *space, const struct arun_site *s
 	group->deadline.outer = NULL;
 	list_init(&group->tasks);
 	group->object.owner = &sched->current->object;
-	group->object.maker = sched_maker(sched);
-	registry_add(&sched->registry, &group->object, &group_kind, site);
+	sched_publish(sched, &group->object, &group_kind, site);
 	return space;
 }
 

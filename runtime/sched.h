@@ -205,6 +205,13 @@ static inline uint64_t sched_maker(const struct sched *sched) {
 	return sched->current ? sched->current->object.id : 0;
 }
 
+/* Lists object, as the running task's. */
+static inline void sched_publish(struct sched *sched, struct object *object,
+	const struct kind *kind, const struct arun_site *site) {
+	object->maker = sched_maker(sched);
+	registry_add(&sched->registry, object, kind, site);
+}
+
 /* sched NULL: no run, no task that runs. */
 static inline bool sched_runs(const struct sched *sched, const struct arun_task *task) {
 	return sched && sched->current == task;

@@ -222,8 +222,7 @@ arun_server *arun_listen_at(const struct arun_site *site, const char *name,
 		}
 		return NULL;
 	}
-	server->object.maker = sched_maker(&loop->sched);
-	registry_add(&loop->sched.registry, &server->object, &server_kind, site);
+	sched_publish(&loop->sched, &server->object, &server_kind, site);
 	return server;
 }
 

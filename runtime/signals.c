@@ -338,8 +338,7 @@ arun_signals *arun_signals_open_at(
 		return NULL;
 	}
 	signals->refs = 1;
-	signals->object.maker = sched_maker(sched);
-	registry_add(&sched->registry, &signals->object, &signals_kind, site);
+	sched_publish(sched, &signals->object, &signals_kind, site);
 	return signals;
 }
 

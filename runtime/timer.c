@@ -134,9 +134,8 @@ arun_timer *arun_timer_start_at(const struct arun_site *site, const char *name,
 	timer->fn = fn;
 	timer->arg = arg;
 	timer->name = name;
-	timer->object.maker = sched_maker(sched);
 	timer_arm(loop_here(), timer);
-	registry_add(&sched->registry, &timer->object, &timer_kind, site);
+	sched_publish(sched, &timer->object, &timer_kind, site);
 	return timer;
 }
 

@@ -335,8 +335,7 @@ static int tls_certify(struct arun_tls *tls, const char *op, const char *cert_fi
 
 static struct arun_tls *tls_publish(
 	struct loop *loop, struct arun_tls *tls, const struct arun_site *site) {
-	tls->object.maker = sched_maker(&loop->sched);
-	registry_add(&loop->sched.registry, &tls->object, &tls_kind, site);
+	sched_publish(&loop->sched, &tls->object, &tls_kind, site);
 	return tls;
 }
 

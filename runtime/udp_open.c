@@ -254,7 +254,6 @@ arun_udp *arun_udp_open_at(const struct arun_site *site, const char *endpoint) {
 		errno = error;
 		return NULL;
 	}
-	udp->object.maker = sched_maker(&loop->sched);
-	registry_add(&loop->sched.registry, &udp->object, &udp_kind, site);
+	sched_publish(&loop->sched, &udp->object, &udp_kind, site);
 	return udp;
 }

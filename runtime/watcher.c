@@ -112,10 +112,8 @@ static void watcher_add(struct loop *loop, struct watcher **place, const void *s
 		watcher->name = name;
 		watcher->watcher = started;
 		watcher->fd = strcmp(name, "ev_io") == 0 ? loop_watcher_fd(started) : -1;
-		watcher->object.maker = sched_maker(&loop->sched);
 		watcher->object.background = counts_for_nothing(name);
-		registry_add(
-			&loop->sched.registry, &watcher->object, &watcher_kind, NULL);
+		sched_publish(&loop->sched, &watcher->object, &watcher_kind, NULL);
 		watcher->next = *place;
 		*place = watcher;
 	}
