@@ -50,12 +50,6 @@ void keeper_disconnect(struct keeper *keeper, struct keeper_line *line) {
 
 /* Answers -------------------------------------------------------------------------- */
 
-/* Whether what could not be sent can be later. */
-static bool passes(int error) {
-	return error == EAGAIN || error == EINTR || error == ENOBUFS || error == ENOMEM ||
-	       error == ETOOMANYREFS;
-}
-
 /* fd: goes with it; -1: none. Returns whether it was sent; it may be later. */
 static bool answer(struct keeper_line *line, char kind, int fd) {
 	union fdpass_room room;
@@ -63,7 +57,7 @@ static bool answer(struct keeper_line *line, char kind, int fd) {
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 	fdpass_put(&message, &room, fd);
 	bool sent = sendmsg(line->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
-	line->late = !sent && passes(errno);
+	line->late = !sent && fdpass_later(errno);
 	line->question = line->late ? line->question : 0;
 	return sent;
 }

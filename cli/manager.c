@@ -124,14 +124,10 @@ void manager_close(struct manager *manager) {
 
 /* Telling -------------------------------------------------------------------------- */
 
-static bool passes(int error) {
-	return error == EAGAIN || error == ENOBUFS || error == ENOMEM || error == EINTR;
-}
-
 /* Who waits for READY=1 kills what does not send it. One that is not there waits for nothing. */
 static void complain(struct manager *manager, int error) {
 	bool there = error != ENOENT && error != ENOTDIR && error != ECONNREFUSED;
-	if (!passes(error) && there && !manager->complained) {
+	if (!fdpass_later(error) && there && !manager->complained) {
 		manager->complained = true;
 		say("the service manager cannot be told: %s", strerror(error));
 	}
@@ -151,7 +147,7 @@ static bool send_now(struct manager *manager, const char *text, int fd) {
 	}
 	int error = errno;
 	complain(manager, error);
-	return !passes(error);
+	return !fdpass_later(error);
 }
 
 bool manager_pay(struct manager *manager) {

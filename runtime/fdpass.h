@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* fdpass - a descriptor in a message on a Unix socket (SCM_RIGHTS). */
+/* fdpass - messages on Unix sockets, and a descriptor in one (SCM_RIGHTS). */
 #ifndef FDPASS_H
 #define FDPASS_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +14,12 @@ union fdpass_room {
 	struct cmsghdr header;
 	char bytes[CMSG_SPACE(sizeof(int))];
 };
+
+/* Whether a message that could not be sent for that error can be later. */
+static inline bool fdpass_later(int error) {
+	return error == EAGAIN || error == EINTR || error == ENOBUFS || error == ENOMEM ||
+	       error == ETOOMANYREFS;
+}
 
 /* Has message, which is to be sent, take a duplicate of fd along in room; -1: none. */
 static inline void fdpass_put(struct msghdr *message, union fdpass_room *room, int fd) {

@@ -37,10 +37,6 @@ static int notify_send(const struct notify *notify, const char *text, int fd) {
 	return result < 0 ? errno : 0;
 }
 
-static bool notify_passes(int error) {
-	return error == EAGAIN || error == ENOBUFS || error == ENOMEM || error == EINTR;
-}
-
 /* Who waits for READY=1 kills what does not send it. One that is not there waits for nothing. */
 static void notify_complain(struct notify *notify, int error) {
 	bool there = error != ENOENT && error != ENOTDIR && error != ECONNREFUSED;
@@ -54,7 +50,7 @@ static void notify_complain(struct notify *notify, int error) {
 static void notify_pay(struct loop_timer *timer) {
 	struct notify *notify = container_of(timer, struct notify, again);
 	int error = notify_send(notify, notify->owed, -1);
-	if (notify_passes(error)) {
+	if (fdpass_later(error)) {
 		loop_timer_start(notify->loop, timer, NOTIFY_AGAIN, notify_pay);
 	} else {
 		notify->owed[0] = '\0';
