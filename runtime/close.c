@@ -184,13 +184,6 @@ static void conn_close_gently(
 	}
 }
 
-static void check_handle(
-	const struct arun_site *site, const char *op, const arun_conn *conn) {
-	if (unlikely(!conn->object.id)) {
-		task_gone(site, &conn->object, op, "of a connection that is gone");
-	}
-}
-
 int(arun_close)(arun_conn *conn) {
 	return arun_close_at(NULL, conn);
 }
@@ -203,7 +196,7 @@ int arun_close_at(const struct arun_site *site, arun_conn *conn) {
 	if (!loop) {
 		return watch_close_forked(&conn->watch);
 	}
-	check_handle(site, "arun_close", conn);
+	conn_check(site, "arun_close", conn);
 	if (conn->swept) {
 		return 0; /* the end of the run has done it */
 	}
@@ -236,7 +229,7 @@ void arun_abort(arun_conn *conn) {
 		watch_close_forked(&conn->watch);
 		return;
 	}
-	check_handle(NULL, "arun_abort", conn);
+	conn_check(NULL, "arun_abort", conn);
 	struct linger now = {.l_onoff = 1, .l_linger = 0};
 	if (conn->tcp && !conn->closing) {
 		setsockopt(conn->watch.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
@@ -248,7 +241,7 @@ void arun_abort(arun_conn *conn) {
 int arun_shutdown(arun_conn *conn) {
 	struct conn_words words;
 	if (conn) {
-		check_handle(NULL, "arun_shutdown", conn);
+		conn_check(NULL, "arun_shutdown", conn);
 	}
 	if (!conn || conn->closing) {
 		return task_fail(EBADF, "shutdown", NULL);

@@ -96,10 +96,7 @@ void arun_idle(arun_conn *conn) {
 	if (!conn) {
 		return;
 	}
-	if (unlikely(!conn->object.id)) {
-		task_gone(
-			NULL, &conn->object, "arun_idle", "of a connection that is gone");
-	}
+	conn_check(NULL, "arun_idle", conn);
 	/* What is buffered is of the next request. */
 	conn->idle_at = conn->buffer.length ? 0 : conn->in + 1;
 	if (unlikely(conn->leaves && sched_current)) {

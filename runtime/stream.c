@@ -43,9 +43,7 @@ int stream_begin(struct stream_call *call, const struct arun_site *site, const c
 		call->error = EBADF;
 		return -1;
 	}
-	if (unlikely(!conn->object.id)) {
-		task_gone(site, &conn->object, op, "of a connection that is gone");
-	}
+	conn_check(site, op, conn);
 	conn->refs++;
 	call->self->awaits = &conn->object;
 	call->error = stream_admit(call, event);
