@@ -28,18 +28,6 @@ static void add_task(
 
 /* Lines -------------------------------------------------------------------------- */
 
-static void add_counts(struct text *out, const struct snapshot *snapshot) {
-	const char *comma = ": ";
-	for (int i = 0; i < SNAPSHOT_KINDS; i++) {
-		uint64_t count = snapshot->counts[i];
-		if (count) {
-			text_add(out, "%s%lu ", comma, (unsigned long)count);
-			registry_title(out, snapshot->kinds[i], count);
-			comma = ", ";
-		}
-	}
-}
-
 static void add_first(
 	struct text *out, const struct scene *scene, const struct snapshot *snapshot) {
 	const struct report *report = scene->report;
@@ -49,7 +37,7 @@ static void add_first(
 	text_escape(out, report->entry);
 	text_add(out, " (pid %d), up ", (int)getpid());
 	text_seconds(out, loop_clock() - report->started);
-	add_counts(out, snapshot);
+	snapshot_text_counts(out, snapshot);
 	text_add(out, "\n");
 }
 

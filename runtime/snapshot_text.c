@@ -130,10 +130,8 @@ static void add_group(struct text *out, const struct snapshot *snapshot,
 	}
 }
 
-static void add_counts(const struct snapshot *snapshot, struct text *out) {
-	text_add(out, "%lu leak%s: ", (unsigned long)snapshot->total,
-		plural(snapshot->total));
-	const char *comma = "";
+void snapshot_text_counts(struct text *out, const struct snapshot *snapshot) {
+	const char *comma = ": ";
 	for (int i = 0; i < SNAPSHOT_KINDS; i++) {
 		uint64_t count = snapshot->counts[i];
 		if (count) {
@@ -142,7 +140,6 @@ static void add_counts(const struct snapshot *snapshot, struct text *out) {
 			comma = ", ";
 		}
 	}
-	text_add(out, "\n");
 }
 
 static void add_summary_name(struct text *out, const char *plugin) {
@@ -154,7 +151,10 @@ static void add_summary_name(struct text *out, const char *plugin) {
 void snapshot_text_summary(
 	const struct snapshot *snapshot, const char *plugin, struct text *out) {
 	add_summary_name(out, plugin);
-	add_counts(snapshot, out);
+	text_add(out, "%lu leak%s", (unsigned long)snapshot->total,
+		plural(snapshot->total));
+	snapshot_text_counts(out, snapshot);
+	text_add(out, "\n");
 }
 
 void snapshot_text(

@@ -17,6 +17,9 @@ void snapshot_text(const struct snapshot *snapshot, const char *plugin, struct t
 /* Appends what the objects of group belong to: ' of server "echo"'. */
 void snapshot_text_owner(struct text *out, const struct snapshot_group *group);
 
+/* Appends ": 1 server, 2 tasks"; nothing where there is none. */
+void snapshot_text_counts(struct text *out, const struct snapshot *snapshot);
+
 /* The last of these lines. */
 void snapshot_text_summary(
 	const struct snapshot *snapshot, const char *plugin, struct text *out);
