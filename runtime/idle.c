@@ -38,10 +38,15 @@ void conn_leave(struct sched *sched, struct arun_conn *conn) {
 	conn_end_idle(sched, conn);
 }
 
-/* What the loop has not told of yet is seen, too: bytes, the end, an error. */
-static bool conn_has_input(const struct arun_conn *conn) {
-	struct pollfd entry = {.fd = conn->watch.fd, .events = POLLIN};
-	return poll(&entry, 1, 0) > 0;
+/* What the loop has not told of yet is seen, too: bytes, room, the end, an error. */
+static bool conn_looks_ready(struct arun_conn *conn, enum poller_events event) {
+	bool reads = event == POLLER_READ;
+	struct pollfd entry = {.fd = conn->watch.fd, .events = reads ? POLLIN : POLLOUT};
+	if (poll(&entry, 1, 0) <= 0) {
+		return false;
+	}
+	*(reads ? &conn->watch.readable : &conn->watch.writable) = true;
+	return true;
 }
 
 /* It is over: where the other end has got all of it, a close need not wait for more. */
@@ -57,8 +62,7 @@ int conn_wait_leaving(struct arun_conn *conn, struct arun_task *self,
 	if (isinf(patience)) {
 		return conn_wait_until(conn, self, event, deadline);
 	}
-	if (event == POLLER_READ && conn_has_input(conn)) {
-		conn->watch.readable = true;
+	if (event == POLLER_READ && conn_looks_ready(conn, event)) {
 		return 0;
 	}
 	if (patience <= sched_current->registry.now) {
@@ -79,8 +83,10 @@ int conn_wait_bounded(
 	double now = sched_current->registry.now;
 	double deadline = conn->idle_timeout > 0 ? now + conn->idle_timeout : INFINITY;
 	bool ends = event == POLLER_READ && conn->leaves && conn_is_idle(conn);
-	return conn_wait_leaving(
+	int error = conn_wait_leaving(
 		conn, self, event, deadline, ends ? conn_patience(conn, now) : INFINITY);
+	/* Where nothing has run for a while, what came in time comes together with its end. */
+	return error == ETIME && conn_looks_ready(conn, event) ? 0 : error;
 }
 
 double conn_greeting_patience(const struct arun_conn *conn, bool heard, double *left) {
