@@ -2,6 +2,7 @@
 #include "manager.h"
 
 #include "../runtime/fdpass.h"
+#include "../runtime/variable.h"
 #include "say.h"
 
 #include <errno.h>
@@ -32,11 +33,12 @@ static void set_address(struct manager *manager, const char *path) {
 	}
 }
 
+/* What is none to the workers is none here: they would be waited for in vain. */
 static double watchdog(void) {
-	const char *process = getenv("WATCHDOG_PID"), *time = getenv("WATCHDOG_USEC");
-	bool ours = !process || strtol(process, NULL, 10) == (long)getpid();
-	double seconds = time && ours ? strtod(time, NULL) / 1e6 : 0;
-	return seconds > 0 && seconds < 1e9 ? seconds : 0;
+	bool ours = !getenv("WATCHDOG_PID") ||
+		    variable_number("WATCHDOG_PID") == (unsigned long long)getpid();
+	double seconds = ours ? (double)variable_number("WATCHDOG_USEC") / 1e6 : 0;
+	return seconds < 1e9 ? seconds : 0;
 }
 
 /* An abstract name that the kernel picks: there is no file to remove. */

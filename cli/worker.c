@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker.h"
 
+#include "../runtime/variable.h"
 #include "ending.h"
 #include "family.h"
 #include "say.h"
@@ -17,10 +18,9 @@
 /* What the environment says to this process alone. */
 static void set_environment(int line, pid_t parent) {
 	char text[64];
-	const char *listens = getenv("LISTEN_PID");
 	snprintf(text, sizeof text, "%d:%d", line, (int)getpid());
 	setenv("ARUN_BROKER", text, 1);
-	if (listens && strtol(listens, NULL, 10) == (long)parent) {
+	if (variable_number("LISTEN_PID") == (unsigned long long)parent) {
 		snprintf(text, sizeof text, "%d", (int)getpid());
 		setenv("LISTEN_PID", text, 1);
 	}

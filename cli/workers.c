@@ -232,9 +232,21 @@ static bool pass_time(struct group *group, double *next) {
 
 /* The loop -------------------------------------------------------------------------- */
 
+/* Where the parent did not run either (all were stopped, or moved to another host), nobody can have
+ * given it a sign of life: that time does not count. */
+static void forgive_pause(struct group *group, double late) {
+	for (size_t i = 0; i < group->count; i++) {
+		struct worker *worker = &group->workers[i];
+		worker->beat = earlier(worker->beat + late, group->now);
+	}
+}
+
 static void wait_for_something(struct group *group, double next) {
 	struct pollfd *polled = group->polled;
-	double left = earlier(next - arun_now(), 3600);
+	/* Not too long: how long it was stopped for is seen from when it should have gone on. */
+	double limit = group->manager.watchdog ? group->manager.watchdog / 4 : 3600;
+	double begun = arun_now(), left = earlier(next - begun, limit);
+	left = left > 0 ? left : 0;
 	polled[0] = (struct pollfd){.fd = group->signals, .events = POLLIN};
 	polled[1] = (struct pollfd){.fd = group->manager.fd, .events = POLLIN};
 	polled[2] = (struct pollfd){.fd = group->changes.fd, .events = POLLIN};
@@ -249,6 +261,9 @@ static void wait_for_something(struct group *group, double next) {
 		}
 	}
 	group->now = arun_now();
+	if (group->now > begun + left) {
+		forgive_pause(group, group->now - begun - left);
+	}
 }
 
 static void serve_lines(struct group *group) {

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+import time
 from tempfile import TemporaryDirectory
 
 from group import all_workers, group, lines, plugin, serves, workers
@@ -38,6 +39,41 @@ def one_that_a_stop_meets_before_it_is_ready_does_not_decide_on_the_status():
                 lines(process, 1)
                 status, _, errors = process.stop()
                 equal((status, errors), (0, ""), variables)
+
+
+@claim
+def what_is_no_watchdog_to_a_worker_is_none_to_its_parent():
+    for number in "400000x", " 400000", "4e5", "0x61a80", "-1", "":
+        manager = Manager()
+        env = environment(NOTIFY_SOCKET=manager.address, WATCHDOG_USEC=number)
+        with group("-w", "1", plugin(), "tcp:127.0.0.1:0", env=env) as process:
+            lines(process, 1)
+            manager.waits_for("READY=1")
+            equal(process.stop()[0], 0, number)
+        assert "WATCHDOG=1" not in manager.messages(), (number, manager.told)
+
+
+@claim
+def workers_that_were_stopped_with_their_parent_live_on():
+    manager = Manager()
+    limit = 0.5
+    env = environment(NOTIFY_SOCKET=manager.address, WATCHDOG_USEC=str(int(limit * 1e6)))
+    with group("-w", "2", plugin(), "tcp:127.0.0.1:0", env=env) as process:
+        lines(process, 2)
+        serves(process)
+        all_of_them = [process.pid, *workers(process)]
+        for _ in range(2):
+            for one in all_of_them:
+                os.kill(one, signal.SIGSTOP)
+            over = time.monotonic() + 3 * limit
+            until(lambda: time.monotonic() > over, "a pause")
+            for one in all_of_them:
+                os.kill(one, signal.SIGCONT)
+            manager.hear()
+            before = len(manager.told)
+            until(lambda: sum(m == "WATCHDOG=1" for m in manager.messages()[before:]) >= 3, "life")
+        status, _, errors = process.stop()
+        equal((status, errors), (0, ""))
 
 
 def sockets(process):
