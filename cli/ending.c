@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Known to the atexit(3) handler alone, which takes no argument. */
@@ -70,6 +71,40 @@ void ending_prepare(void) {
 
 void ending_adopt(void) {
 	ending.pid = getpid();
+}
+
+/* The second time it is that line which nobody reads. */
+static void on_overdue(int signum) {
+	static volatile sig_atomic_t told;
+	(void)signum;
+	if (!told) {
+		told = 1;
+		say_kept();
+	}
+	_exit(STATUS_OVERDUE);
+}
+
+/* On any thread: it says no more than that. */
+void ending_bound(const char *plugin, double seconds) {
+	struct sigaction action = {.sa_handler = on_overdue, .sa_flags = SA_NODEFER};
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMAX};
+	struct itimerspec time = {.it_interval = {.tv_sec = 1}};
+	timer_t timer;
+	sigset_t set;
+	const char *slash = strrchr(plugin, '/');
+	say_keep("%s: does not end: a handler of atexit(3), a destructor, or stdout that "
+		 "nobody reads: it is given up",
+		slash ? slash + 1 : plugin);
+	sigaction(SIGRTMAX, &action, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMAX);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	seconds = seconds < 1e9 ? seconds : 1e9;
+	time.it_value.tv_sec = (time_t)seconds;
+	time.it_value.tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9);
+	if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0) {
+		timer_settime(timer, 0, &time, NULL);
+	}
 }
 
 /* What stdio still holds may go to a pipe nobody reads: EPIPE says so, SIGPIPE would not.

@@ -30,6 +30,12 @@ void ending_adopt(void);
  */
 _Noreturn void ending_exit(int status);
 
+/*
+ * What is done from now on (other handlers of atexit(3), destructors, the flush of stdout) has so many
+ * seconds; then a line says that plugin does not end, and the status is STATUS_OVERDUE.
+ */
+void ending_bound(const char *plugin, double seconds);
+
 /* Ends the process by that signal; with 128 + signum where that does nothing (PID 1). */
 _Noreturn void ending_die(int signum);
 

@@ -247,6 +247,9 @@ static void run(struct launch *launch) {
 	if (status < 0) {
 		fail_to_run(launch, options.lacks);
 	}
+	if (options.left > 0) {
+		ending_bound(launch->name.path, options.left);
+	}
 	if (options.signal) {
 		ending_die(options.signal);
 	}

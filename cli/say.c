@@ -13,9 +13,11 @@
 #include <unistd.h>
 
 enum { LINE_SIZE = 2048, PIECE_SIZE = 8, FOR_EVER = -1, PATIENCE = 1000 };
+enum { LINE_ESCAPED = 4 * LINE_SIZE, OVERHEAD = 256 }; /* each byte may become \xNN */
 
 static enum arun_log_format form = ARUN_LOG_TEXT;
 static char last[LINE_SIZE];
+static char kept[LINE_ESCAPED + OVERHEAD]; /* by say_keep() */
 static int patience = FOR_EVER; /* milliseconds that a line may wait for its reader */
 
 void say_as(enum arun_log_format format) {
@@ -62,15 +64,15 @@ void say_escaped(FILE *out, const char *text) {
 	}
 }
 
-/* Returns whether there was memory for it. */
-static bool say_json(const char *text) {
+/* The line as JSON, to be freed; NULL: no memory. */
+static char *say_json(const char *text) {
 	char time[32] = "", *line = NULL;
 	size_t size = 0;
 	struct timespec now;
 	struct tm parts;
 	FILE *out = open_memstream(&line, &size);
 	if (!out) {
-		return false;
+		return NULL;
 	}
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &parts);
@@ -81,12 +83,23 @@ static bool say_json(const char *text) {
 		time, now.tv_nsec / 1000, (int)getpid());
 	escape_json(out, text);
 	fputs("}\n", out);
-	bool whole = fclose(out) == 0;
-	if (whole) {
-		fputs(line, stderr);
+	if (fclose(out) != 0) {
+		free(line);
+		return NULL;
 	}
-	free(line);
-	return whole;
+	return line;
+}
+
+static void say_escape(char line[LINE_ESCAPED], const char *text) {
+	char *end = line;
+	for (const char *p = text; *p; end += strlen(end)) {
+		p += escape(end, p);
+	}
+	*end = '\0';
+}
+
+static const char *priority(void) {
+	return form == ARUN_LOG_JOURNAL ? "<3>" : "";
 }
 
 const char *say_last(void) {
@@ -95,23 +108,45 @@ const char *say_last(void) {
 
 /* The line is written at once: those of several processes do not mix. */
 void say(const char *format, ...) {
-	char text[LINE_SIZE];
-	char line[4 * LINE_SIZE]; /* each byte may become \xNN */
-	char *end = line;
+	char text[LINE_SIZE], line[LINE_ESCAPED];
 	va_list arguments;
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
-	for (const char *p = text; *p; end += strlen(end)) {
-		p += escape(end, p);
-	}
-	*end = '\0';
+	say_escape(line, text);
 	size_t length = strnlen(line, sizeof last - 1);
 	memcpy(last, line, length);
 	last[length] = '\0';
-	if (!has_room() || (form == ARUN_LOG_JSON && say_json(text))) {
+	if (!has_room()) {
 		return;
 	}
-	const char *priority = form == ARUN_LOG_JOURNAL ? "<3>" : "";
-	fprintf(stderr, "%sarun: %s\n", priority, line);
+	char *json = form == ARUN_LOG_JSON ? say_json(text) : NULL;
+	if (json) {
+		fputs(json, stderr);
+		free(json);
+	} else {
+		fprintf(stderr, "%sarun: %s\n", priority(), line);
+	}
+}
+
+void say_keep(const char *format, ...) {
+	char text[LINE_SIZE], line[LINE_ESCAPED];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	say_escape(line, text);
+	char *json = form == ARUN_LOG_JSON ? say_json(text) : NULL;
+	if (json) {
+		snprintf(kept, sizeof kept, "%s", json);
+		free(json);
+	} else {
+		snprintf(kept, sizeof kept, "%sarun: %s\n", priority(), line);
+	}
+}
+
+void say_kept(void) {
+	if (write(STDERR_FILENO, kept, strlen(kept)) < 0) {
+		return; /* nobody can be told */
+	}
 }

@@ -1144,6 +1144,9 @@ typedef struct arun_options {
 	/* out, where it returns -1: of what there was none ("loop"); NULL: of nothing that has a
 	 * name */
 	const char *lacks;
+	/* out: seconds of its grace time that a stop leaves for what comes after the run, 1 at
+	 * least; 0: it was not asked to stop */
+	double left;
 } arun_options;
 
 /*

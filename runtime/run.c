@@ -396,14 +396,22 @@ static void run_close(struct run *run) {
 	sched_current = NULL;
 }
 
+/* Seconds that a stop leaves for what comes after the run; 0: there was none. */
+static double run_left(const struct sched *sched) {
+	return sched->stopping ? time_max(sched->clock_end - loop_clock(), 1) : 0;
+}
+
 /* A member that the caller's header does not have is not there. */
-static void run_answer(arun_options *given, int signal, const char *lacks) {
+static void run_answer(arun_options *given, const struct run *run, int signal) {
 	if (!given) {
 		return;
 	}
 	given->signal = signal;
-	if (given->struct_size >= offsetof(arun_options, lacks) + sizeof lacks) {
-		given->lacks = lacks;
+	if (given->struct_size >= offsetof(arun_options, lacks) + sizeof given->lacks) {
+		given->lacks = run->lacks;
+	}
+	if (given->struct_size >= offsetof(arun_options, left) + sizeof given->left) {
+		given->left = run_left(&run->loop.sched);
 	}
 }
 
@@ -443,7 +451,7 @@ static int run_start(int (*fn)(int, char **), int argc, char **argv, arun_option
 	}
 	run_close(run);
 	int signal = status < 0 ? 0 : run_signal(run);
-	run_answer(given, signal, run->lacks);
+	run_answer(given, run, signal);
 	free(run);
 	errno = error;
 	return signal ? 128 + signal : status;

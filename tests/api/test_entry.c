@@ -265,6 +265,23 @@ START_TEST(a_main_that_returns_0_after_SIGTERM_has_handled_it) {
 }
 END_TEST
 
+static int return_0(void) {
+	return 0;
+}
+
+START_TEST(a_stop_says_how_much_of_the_grace_time_it_has_left) {
+	arun_options options = with_signals();
+	options.grace = 1000;
+	ck_assert_int_eq(run_server(yield_until_signal, &options), 0);
+	ck_assert(options.left > 900 && options.left <= 1000);
+	options.grace = 0.9;
+	ck_assert_int_eq(run_server(yield_until_signal, &options), 0);
+	ck_assert_double_eq(options.left, 1);
+	ck_assert_int_eq(run_main(return_0, &options), 0);
+	ck_assert_double_eq(options.left, 0);
+}
+END_TEST
+
 static int reloads;
 
 static int count_reload(void) {
@@ -416,6 +433,7 @@ static void add_signals(Suite *suite) {
 		a_signal_before_the_yield_cancels_the_start_and_yield_returns_it);
 	tcase_add_test(signals, a_main_that_SIGTERM_ended_dies_of_it);
 	tcase_add_test(signals, a_main_that_returns_0_after_SIGTERM_has_handled_it);
+	tcase_add_test(signals, a_stop_says_how_much_of_the_grace_time_it_has_left);
 	tcase_add_test(signals, SIGHUP_runs_the_reload_in_a_task);
 	tcase_add_test(signals, what_a_reload_has_posted_is_called_in_the_loop);
 	tcase_add_test(signals,

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A stop ends in time also where exit(3), which comes last, does not."""
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import time
+
+from running import SAME, SLACK, Running, ended
+from tap import claim, equal, main, until
+
+INT, TERM = signal.SIGINT, signal.SIGTERM
+GRACE = 0.5
+SHORT = f"--grace={GRACE}"
+LINE = ("arun: exits.so: does not end: a handler of atexit(3), a destructor, or stdout that nobody "
+        "reads: it is given up\n")
+
+
+@contextlib.contextmanager
+def full_pipe():
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(writer, False)
+    os.write(writer, b"x" * fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ))
+    os.set_blocking(writer, True)
+    yield writer
+    os.close(reader)
+    os.close(writer)
+
+
+def in_time(run, signum=TERM):
+    """How it ends that gets one signal: not before the grace time is over, and soon then."""
+    end = run.signal(signum).end()
+    seconds = time.monotonic() - run.sent
+    assert GRACE * 0.9 <= seconds <= GRACE + 2 + SLACK, f"after {seconds} s"
+    return end
+
+
+@claim
+def a_handler_of_atexit_that_hangs_is_given_up():
+    for signum in TERM, INT:
+        end = in_time(Running("exits:hangs", options=[SHORT]).reached("ready"), signum)
+        equal((end.status, end.stdout, end.stderr), (124, "ready\n\nhanging\n", LINE))
+
+
+@claim
+def so_is_stdout_that_nobody_reads():
+    with full_pipe() as stdout:
+        run = Running("exits:holds", options=[SHORT], stdout=stdout).complained("ready")
+        end = in_time(run)
+    equal((end.status, end.stderr), (124, "ready\n" + LINE))
+
+
+@claim
+def it_is_so_also_where_nobody_reads_that_line():
+    with full_pipe() as stderr:
+        end = in_time(Running("exits:hangs", options=[SHORT], stderr=stderr).reached("ready"))
+    equal(end.status, 124)
+
+
+@claim
+def as_JSON_the_line_is_an_object():
+    options = [SHORT, "--log-format=json"]
+    end = in_time(Running("exits:hangs", options=options).reached("ready"))
+    said, = map(json.loads, end.stderr.splitlines())
+    equal((end.status, said["level"], said["from"], "arun: " + said["message"] + "\n"),
+          (124, "error", "arun", LINE))
+
+
+@claim
+def a_second_signal_ends_it_at_once():
+    run = Running("exits:hangs", options=["--grace=3600"]).reached("ready").signal(TERM)
+    run.reached("hanging")
+    until(lambda: time.monotonic() - run.sent > SAME, "another signal")
+    equal(run.signal(TERM).end().status, -TERM)
+
+
+@claim
+def who_was_not_asked_to_stop_has_the_time_it_takes():
+    end = ended("exits:is_late", options=["--grace=0.01"])
+    equal(end, (0, "done\n", ""))
+
+
+main()
