@@ -200,7 +200,7 @@ void arun_set_name(arun_task *task, const char *format, ...) {
 	if (!task) {
 		return;
 	}
-	char name[TASK_NAME];
+	char name[2 * TASK_NAME]; /* where it is cut, the rest of a character is seen */
 	va_list list;
 	va_start(list, format);
 	vsnprintf(name, sizeof name, format, list);

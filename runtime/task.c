@@ -367,6 +367,10 @@ void task_free_unjoined(struct sched *sched) {
 
 void task_name(struct arun_task *task, const char *name) {
 	size_t length = strnlen(name, TASK_NAME - 1);
+	/* Not in a character of UTF-8: its bytes behind the first one are no begin of one. */
+	for (int i = 0; i < 3 && ((unsigned char)name[length] & 0xc0) == 0x80; i++) {
+		length--;
+	}
 	memmove(task->name_copy, name, length);
 	task->name_copy[length] = '\0';
 	task->name = task->name_copy;

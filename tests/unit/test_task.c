@@ -4,6 +4,8 @@
 #include "suite.h"
 
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 
 static void join(struct arun_task *task, int expected) {
 	int result = -999;
@@ -279,6 +281,30 @@ START_TEST(names_are_copied_and_cut_at_31_bytes) {
 }
 END_TEST
 
+static int name_oneself_by_characters(void *arg) {
+	static const char tail[] = "\xf0\x9f\xa6\x8a"; /* one character */
+	char name[64], kept[64];
+	(void)arg;
+	for (int before = 26; before <= 31; before++) {
+		snprintf(name, sizeof name, "%0*d%s", before, 0, tail);
+		snprintf(
+			kept, sizeof kept, "%0*d%s", before, 0, before <= 27 ? tail : "");
+		arun_set_name(NULL, "%s", name);
+		ck_assert_str_eq(arun_self()->name, kept);
+	}
+	/* In Latin-1 these are letters: no more is given up than a character may have. */
+	memset(name, 0xbf, sizeof name);
+	name[sizeof name - 1] = '\0';
+	arun_set_name(NULL, "%s", name);
+	ck_assert_uint_ge(strlen(arun_self()->name), 28);
+	return 0;
+}
+
+START_TEST(names_are_not_cut_in_the_middle_of_a_character) {
+	ck_assert_int_eq(drive(name_oneself_by_characters, NULL), 0);
+}
+END_TEST
+
 static int spawn_one_by_one(void *arg) {
 	static int zero;
 	(void)arg;
@@ -357,6 +383,7 @@ Suite *suite(void) {
 	tcase_add_test(core, to_end_with_ECANCELED_when_cancelled_is_no_failure);
 	tcase_add_test(core, why_tells_who_cancelled_and_where);
 	tcase_add_test(core, names_are_copied_and_cut_at_31_bytes);
+	tcase_add_test(core, names_are_not_cut_in_the_middle_of_a_character);
 	tcase_add_test(core, tasks_one_after_another_use_the_same_stack);
 	tcase_add_test(core, a_stack_above_one_gibibyte_is_EINVAL);
 	tcase_add_test(core, a_spawn_outside_a_run_is_ESHUTDOWN);
