@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """`arun tree`: what is open below what owns it, as text, JSON and a page."""
+import collections
 import html.parser
 import json
 import re
@@ -180,7 +181,10 @@ def browsed(page, then=""):
                    "--disable-background-networking", "--no-first-run", "--dump-dom",
                    f"--user-data-dir={profile}", file.as_uri(), env={"HOME": profile})
     contains(done.stdout, 'id="tree"')
-    return Rows(done.stdout.split('<div id="tree">')[1].split("<noscript>")[0])
+    shown = Rows(done.stdout.split('<div id="tree">')[1].split("<noscript>")[0])
+    about = done.stdout.split('<div id="about">')[1].split("</div>")[0]
+    shown.about = re.sub("<.*?>", "", about)
+    return shown
 
 
 def untick(*kinds):
@@ -215,20 +219,81 @@ def a_browser_filters_by_kind_and_by_word():
     server = opened("all").until_state("S")
     page = looked("tree", "--html", server.pid)
     server.end(signal.SIGTERM)
-    kinds = [row["id"].split()[0] for row in browsed(page).rows]
+    kinds = [row["id"].split("-")[0] for row in browsed(page).rows]
     for kind in ("timer", "generator", "server"):
         contains(kinds, kind)
     rows = browsed(page, untick("timer", "generator", "server")).rows
-    equal([row["id"].split()[0] for row in rows if not row["dim"]],
+    equal([row["id"].split("-")[0] for row in rows if not row["dim"]],
           [kind for kind in kinds if kind not in ("timer", "generator", "server")])
     # Dimmed, as what it owns is shown.
-    equal([row["id"].split()[0] for row in rows if row["dim"]], ["server"])
+    equal([row["id"].split("-")[0] for row in rows if row["dim"]], ["server"])
     again = browsed(page, untick("timer") + untick("timer")).rows
-    equal([row["id"].split()[0] for row in again], kinds)
+    equal([row["id"].split("-")[0] for row in again], kinds)
     word = """const word = document.querySelector("#filter input[type=search]");
 word.value = "JANITOR"; word.dispatchEvent(new Event("input"));"""
     equal([(row["text"].split(" #")[0], row["dim"]) for row in browsed(page, word).rows],
           [("task all", True), ("task janitor", False)])
+
+
+def drawn(objects, then="", **members):
+    """A report of these objects: the first is the entry."""
+    report = folder / "drawn.json"
+    counts = collections.Counter(o["kind"] for o in objects)
+    report.write_text(json.dumps({
+        "schema": "arun-report/1", "kind": "dump", "pid": 7, "time": "2026-01-02T03:04:05Z",
+        "plugin": {"path": "x.so", "entry": "serve"}, "total": len(objects), "counts": counts,
+        "objects": objects, **members}))
+    return browsed(looked("tree", "--html", report), then)
+
+
+def task(number, owner=None, **members):
+    return {"kind": "task", "id": number, "name": f"t{number}", "state": "waits", "age_ms": number,
+            "owner": owner and {"kind": "task", "id": owner}, **members}
+
+
+@claim
+def a_browser_draws_the_first_of_many():
+    rows = drawn([task(1)] + [task(number, 1) for number in range(2, 2000)]).rows
+    equal([(row["text"].split()[1], row["depth"]) for row in rows],
+          [("t1", 1)] + [(f"t{number}", 2) for number in range(2, 202)])
+    # Not all there is: whoever made each of these many has more.
+    rows = drawn([task(1)] + [task(number, 1 if number < 102 else number % 100 + 2)
+                              for number in range(2, 20000)]).rows
+    assert 500 < len(rows) < 5000, len(rows)
+    equal(len([row for row in rows if row["depth"] == 2]), 100)
+
+
+@claim
+def a_link_to_what_is_not_drawn_yet_draws_it():
+    deep = [task(number, number - 1 or None) for number in range(1, 61)]
+    wide = [task(number, 1) for number in range(1000, 1900)]
+    waits = [task(61, 1, waiting={"op": "arun_join", "awaits": {"kind": "task", "id": 60},
+                                  "or": [{"kind": "task", "id": 1899}]})]
+    for which, name in enumerate(("t60", "t1899")):
+        click = f"document.querySelectorAll('a')[{which}].click();"
+        rows = drawn(deep + waits + wide, click).rows
+        equal([row["text"].split()[1] for row in rows if row["lit"]], [name])
+        equal(len({row["id"] for row in rows}), len(rows))
+
+
+@claim
+def a_browser_shows_what_a_name_would_do():
+    row, = drawn([task(1, name="a\x1b[31m\n\u202eb <b>&amp;\u00e9")]).rows
+    contains(row["text"], "a\\x1b[31m\\x0a\\u202eb <b>&amp;\u00e9 #1")
+
+
+@claim
+def a_browser_tells_how_it_ended_and_in_which_task():
+    end = {"reason": "crash", "signal": "SIGSEGV", "status": 139}
+    about = drawn([task(1), task(2, 1)], end=end, crash={"task": 2}).about
+    contains(about, "2 objects \u00b7 crash SIGSEGV, status 139 in task t2 #2")
+    folded = task(2, 1, count=2, also=[{"id": 3, "name": "t3"}])
+    about = drawn([task(1), folded], end=end, crash={"task": 3},
+                  then="document.querySelector('#about a').click();")
+    contains(about.about, "status 139 in task t3 #3")
+    equal([row["text"].split()[1] for row in about.rows if row["lit"]], ["t3"])
+    about = drawn([task(1)], end={"reason": "return", "status": 0}).about
+    assert about.endswith("1 object \u00b7 return, status 0"), about
 
 
 main()
