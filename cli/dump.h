@@ -71,6 +71,7 @@ struct dump_object {
 
 	/* Of a task. */
 	bool is_task;
+	bool over; /* a task that has ended, and is listed until it is joined */
 	bool running;
 	uint64_t runs;
 	uint64_t sp, stack, stack_size; /* for who reads the stack */

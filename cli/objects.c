@@ -151,13 +151,13 @@ static void read_task(struct reader *reader, struct dump_object *object) {
 	}
 	object->state = object->waits                                  ? verb(object->op)
 			: state == field_constant(fields, FIELD_READY) ? "ready"
-			: state == field_constant(fields, FIELD_ENDED) ? "ended"
 								       : "waiting";
+	object->over = state == field_constant(fields, FIELD_ENDED);
 }
 
 static void read_failed(struct reader *reader, struct dump_object *object) {
 	read_task(reader, object);
-	object->waits = object->is_task = false;
+	object->waits = object->is_task = object->over = false;
 	object->state = "failed";
 }
 
@@ -349,7 +349,7 @@ static bool read_object(struct reader *reader, const struct walk_found *found,
 		object->name = object->site && !shape ? object->site->function : NULL;
 	}
 	object->name = object->name ? object->name : "";
-	return is_there(reader, found);
+	return !object->over && is_there(reader, found);
 }
 
 void objects_read(struct dump *dump, struct constants *constants, const struct walk *walk,

@@ -54,9 +54,12 @@ void context_leave(void *to);
 
 /*
  * Prepares a stack that ends below top (16-byte aligned) so that the first switch to it
- * calls entry(argument), which must not return.
+ * calls entry(self, fn, arg), which must not return. On x86-64 that takes the highest 64 bytes:
+ * one line of the cache, which is where entry's own frame begins.
  */
-void *context_make(void *top, void (*entry)(void *), void *argument);
+typedef void context_entry(void *self, int (*fn)(void *), void *arg);
+void *context_make(
+	void *top, context_entry *entry, void *self, int (*fn)(void *), void *arg);
 
 /*
  * Calls visit(argument) so that an unwinder which starts there goes on in the context that

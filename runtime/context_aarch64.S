@@ -117,7 +117,8 @@ context_leave:
 	.size	context_end, . - context_end
 	.size	context_leave, . - context_leave
 
-/* Where a new context starts: x19 holds its function, x20 the argument. Nothing called it. */
+/* Where a new context starts: x19 holds its function, x20 to x22 the arguments. Nothing called
+ * it. */
 	.p2align 4
 	.type	context_start, %function
 context_start:
@@ -126,12 +127,14 @@ context_start:
 	mov	x29, #0
 	mov	x30, #0
 	mov	x0, x20
+	mov	x1, x21
+	mov	x2, x22
 	blr	x19
 	brk	#1
 	.cfi_endproc
 	.size	context_start, . - context_start
 
-/* void *context_make(void *top, void (*entry)(void *), void *argument) */
+/* void *context_make(void *top, context_entry *entry, void *self, fn, void *arg) */
 	.p2align 4
 	.globl	context_make
 	.hidden	context_make
@@ -142,7 +145,7 @@ context_make:
 	sub	x0, x0, #160
 	adr	x9, context_start
 	stp	x1, x2, [x0, #0]	/* x19, x20 */
-	stp	xzr, xzr, [x0, #16]
+	stp	x3, x4, [x0, #16]	/* x21, x22 */
 	stp	xzr, xzr, [x0, #32]
 	stp	xzr, xzr, [x0, #48]
 	stp	xzr, xzr, [x0, #64]

@@ -145,7 +145,8 @@ context_leave:
 	.cfi_endproc
 	.size	context_leave, . - context_leave
 
-/* Where a new context starts: r12 holds its function, r13 the argument. Nothing called it. */
+/* Where a new context starts: r12 holds its function, r13 to r15 the arguments. Nothing called
+ * it. */
 	.p2align 4
 	.type	context_start, @function
 context_start:
@@ -154,15 +155,15 @@ context_start:
 	endbr64
 	xorl	%ebp, %ebp
 	movq	%r13, %rdi
-	leaq	0f(%rip), %rax		/* no call: see context_end() */
-	pushq	%rax
-	.cfi_adjust_cfa_offset 8
-	jmp	*%r12
-0:	ud2
+	movq	%r14, %rsi
+	movq	%r15, %rdx
+	jmp	*%r12			/* no call: see context_end() */
+context_returned:
+	ud2
 	.cfi_endproc
 	.size	context_start, . - context_start
 
-/* void *context_make(void *top, void (*entry)(void *), void *argument) */
+/* void *context_make(void *top, context_entry *entry, void *self, fn, void *arg) */
 	.p2align 4
 	.globl	context_make
 	.hidden	context_make
@@ -170,11 +171,15 @@ context_start:
 context_make:
 	.cfi_startproc
 	endbr64
-	leaq	context_start(%rip), %rcx
-	leaq	-72(%rdi), %rax
+	leaq	-64(%rdi), %rax
+	leaq	context_start(%rip), %r9
 	movq	%rdx, 16(%rax)	/* r13 */
+	movq	%rcx, 8(%rax)	/* r14 */
+	leaq	context_returned(%rip), %rcx
+	movq	%r8, (%rax)	/* r15 */
 	movq	%rsi, 24(%rax)	/* r12 */
-	movq	%rcx, 48(%rax)	/* where it goes on */
+	movq	%r9, 48(%rax)	/* where it goes on */
+	movq	%rcx, 56(%rax)	/* where the function would return to */
 	ret
 	.cfi_endproc
 	.size	context_make, . - context_make

@@ -101,9 +101,10 @@ static void gen_body_ended(struct arun_task *task) {
 	gen->body = NULL;
 	gen->result = task->result;
 	gen->error = task_errno(task);
-	if (unlikely(gen->result < 0) && task->why_error == gen->error) {
+	if (unlikely(gen->result < 0) && (task->has & TASK_HAS_WHY) &&
+		task->why_error == gen->error) {
 		gen->why = task->why;
-		task->why = NULL;
+		task->has &= (uint8_t)~TASK_HAS_WHY;
 	}
 	gen_wake(gen->consumer);
 	gen_wake(gen->closer);
@@ -117,7 +118,7 @@ static int gen_start(struct sched *sched, struct arun_gen *gen) {
 	if (!body) {
 		return -1;
 	}
-	body->exempt = true;
+	task_exempt(sched, body);
 	task_own(body, &gen->object, gen_body_ended, gen);
 	task_start(sched, body, gen->object.site);
 	gen->started = true;

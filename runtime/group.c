@@ -105,6 +105,7 @@ static void group_note(
 static void group_task_ended(struct arun_task *task) {
 	struct sched *sched = sched_current;
 	struct group *group = task->owner;
+	list_remove(&task->sibling);
 	group->running--;
 	group->ended++;
 	if (task->result >= 0) {

@@ -7,7 +7,8 @@
 static struct object *object_of(const struct registry *registry, const void *handle) {
 	for (int i = 0; i < KIND_COUNT; i++) {
 		registry_each (object, registry, i) {
-			if ((char *)object - object->kind->offset == handle) {
+			if ((char *)object - object->kind->offset == handle &&
+				!object_is_over(object)) {
 				return object;
 			}
 		}

@@ -97,7 +97,7 @@ static unsigned count_connections(const struct registry *registry) {
 
 static void notify_add_counts(struct text *out, const struct sched *sched) {
 	unsigned connections = count_connections(&sched->registry);
-	unsigned tasks = sched->sweepable;
+	unsigned tasks = sched_sweepable(sched);
 	bool many = connections > NOTIFY_COUNTED;
 	text_add(out, "%s%u connection%s, %u task%s", many ? "more than " : "",
 		connections - many, connections == 1 ? "" : "s", tasks,

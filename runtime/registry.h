@@ -76,6 +76,8 @@ struct kind {
 	bool ageless;        /* its line leaves the age out */
 	size_t offset;       /* of the object in what the handle points at */
 
+	/* Whether one that is still listed is open no longer: reports leave it out. NULL: none is. */
+	bool (*over)(const struct object *object);
 	/* Without it, every object of the kind that is still open is a leak. */
 	bool (*leaked)(const struct object *object);
 	const char *(*name)(const struct object *object);
@@ -113,6 +115,10 @@ struct object {
  * as a store right before free(3) is dropped otherwise. */
 static inline void object_gone(struct object *object) {
 	*(volatile uint64_t *)&object->id = 0;
+}
+
+static inline bool object_is_over(const struct object *object) {
+	return object->kind->over && object->kind->over(object);
 }
 
 struct registry {

@@ -328,7 +328,8 @@ static unsigned add_tasks(struct text *out, const struct report *report,
 	}
 	registry_each (object, registry, KIND_TASK) {
 		const struct arun_task *task = task_of(object);
-		if (task != entry && !is_idle(task) && count++ < most) {
+		bool waited_for = !object_is_over(object) && !is_idle(task);
+		if (task != entry && waited_for && count++ < most) {
 			add(out, report, entry, task);
 		}
 	}

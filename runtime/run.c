@@ -354,7 +354,8 @@ static int run_open(struct run *run, const arun_options *options) {
 	if (!run->driver) {
 		return run_without(run, "stack");
 	}
-	run->driver->exempt = run->driver->object.part = true;
+	run->driver->object.part = true;
+	task_exempt(sched, run->driver);
 	task_start(sched, run->driver, NULL);
 	/* The reports are of the plugin's objects: its entry is the first. */
 	registry_remove(&run->driver->object);

@@ -23,7 +23,6 @@ int sched_init(struct sched *sched, void *(*plugin_exceptions)(void)) {
 		.stop_at = INFINITY,
 		.clock_end = INFINITY};
 	registry_init(&sched->registry);
-	list_init(&sched->unjoined);
 	sched->sanitized = sched->careful = context_hooks_find();
 	sched->exceptions = plugin_exceptions ? plugin_exceptions() : NULL;
 	sched->hooked = sched->sanitized || sched->exceptions;

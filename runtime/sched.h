@@ -38,6 +38,8 @@ enum __attribute__((packed)) task_state {
 	TASK_GONE
 };
 
+enum { TASK_HAS_WHY = 1, TASK_HAS_LOCALS = 2 };
+
 /* An ARUN_TIMEOUT or an ARUN_SHIELD in force, or a wait in several queues; lies on the
  * task's stack. */
 struct scope {
@@ -66,6 +68,7 @@ struct arun_task {
 	bool exempt;   /* from the sweep of a run's end: the driver, generators' bodies */
 	uint8_t alike; /* of its last wait: what sched_leave() said */
 	bool joins;    /* waits for the end of the task that awaits is the object of */
+	uint8_t has;   /* TASK_HAS_...: which members have a meaning */
 	struct scope *scopes; /* the innermost */
 	/* Where it waits, or last waited. */
 	const struct arun_site *at;
@@ -73,26 +76,23 @@ struct arun_task {
 	const struct object *awaits; /* during the wait; NULL: nothing that is listed */
 	unsigned long runs;
 
-	/* What a short life touches besides: three lines more. A join touches the second. */
-	struct object object;
+	/* What its end and a join touch besides: the second line. The third is of its making. */
 	struct list *joiners; /* the first in the ring of them; NULL: none */
-	/* The owner's list, or of unjoined ones; next NULL: in none. */
-	struct list sibling;
-	int result; /* of fn */
-	unsigned stack_size;
+	int result;           /* of fn */
+	int error;            /* errno, where result is negative */
 	char *stack;
-	char *why;      /* arun_why() */
-	int error;      /* errno, where result is negative */
+	unsigned stack_size;
 	unsigned locks; /* that it holds */
-	/* Of an owned one: says what happens at its end. */
-	void (*ended)(struct arun_task *task);
-	void *owner;              /* for ended() */
-	struct local_set *locals; /* NULL: none */
 	const char *name;
-	int (*fn)(void *);
-	void *arg;
+	struct object object; /* of which these touch the first members */
 
 	/* What follows has no meaning yet in a new task. */
+	char *why; /* arun_why() */
+	struct local_set *locals;
+	/* Of an owned one: says what happens at its end. */
+	void (*ended)(struct arun_task *task);
+	void *owner;         /* for ended() */
+	struct list sibling; /* the owner's list */
 	double since, until; /* of the wait; since: of an end in failure, too */
 	uint64_t ran;        /* nanoseconds, in runs that are measured */
 	void *exceptions[2]; /* C++: what __cxa_get_globals() points at */
@@ -104,6 +104,9 @@ struct arun_task {
 	char name_copy[TASK_NAME];
 	struct context_hooks hooks;
 };
+_Static_assert(offsetof(struct arun_task, joiners) == 64, "one line for a switch");
+_Static_assert(offsetof(struct arun_task, object.site) == 128, "one more for its end");
+_Static_assert(offsetof(struct arun_task, why) <= 192, "three for a short life");
 
 struct sched {
 	/* What each switch touches. */
@@ -118,10 +121,10 @@ struct sched {
 	bool careful; /* with what ended tasks leave: sanitized, or kept for a while */
 
 	unsigned tasks;
+	unsigned exempt;          /* of them */
 	struct arun_task *corpse; /* ended; its stack was still in use */
 	struct stack_pool stacks;
 	struct registry registry;
-	struct list unjoined; /* ended, arun_task::sibling */
 	void *loop_sp;
 	int loop_errno;
 	int budget;    /* switches, until the loop has its turn; where they are hooked */
@@ -132,12 +135,11 @@ struct sched {
 	void **exceptions; /* of this thread; NULL: no C++ */
 
 	bool stopping;
-	double grace;       /* seconds from a stop to its end */
-	double stop_at;     /* when the stop was asked for; INFINITY: none is under way */
-	double clock_end;   /* when its grace time is over; INFINITY */
-	bool sweeping;      /* the run ends: tasks are born cancelled */
-	unsigned sweepable; /* tasks that are not exempt */
-	struct arun_task *sweeper; /* is woken when there are none left; NULL */
+	double grace;     /* seconds from a stop to its end */
+	double stop_at;   /* when the stop was asked for; INFINITY: none is under way */
+	double clock_end; /* when its grace time is over; INFINITY */
+	bool sweeping;    /* the run ends: tasks are born cancelled */
+	struct arun_task *sweeper; /* is woken when only exempt ones are left; NULL */
 	char why[256];             /* outside tasks */
 	int why_error;
 	uint64_t drawn; /* the last number that was drawn; the same ones in each run */
@@ -215,6 +217,11 @@ static inline void sched_publish(struct sched *sched, struct object *object,
 /* sched NULL: no run, no task that runs. */
 static inline bool sched_runs(const struct sched *sched, const struct arun_task *task) {
 	return sched && sched->current == task;
+}
+
+/* The tasks that the sweep of a run's end waits for. */
+static inline unsigned sched_sweepable(const struct sched *sched) {
+	return sched->tasks - sched->exempt;
 }
 
 /* For a task that is TASK_READY. */

@@ -135,7 +135,7 @@ static bool is_suppressed(struct snapshot *snapshot, const struct snapshot_scope
 static bool is_wanted(struct snapshot *snapshot, const struct snapshot_scope *scope,
 	const struct object *object) {
 	const struct kind *kind = object->kind;
-	return object->id > scope->since &&
+	return object->id > scope->since && !object_is_over(object) &&
 	       (scope->what == SNAPSHOT_ALL || is_leak(object)) &&
 	       !is_suppressed(
 		       snapshot, scope, kind->word, kind->name(object), object->site);
@@ -464,8 +464,9 @@ static void group_outcome(struct snapshot_memory *memory, struct snapshot_group 
 static void object_abandoned(
 	struct snapshot_memory *memory, const struct object *object) {
 	struct snapshot_item *item = *ids_find(memory, object->id);
-	/* A task that has failed is listed until it is joined: it did end. */
-	if (item && object->kind->index != KIND_FAILED) {
+	/* A task is listed until it is joined: a failed one did end, too. */
+	bool ended = object->kind->index == KIND_FAILED || object_is_over(object);
+	if (item && !ended) {
 		item->outcome = "abandoned";
 	}
 }

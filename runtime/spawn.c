@@ -120,37 +120,45 @@ int(arun_join)(arun_task *task, int *result) {
 	return arun_join_at(NULL, task, result);
 }
 
-int arun_join_at(const struct arun_site *site, arun_task *task, int *result) {
-	struct arun_task *self = task_enter(site, "arun_join");
-	struct sched *sched = sched_current;
-	if (task == self) {
-		return task_fail(EDEADLK, "join", "the caller itself");
-	}
-	if (!task || task->detached || task->owned) {
-		return task_fail_words(EINVAL, "join", task ? task->name : "NULL",
-			"not a task that can be joined");
-	}
-	if (task->state == TASK_GONE) {
-		task_gone(site, &task->object, "arun_join",
-			"of a task that was joined before");
-	}
-	if (task->state != TASK_ENDED) {
-		int error = task->cancelled ? 0 : task_interrupted(sched, self);
-		error = error ? error : join_wait(sched, self, task);
-		if (error) {
-			return task_fail(error, "join", task->name);
-		}
-	}
+/* Of a task that has ended. */
+static inline int join_ended(struct sched *sched, struct arun_task *task, int *result) {
 	if (result) {
 		*result = task->result == -1 ? -task_errno(task) : task->result;
 	}
 	if (unlikely(task->failed)) {
 		task_pass_on(task);
 	}
-	if (!task->joiners) {
+	if (likely(!task->joiners)) {
 		task_free(sched, task);
 	}
 	return 0;
+}
+
+/* A tail call, with which the other case has no registers to save. */
+__attribute__((noinline)) static int join_running(
+	struct arun_task *self, struct arun_task *task, int *result) {
+	struct sched *sched = sched_current;
+	int error = task->cancelled ? 0 : task_interrupted(sched, self);
+	error = error ? error : join_wait(sched, self, task);
+	return error ? task_fail(error, "join", task->name)
+		     : join_ended(sched, task, result);
+}
+
+int arun_join_at(const struct arun_site *site, arun_task *task, int *result) {
+	struct arun_task *self = task_enter(site, "arun_join");
+	if (unlikely(task == self)) {
+		return task_fail(EDEADLK, "join", "the caller itself");
+	}
+	if (unlikely(!task || task->detached || task->owned)) {
+		return task_fail_words(EINVAL, "join", task ? task->name : "NULL",
+			"not a task that can be joined");
+	}
+	if (unlikely(task->state == TASK_GONE)) {
+		task_gone(site, &task->object, "arun_join",
+			"of a task that was joined before");
+	}
+	return task->state == TASK_ENDED ? join_ended(sched_current, task, result)
+					 : join_running(self, task, result);
 }
 
 void(arun_cancel)(arun_task *task) {
@@ -221,7 +229,7 @@ static struct local_entry *local_find(struct local_set *set, const void *key) {
 
 void *arun_local_get(const void *key) {
 	struct arun_task *self = arun_self();
-	struct local_entry *entry = self ? local_find(self->locals, key) : NULL;
+	struct local_entry *entry = self ? local_find(task_locals(self), key) : NULL;
 	return entry ? entry->value : NULL;
 }
 
@@ -245,14 +253,15 @@ int arun_local_set(const void *key, void *value) {
 	if (!self) {
 		return task_fail(EPERM, "local_set", "outside a task");
 	}
-	struct local_entry *entry = local_find(self->locals, key);
+	struct local_entry *entry = local_find(task_locals(self), key);
 	if (!entry || self->locals->refs > 1) {
-		struct local_set *copy = local_copy(self->locals);
+		struct local_set *copy = local_copy(task_locals(self));
 		if (!copy) {
 			return task_fail(ENOMEM, "local_set", NULL);
 		}
-		local_release(self->locals);
+		local_release(task_locals(self));
 		self->locals = copy;
+		self->has |= TASK_HAS_LOCALS;
 		entry = entry ? local_find(copy, key) : &copy->entries[copy->count++];
 	}
 	*entry = (struct local_entry){key, value};

@@ -70,11 +70,7 @@ static inline char *stack_acquire_warm(struct stack_pool *pool, size_t size) {
 	if (unlikely(class->count <= class->cold)) {
 		return NULL;
 	}
-	char *stack = class->free[--class->count];
-	/* The page of the next one's top, where the caller asks again. */
-	size_t next = class->count - (class->count > 0);
-	__builtin_prefetch(class->free[next] + size - 1);
-	return stack;
+	return class->free[--class->count];
 }
 
 /* Takes a stack back. The caller may still run on it, until the next stack_acquire() or

@@ -323,7 +323,7 @@ static bool drive_stopped(const struct run *run) {
 }
 
 static bool drive_swept(const struct run *run) {
-	return !run->loop.sched.sweepable;
+	return sched_sweepable(&run->loop.sched) == 0;
 }
 
 static bool drive_idle(const struct run *run) {

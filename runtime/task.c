@@ -50,6 +50,10 @@ static void task_kind_detail(const struct object *object, struct text *out) {
 	}
 }
 
+static bool task_kind_over(const struct object *object) {
+	return task_of(object)->state == TASK_ENDED;
+}
+
 static bool task_kind_waiting(const struct object *object, struct waiting *out) {
 	const struct arun_task *task = task_of(object);
 	*out = (struct waiting){
@@ -68,6 +72,7 @@ const struct kind task_kind = {
 	.title = "task",
 	.fate = "still running",
 	.waits = "waits",
+	.over = task_kind_over,
 	.help = "arun_cancel() and arun_join() it, or spawn it in a group",
 	.outcome = "cancelled",
 	.name = task_kind_name,
@@ -94,7 +99,7 @@ static void task_failed_detail(const struct object *object, struct text *out) {
 	const struct arun_task *task = task_of(object);
 	text_add(out, "\"result\": %d, \"errno\": %d, \"why\": ", task->result,
 		task->error);
-	text_json(out, task->why ? task->why : "");
+	text_json(out, task_why(task));
 }
 
 const struct kind task_failed_kind = {
@@ -185,9 +190,9 @@ _Noreturn void task_outside(const struct arun_site *site, const char *op) {
 
 /* Life */
 
+/* Of one whose result is negative: to obey a cancel is no failure. */
 static bool task_has_failed(const struct arun_task *task) {
-	bool obeyed = task->cancelled && task->result == -1 && task->error == ECANCELED;
-	return task->result < 0 && !obeyed;
+	return !(task->cancelled && task->result == -1 && task->error == ECANCELED);
 }
 
 static void task_wake_joiners(struct sched *sched, struct arun_task *task) {
@@ -205,7 +210,8 @@ size_t task_stack_used(const struct arun_task *task) {
 
 /* Nobody waits for it: what is to become of it. */
 static void task_orphaned(struct sched *sched, struct arun_task *task) {
-	if (task->failed) {
+	if (unlikely(task->failed)) {
+		registry_remove(&task->object);
 		task->since = sched->registry.now;
 		task->object.kind = &task_failed_kind;
 		list_insert(&sched->registry.objects[KIND_FAILED], &task->object.link);
@@ -213,24 +219,26 @@ static void task_orphaned(struct sched *sched, struct arun_task *task) {
 	}
 	if (task->detached) {
 		task_free(sched, task);
-	} else {
-		list_insert(&sched->unjoined, &task->sibling);
 	}
 }
 
 static void task_end(struct sched *sched, struct arun_task *self) {
-	self->error = self->result < 0 ? *sched->error : 0;
-	self->failed = task_has_failed(self);
+	if (unlikely(self->result < 0)) {
+		self->error = *sched->error;
+		self->failed = task_has_failed(self);
+	}
 	self->state = TASK_ENDED;
 	sched->tasks--;
-	if (!self->exempt && --sched->sweepable == 0 && sched->sweeper) {
+	sched->exempt -= self->exempt;
+	if (unlikely(sched->sweeper && !sched_sweepable(sched))) {
 		task_wake(sched, sched->sweeper);
 	}
 	if (unlikely(self->locks)) {
 		sched->leaves_locks(sched, self);
 	}
-	local_release(self->locals);
-	registry_remove(&self->object);
+	if (unlikely(self->has & TASK_HAS_LOCALS)) {
+		local_release(self->locals);
+	}
 	if (self->owned) {
 		self->ended(self);
 	} else if (self->joiners) {
@@ -240,13 +248,13 @@ static void task_end(struct sched *sched, struct arun_task *self) {
 	}
 }
 
-static void task_main(void *argument) {
+static void task_main(void *argument, int (*fn)(void *), void *arg) {
 	struct arun_task *self = argument;
 	struct sched *sched = sched_current;
 	if (unlikely(sched->sanitized)) {
 		context_hooks_enter(&self->hooks);
 	}
-	self->result = self->fn(self->arg);
+	self->result = fn(arg);
 	if (unlikely(sched_current != sched)) {
 		task_outside(self->object.site, "return from the task");
 	}
@@ -268,13 +276,10 @@ static inline size_t task_colour(const char *stack, size_t size) {
 
 /* What must be zero in a new task. The rest of what has a meaning is set before it starts. */
 static inline void task_clear(struct arun_task *task) {
-	memset(task, 0, offsetof(struct arun_task, object));
+	memset(task, 0, offsetof(struct arun_task, joiners));
 	task->object.owner = NULL;
 	task->object.told = task->object.part = task->object.background = false;
 	task->joiners = NULL;
-	task->sibling.next = NULL;
-	task->locks = 0;
-	task->why = NULL;
 }
 
 /* What only runs need whose switches are more than registers. */
@@ -295,10 +300,9 @@ static inline struct arun_task *task_lay(
 	task_clear(task);
 	task->stack = stack;
 	task->stack_size = (unsigned)size;
-	task->fn = fn;
-	task->arg = arg;
+	task->locks = 0;
 	task->name = name;
-	task->sp = context_make(task, task_main, task);
+	task->sp = context_make(task, task_main, task, fn, arg);
 	return task;
 }
 
@@ -336,21 +340,11 @@ struct arun_task *task_make(struct sched *sched, const char *name, size_t stack_
 				     : task_make_slow(sched, name, stack_size, fn, arg);
 }
 
-void task_free(struct sched *sched, struct arun_task *task) {
-	if (!task) {
-		return;
-	}
-	if (unlikely(task->failed)) {
-		registry_remove(&task->object);
-	}
-	if (task->sibling.next) {
-		list_remove(&task->sibling);
-	}
-	if (unlikely(task->why)) {
+static void task_free_slow(struct sched *sched, struct arun_task *task) {
+	if (task->has & TASK_HAS_WHY) {
+		task->has &= (uint8_t)~TASK_HAS_WHY;
 		free(task->why);
-		task->why = NULL;
 	}
-	task->state = TASK_GONE;
 	if (task != sched->current) {
 		sched_bury(sched, task);
 		return;
@@ -359,10 +353,34 @@ void task_free(struct sched *sched, struct arun_task *task) {
 	sched->corpse = task;
 }
 
-void task_free_unjoined(struct sched *sched) {
-	while (!list_empty(&sched->unjoined)) {
-		task_free(sched, list_first(&sched->unjoined, struct arun_task, sibling));
+void task_free(struct sched *sched, struct arun_task *task) {
+	if (unlikely(!task)) {
+		return;
 	}
+	registry_remove(&task->object);
+	task->state = TASK_GONE;
+	if (unlikely(task->has & TASK_HAS_WHY) || task == sched->current) {
+		task_free_slow(sched, task);
+	} else {
+		sched_bury(sched, task);
+	}
+}
+
+/* Failed or not. */
+static void task_free_ended(struct sched *sched, enum kind_index index) {
+	struct list *tasks = &sched->registry.objects[index];
+	for (struct list *at = tasks->next, *next; at != tasks; at = next) {
+		next = at->next;
+		struct arun_task *task = container_of(at, struct arun_task, object.link);
+		if (task->state == TASK_ENDED && !task->owned) {
+			task_free(sched, task);
+		}
+	}
+}
+
+void task_free_unjoined(struct sched *sched) {
+	task_free_ended(sched, KIND_TASK);
+	task_free_ended(sched, KIND_FAILED);
 }
 
 void task_name(struct arun_task *task, const char *name) {

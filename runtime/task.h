@@ -67,6 +67,15 @@ static inline struct arun_task *task_enter(const struct arun_site *site, const c
 struct arun_task *task_make(struct sched *sched, const char *name, size_t stack_size,
 	int (*fn)(void *), void *arg);
 
+static inline struct local_set *task_locals(const struct arun_task *task) {
+	return task->has & TASK_HAS_LOCALS ? task->locals : NULL;
+}
+
+/* What its last failure was; "": none. */
+static inline const char *task_why(const struct arun_task *task) {
+	return task->has & TASK_HAS_WHY ? task->why : "";
+}
+
 /* Makes a task that was not started yet owned: ended(), with context as arun_task::owner,
  * must not suspend. In reports it is part of owner; NULL: it has a line of its own. */
 static inline void task_own(struct arun_task *task, const struct object *owner,
@@ -116,14 +125,22 @@ void task_name(struct arun_task *task, const char *name);
 void task_cancel(struct sched *sched, struct arun_task *task, const char *by,
 	const struct arun_site *site);
 
+/* Has the sweep of the run's end leave alone a task that was not started yet. */
+static inline void task_exempt(struct sched *sched, struct arun_task *task) {
+	task->exempt = true;
+	sched->exempt++;
+}
+
 /* Lists a made task and queues it. */
 static inline void task_start(
 	struct sched *sched, struct arun_task *task, const struct arun_site *site) {
 	const struct arun_task *maker = sched->current;
-	task->locals = maker ? local_share(maker->locals) : NULL;
+	if (unlikely(maker && maker->has & TASK_HAS_LOCALS)) {
+		task->locals = local_share(maker->locals);
+		task->has |= TASK_HAS_LOCALS;
+	}
 	task->object.maker = sched_maker(sched);
 	registry_add(&sched->registry, &task->object, &task_kind, site);
-	sched->sweepable += !task->exempt;
 	if (unlikely(sched->sweeping && !task->exempt)) {
 		task_cancel(sched, task, "the end of the run", NULL);
 	}

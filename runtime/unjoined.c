@@ -42,7 +42,8 @@ static void place_tell(const struct place *place, struct text *out) {
 }
 
 static bool is_counted(const struct arun_task *task, struct suppress *suppress) {
-	return !task->failed &&
+	bool unjoined = task->state == TASK_ENDED && !task->owned && !task->joiners;
+	return unjoined &&
 	       !suppress_matches(suppress, task_kind.word, task->name, task->object.site);
 }
 
@@ -50,10 +51,9 @@ void unjoined_tell(const struct sched *sched, struct suppress *suppress) {
 	struct place places[UNJOINED_PLACES];
 	unsigned used = 0;
 	unsigned long others = 0;
-	for (struct list *at = sched->unjoined.prev; at != &sched->unjoined;
-		at = at->prev) {
+	registry_each_back (object, &sched->registry, KIND_TASK) {
 		const struct arun_task *task =
-			container_of(at, struct arun_task, sibling);
+			container_of(object, const struct arun_task, object);
 		struct place *place = NULL;
 		if (is_counted(task, suppress)) {
 			place = place_of(places, &used, task);

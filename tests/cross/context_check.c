@@ -78,10 +78,17 @@ static int64_t expected(int64_t seed) {
 
 static long task_faults, task_misaligned;
 
-static void task(void *argument) {
+static int half(void *number) {
+	return *(int *)number / 2;
+}
+
+static int number = 84;
+
+static void task(void *argument, int (*fn)(void *), void *arg) {
 	long answer;
 	task_misaligned = (long)((uintptr_t)__builtin_frame_address(0) % 16);
 	task_faults += argument != &task_sp;
+	task_faults += fn(arg) != 42;
 	for (int64_t k = 1;; k++) {
 		switches++;
 		task_faults +=
@@ -90,21 +97,23 @@ static void task(void *argument) {
 	}
 }
 
-static void end(void *argument) {
+static void end(void *argument, int (*fn)(void *), void *arg) {
+	(void)fn, (void)arg;
 	*(int64_t *)argument *= 2;
 	context_end(main_sp);
 }
 
-static void leave(void *argument) {
+static void leave(void *argument, int (*fn)(void *), void *arg) {
+	(void)fn, (void)arg;
 	*(int64_t *)argument *= 2;
 	context_leave(main_sp);
 }
 
 /* Whether a context that runs once and ends leaves this one's registers as they were. */
-static int ends_well(char *top, void (*entry)(void *), int64_t seed) {
+static int ends_well(char *top, context_entry *entry, int64_t seed) {
 	int64_t twice = seed;
 	long answer = -1;
-	void *once = context_make(top, entry, &twice);
+	void *once = context_make(top, entry, &twice, NULL, NULL);
 	int good = churn(seed, &main_sp, &once, 1, &answer) == expected(seed);
 	return good && answer == 0 && twice == 2 * seed;
 }
@@ -129,7 +138,7 @@ int main(void) {
 	long answer = 0, faults = 0;
 	guard();
 	memset(stack, 0xa5, STACK);
-	task_sp = context_make(stack + STACK, task, &task_sp);
+	task_sp = context_make(stack + STACK, task, &task_sp, half, &number);
 	for (int64_t k = 1; k <= ROUNDS; k++) {
 		faults +=
 			churn(k, &main_sp, &task_sp, (int)k * 10, &answer) != expected(k);

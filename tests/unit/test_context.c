@@ -14,8 +14,17 @@ static void *home, *away[2];
 static long seen[8];
 static int count;
 
+static void (*entries[2])(void *);
+
+static void enter(void *self, int (*fn)(void *), void *argument) {
+	(void)fn;
+	(*(void (**)(void *))self)(argument);
+}
+
 static void *make(int index, void (*entry)(void *), void *argument) {
-	return away[index] = context_make(memory[index] + SIZE, entry, argument);
+	entries[index] = entry;
+	return away[index] = context_make(
+		       memory[index] + SIZE, enter, &entries[index], NULL, argument);
 }
 
 static void note_argument(void *argument) {
@@ -28,6 +37,26 @@ START_TEST(the_first_switch_calls_the_function_with_its_argument) {
 	context_switch(&home, make(0, note_argument, &argument), 0);
 	ck_assert_int_eq(count, 1);
 	ck_assert_int_eq(seen[0], 42);
+}
+END_TEST
+
+static int add_one(void *number) {
+	return *(int *)number + 1;
+}
+
+static void note_arguments(void *self, int (*fn)(void *), void *arg) {
+	seen[0] = self == &count;
+	seen[1] = fn(arg);
+	context_switch(&away[0], home, 0);
+}
+
+START_TEST(the_function_gets_all_its_arguments) {
+	int number = 41;
+	away[0] =
+		context_make(memory[0] + SIZE, note_arguments, &count, add_one, &number);
+	context_switch(&home, away[0], 0);
+	ck_assert_int_eq(seen[0], 1);
+	ck_assert_int_eq(seen[1], 42);
 }
 END_TEST
 
@@ -293,6 +322,7 @@ Suite *suite(void) {
 	Suite *suite = suite_create("context");
 	TCase *core = tcase_create("core");
 	tcase_add_test(core, the_first_switch_calls_the_function_with_its_argument);
+	tcase_add_test(core, the_function_gets_all_its_arguments);
 	tcase_add_test(core, a_switch_hands_over_a_value_both_ways);
 	tcase_add_test(
 		core, a_context_that_ends_goes_on_in_another_whose_call_returns_zero);

@@ -117,6 +117,7 @@ START_TEST(a_failed_task_is_named_with_its_reason) {
 	janitor->error = ECONNRESET;
 	SAYS("srv.c:35: failed: task \"janitor\" (#1): Connection reset by peer\n",
 		report_failed(&report, janitor));
+	janitor->has = TASK_HAS_WHY;
 	janitor->why = (char *)"read 127.0.0.1:80: reset\n";
 	janitor->why_error = ECONNRESET;
 	SAYS("srv.c:35: failed: task \"janitor\" (#1): read 127.0.0.1:80: reset\\x0a\n",

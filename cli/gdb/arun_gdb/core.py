@@ -25,22 +25,34 @@ def used_pages(task):
     """The addresses of those pages of a task's stack that are in use."""
     end = task.stack + min(task.stack_size, STACK)
     inside = not task.running and task.stack <= task.sp < end
-    low = task.sp - RED_ZONE if inside else task.stack
+    return pages(task.sp - RED_ZONE if inside else task.stack, end)
+
+
+def own_pages(task):
+    """The same of one that has ended: it lies there itself, at the top."""
+    return pages(task.address, task.stack + min(task.stack_size, STACK))
+
+
+def pages(low, end):
     return range(low - low % PAGE, end, PAGE)
 
 
 def add_stacks(program, tasks, core):
     """Puts the stacks into a core file where gdb left them out; returns those of how many."""
     parts = sorted(segments(core))
-    starts, added = [part[0] for part in parts], 0
-    for task in tasks:
+    starts = [part[0] for part in parts]
+
+    def add(addresses):
         done = False
-        for at in used_pages(task):
+        for at in addresses:
             start, size, place = parts[max(bisect.bisect_right(starts, at) - 1, 0)]
             raw = program.memory.read(at, PAGE) if start <= at <= start + size - PAGE else None
             if raw is not None:
                 core.seek(place + at - start)
                 core.write(raw)
                 done = True
-        added += done
-    return added
+        return done
+
+    for task in program.ended():
+        add(own_pages(task))
+    return sum(add(used_pages(task)) for task in tasks)

@@ -31,6 +31,10 @@ class Object:
         self.word = program.text("kind.word", copy["kind"])
         self.kind, self.site = copy["kind"], program.site(copy["site"])
         self.age = program.now - copy.time("born")
+        # A task that has ended is listed until it is joined.
+        task = self.address - program.layout.offset("task.object")
+        self.over = (self.word == "task" and program.number("task.state", task)
+                     == program.layout.offset("TASK_ENDED"))
 
     def whole(self, name):
         """A copy of the struct that it is in; None where that cannot be read."""
@@ -69,9 +73,7 @@ class Task:
         self.until = copy.time("until") if copy["timed"] else 0
         self.waits = state == layout.offset("TASK_WAITING") and self.op != ""
         self.running = copy.address == program.number("run.current", program.run)
-        self.ended = state == layout.offset("TASK_ENDED")
         self.state = (re.sub("^arun_", "", self.op) if self.waits else "running" if self.running
-                      else "ended" if self.ended
                       else "ready" if state == layout.offset("TASK_READY") else "waiting")
 
     def others(self):
@@ -169,12 +171,19 @@ class Program:
             following = int.from_bytes(copy.bytes[link + at:link + at + 8], "little")
 
     def tasks(self):
-        found = sorted((o for o in self.objects.values() if o.word == "task"), key=lambda o: o.id)
+        return self.tasks_of(o for o in self.objects.values() if o.word == "task" and not o.over)
+
+    def ended(self):
+        """The tasks that nobody has joined yet."""
+        return self.tasks_of(o for o in self.objects.values() if o.over or o.word == "failed")
+
+    def tasks_of(self, objects):
+        found = sorted(objects, key=lambda o: o.id)
         copies = ((o, o.whole("task")) for o in found)
         return [Task(self, o, copy) for o, copy in copies if copy]
 
     def counts(self):
-        kinds = sorted(self.objects.values(), key=lambda o: o.kind)
+        kinds = sorted((o for o in self.objects.values() if not o.over), key=lambda o: o.kind)
         for kind, group in itertools.groupby(kinds, key=lambda o: o.kind):
             count, title = len(list(group)), self.text("kind.title", kind) or "?"
             yield f"{count} " + (title if count == 1 else

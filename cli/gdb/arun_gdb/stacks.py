@@ -137,8 +137,6 @@ def show_stack(task, flags):
     last = task.stack + task.stack_size - size
     if task.running:
         show_running(task, flags)
-    elif task.ended:
-        say("it has ended")
     elif not task.runs:
         say("it has not begun")
     elif task.sp % 8 or not task.stack <= task.sp <= last or \

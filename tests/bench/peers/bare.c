@@ -19,20 +19,22 @@ static void *main_sp, *other_sp;
 static char stack[STACK] __attribute__((aligned(16)));
 static volatile long sink;
 
-static void forever(void *arg) {
+static void forever(void *arg, int (*fn)(void *), void *none) {
+	(void)fn, (void)none;
 	(void)arg;
 	for (;;) {
 		context_switch(&other_sp, main_sp, 0);
 	}
 }
 
-static void once(void *arg) {
+static void once(void *arg, int (*fn)(void *), void *none) {
+	(void)fn, (void)none;
 	sink = sink + (long)(arg != NULL);
 	context_switch(&other_sp, main_sp, 0);
 }
 
 static void switch_pair(long count) {
-	other_sp = context_make(stack + STACK, forever, NULL);
+	other_sp = context_make(stack + STACK, forever, NULL, NULL, NULL);
 	while (count--) {
 		context_switch(&main_sp, other_sp, 0);
 	}
@@ -40,7 +42,7 @@ static void switch_pair(long count) {
 
 static void spawn(long count) {
 	while (count--) {
-		other_sp = context_make(stack + STACK, once, NULL);
+		other_sp = context_make(stack + STACK, once, NULL, NULL, NULL);
 		context_switch(&main_sp, other_sp, 0);
 	}
 }
@@ -77,7 +79,8 @@ static __attribute__((noinline)) void yield(void) {
 	context_switch(&self->sp, running->sp, 0);
 }
 
-static void yields(void *arg) {
+static void yields(void *arg, int (*fn)(void *), void *none) {
+	(void)fn, (void)none;
 	(void)arg;
 	for (;;) {
 		if (--left <= 0) {
@@ -97,7 +100,7 @@ static void crowd_round(long count) {
 static struct task *task_at(char *stacks, long i) {
 	char *top = stacks + STACK * (i + 1) - i * 7 % 32 * 64;
 	struct task *task = (struct task *)(void *)(top - sizeof *task);
-	task->sp = context_make(task, yields, NULL);
+	task->sp = context_make(task, yields, NULL, NULL, NULL);
 	return task;
 }
 
