@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """What the tests of `arun ps` and `arun tree` share: processes to look at."""
-import atexit
 import pathlib
 import re
 import shlex
@@ -9,33 +8,28 @@ import subprocess
 import tempfile
 import os
 
+import plugins
 from plugins import SOURCE, build
-from tap import ARUN, arun, environment, equal, run, until
+from tap import ARUN, arun, environment, equal, killed_at_exit, run, until
 
 FIXTURES = SOURCE / "tests" / "fixtures" / "ps"
 
 _folder = tempfile.TemporaryDirectory(prefix="arun-ps-")
 folder = pathlib.Path(_folder.name)
 plugin = build(folder, FIXTURES / "open.c")
-_started = []
 
 
 def site(mark):
-    """open.c:LINE of the line with a comment of @mark."""
-    lines = (FIXTURES / "open.c").read_text().splitlines()
-    found = [n for n, line in enumerate(lines, 1) if re.search(rf"@{mark} ", line)]
-    equal(len(found), 1, f"@{mark}")
-    return f"open.c:{found[0]}"
+    return plugins.site(FIXTURES / "open.c", mark)
 
 
 class Open:
     """A process that has printed "open"."""
 
     def __init__(self, *command):
-        self.process = subprocess.Popen(
+        self.process = killed_at_exit(subprocess.Popen(
             [str(word) for word in command], env=environment(), cwd=folder, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        _started.append(self.process)
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
         self.pid = self.process.pid
         line = self.process.stdout.readline()
         if line != "open\n":
@@ -108,11 +102,3 @@ def told(numbers):
     """Channels of `choices`, as a line names them that waits for the first of them."""
     names = [f'channel "choices" #{number}' for number in numbers]
     return " or ".join(names[:TOLD] + ["others"] * (len(names) > TOLD))
-
-
-@atexit.register
-def _kill_what_runs():
-    for process in _started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import shlex
 import signal
 import socket
@@ -23,6 +24,19 @@ def build(folder, source, *flags):
                "-o", plugin, source.name, cwd=source.parent)
     equal((done.returncode, done.stderr), (0, ""), f"building {source.name}")
     return plugin
+
+
+def line_of(source, mark):
+    """The number of the line of a source that has a comment of @mark."""
+    lines = source.read_text().splitlines()
+    found = [n for n, line in enumerate(lines, 1) if re.search(rf"@{mark}(?![\w-])", line)]
+    equal(len(found), 1, f"@{mark} in {source.name}")
+    return found[0]
+
+
+def site(source, mark):
+    """The same as reports name it: FILE:LINE."""
+    return f"{source.name}:{line_of(source, mark)}"
 
 
 def connect(path):

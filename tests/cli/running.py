@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: MIT
 """A plugin under arun that a test watches, talks to and sends signals to."""
-import atexit
 import collections
 import os
 import pathlib
 import re
 import signal
-import subprocess
 import tempfile
 import time
 
+import plugins
 from plugins import SOURCE, build
-from tap import ARUN, DEADLINE, arun, environment, equal, until
+from tap import ARUN, arun, until
+from watched import Watched
 
 FIXTURES = SOURCE / "tests" / "fixtures" / "life"
 SAME = 0.1  # seconds: two signals within them are one
@@ -21,7 +21,6 @@ Ended = collections.namedtuple("Ended", "status stdout stderr")
 
 _folder = tempfile.TemporaryDirectory(prefix="arun-life-")
 _built = {}
-_started = []
 
 
 def fixture(name):
@@ -33,11 +32,7 @@ def fixture(name):
 
 
 def site(stem, mark):
-    """FILE:LINE of the line of a fixture that has a comment of @mark."""
-    lines = (FIXTURES / f"{stem}.c").read_text().splitlines()
-    found = [n for n, line in enumerate(lines, 1) if re.search(rf"@{mark}(?![\w-])", line)]
-    equal(len(found), 1, f"@{mark} in {stem}.c")
-    return f"{stem}.c:{found[0]}"
+    return plugins.site(FIXTURES / f"{stem}.c", mark)
 
 
 def ended(name, *words, options=()):
@@ -46,47 +41,11 @@ def ended(name, *words, options=()):
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-class Running:
-    """A fixture that runs meanwhile; its streams are files, so that it never waits for the test."""
+class Running(Watched):
+    """A fixture that runs meanwhile."""
 
     def __init__(self, name, *words, options=(), before=(), **popen):
-        self.out = tempfile.TemporaryFile(dir=_folder.name)
-        self.err = tempfile.TemporaryFile(dir=_folder.name)
-        self.said_before = 0
-        streams = dict(stdin=subprocess.PIPE, stdout=self.out, stderr=self.err)
-        command = [*before, ARUN, *options, fixture(name), *words]
-        self.process = subprocess.Popen(command, env=environment(), **{**streams, **popen})
-        self.pid = self.process.pid
-        _started.append(self)
-
-    def stdout(self):
-        return os.pread(self.out.fileno(), 1 << 20, 0).decode(errors="replace")
-
-    def stderr(self):
-        return os.pread(self.err.fileno(), 1 << 20, 0).decode(errors="replace")
-
-    def _until(self, condition, about):
-        def met_or_over():
-            over = self.process.poll() is not None
-            return condition() or (over and not condition())
-        until(met_or_over, about)
-        if not condition():
-            raise AssertionError(f"ended without: {about}: {self.streams()}")
-        return self
-
-    def reached(self, line):
-        """Waits for a line on stdout."""
-        return self._until(lambda: line in self.stdout().splitlines(), f"{line!r} on stdout")
-
-    def complained(self, part):
-        """Waits for a part of stderr."""
-        return self._until(lambda: part in self.stderr(), f"{part!r} on stderr")
-
-    def tell(self):
-        """What wait_for_test() in a fixture waits for."""
-        self.process.stdin.write(b"x")
-        self.process.stdin.flush()
-        return self
+        super().__init__(*before, ARUN, *options, fixture(name), *words, **popen)
 
     def status_of(self, *fields):
         """Those of /proc/PID/status; for a process that is gone, its end is a zombie's."""
@@ -127,20 +86,9 @@ class Running:
         until(lambda: self.status_of("State") == ["S"], "it sleeps")
         return self
 
-    def streams(self):
-        return f"status {self.process.poll()}\n{self.stdout()}\n{self.stderr()}"
-
     def end(self):
         """Waits for its end; does not close its stdin before."""
         until(lambda: self.process.poll() is not None, f"it ends: {self.streams()}")
         if self.process.stdin:
             self.process.stdin.close()
         return Ended(self.process.returncode, self.stdout(), self.stderr())
-
-
-@atexit.register
-def _kill_what_runs():
-    for running in _started:
-        if running.process.poll() is None:
-            running.process.kill()
-            running.process.wait(DEADLINE)

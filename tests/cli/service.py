@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A service manager's side of a socket, for a plugin that runs under arun."""
 import array
-import atexit
 import os
 import pathlib
 import socket
@@ -11,12 +10,12 @@ import tempfile
 import time
 
 from plugins import SOURCE, build
-from tap import ARUN, DEADLINE, environment, until
+from tap import ARUN, DEADLINE, environment, killed_at_exit, until
 
 FIXTURE = SOURCE / "tests" / "fixtures" / "service" / "service.c"
 
 _folder = tempfile.TemporaryDirectory(prefix="arun-service-")
-_built, _started = [], []
+_built = []
 
 
 def plugin(entry):
@@ -97,11 +96,10 @@ class Service:
         numbers = [s if isinstance(s, int) else s.fileno() for s in sockets]
         command = [sys.executable, "-c", LAUNCHER, len(numbers), *numbers, ARUN, *options,
                    plugin(entry), *words]
-        self.process = subprocess.Popen(
+        self.process = killed_at_exit(subprocess.Popen(
             [str(word) for word in command], env=environment(**variables), pass_fds=numbers,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            errors="replace")
-        _started.append(self.process)
+            errors="replace"))
 
     def line(self):
         return self.process.stdout.readline().rstrip("\n")
@@ -114,11 +112,3 @@ class Service:
         """Its status (negative: by signal), and all that is left on its streams."""
         out, err = self.process.communicate(timeout=DEADLINE)
         return self.process.returncode, out, err
-
-
-@atexit.register
-def _kill_what_runs():
-    for process in _started:
-        if process.poll() is None:
-            process.kill()
-            process.wait(DEADLINE)

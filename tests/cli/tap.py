@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """TAP for tests of the built binary: a claim is a function, its name is what it claims."""
+import atexit
 import contextlib
 import os
 import signal
@@ -63,6 +64,16 @@ def until(condition, about, deadline=DEADLINE):
             raise AssertionError(f"not within {deadline} s: {about}")
         time.sleep(0.005)
     return result
+
+
+def killed_at_exit(process):
+    """The same Popen, which is killed where it still runs when the test ends."""
+    def kill():
+        if process.poll() is None:
+            process.kill()
+            process.wait(DEADLINE)
+    atexit.register(kill)
+    return process
 
 
 def descriptors(pid):

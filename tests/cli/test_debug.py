@@ -16,7 +16,7 @@ import tempfile
 import time
 
 import schema
-from plugins import FLAGS, SOURCE
+from plugins import FLAGS, SOURCE, line_of
 from tap import ARUN, Skip, arun, claim, contains, environment, equal, main, run, until
 
 FIXTURES = SOURCE / "tests/fixtures/debug"
@@ -53,8 +53,7 @@ def plugin(*flags, name="leaves.c", folder=None):
 
 
 def line(mark, name="leaves.c"):
-    lines = (FIXTURES / name).read_text().splitlines()
-    return next(n for n, text in enumerate(lines, 1) if f"@{mark} " in text)
+    return line_of(FIXTURES / name, mark)
 
 
 def source(mark, name="leaves.c"):

@@ -41,14 +41,14 @@ def in_time(run, signum=TERM):
 @claim
 def a_handler_of_atexit_that_hangs_is_given_up():
     for signum in TERM, INT:
-        end = in_time(Running("exits:hangs", options=[SHORT]).reached("ready"), signum)
+        end = in_time(Running("exits:hangs", options=[SHORT]).says("ready"), signum)
         equal((end.status, end.stdout, end.stderr), (124, "ready\n\nhanging\n", LINE))
 
 
 @claim
 def so_is_stdout_that_nobody_reads():
     with full_pipe() as stdout:
-        run = Running("exits:holds", options=[SHORT], stdout=stdout).complained("ready")
+        run = Running("exits:holds", options=[SHORT], stdout=stdout).complains("ready")
         end = in_time(run)
     equal((end.status, end.stderr), (124, "ready\n" + LINE))
 
@@ -56,14 +56,14 @@ def so_is_stdout_that_nobody_reads():
 @claim
 def it_is_so_also_where_nobody_reads_that_line():
     with full_pipe() as stderr:
-        end = in_time(Running("exits:hangs", options=[SHORT], stderr=stderr).reached("ready"))
+        end = in_time(Running("exits:hangs", options=[SHORT], stderr=stderr).says("ready"))
     equal(end.status, 124)
 
 
 @claim
 def as_JSON_the_line_is_an_object():
     options = [SHORT, "--log-format=json"]
-    end = in_time(Running("exits:hangs", options=options).reached("ready"))
+    end = in_time(Running("exits:hangs", options=options).says("ready"))
     said, = map(json.loads, end.stderr.splitlines())
     equal((end.status, said["level"], said["from"], "arun: " + said["message"] + "\n"),
           (124, "error", "arun", LINE))
@@ -71,8 +71,8 @@ def as_JSON_the_line_is_an_object():
 
 @claim
 def a_second_signal_ends_it_at_once():
-    run = Running("exits:hangs", options=["--grace=3600"]).reached("ready").signal(TERM)
-    run.reached("hanging")
+    run = Running("exits:hangs", options=["--grace=3600"]).says("ready").signal(TERM)
+    run.says("hanging")
     until(lambda: time.monotonic() - run.sent > SAME, "another signal")
     equal(run.signal(TERM).end().status, -TERM)
 

@@ -4,11 +4,10 @@
 import signal
 import tempfile
 
-from plugins import SOURCE, build
+from plugins import SOURCE, build, site
 from tap import Skip, arun, claim, equal, main
 
 CODE = SOURCE / "tests/fixtures/debug/gone.c"
-LINES = CODE.read_text().splitlines()
 FOLDER = tempfile.TemporaryDirectory(prefix="arun-gone-")
 
 TASK = '; in task "twice" (#1)'
@@ -42,7 +41,7 @@ def misuse(what, *options):
 
 
 def place(mark):
-    return f"gone.c:{next(n for n, text in enumerate(LINES, 1) if f'@{mark} ' in text)}"
+    return site(CODE, mark)
 
 
 @claim

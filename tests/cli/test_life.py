@@ -69,7 +69,7 @@ def a_server_whose_start_up_fails_says_why():
 
 @claim
 def a_second_yield_is_misuse_and_the_code_after_it_runs():
-    run = Running("servers:yields_twice").reached("ready").signal(signal.SIGTERM)
+    run = Running("servers:yields_twice").says("ready").signal(signal.SIGTERM)
     end = run.end()
     equal((end.status, end.stdout),
           (1, "ready\nfirst: 15\nsecond: -1 EALREADY\nsleep: 0\nend\n"))
@@ -88,7 +88,7 @@ def a_yield_in_a_main_is_misuse():
 
 @claim
 def a_yield_in_another_task_is_misuse_and_the_server_serves():
-    run = Running("servers:yields_elsewhere").reached("ready").signal(signal.SIGTERM)
+    run = Running("servers:yields_elsewhere").says("ready").signal(signal.SIGTERM)
     end = run.end()
     equal((end.status, end.stdout), (1, "task: -1 EPERM\nready\nyield: 15\n"))
     contains(end.stderr, site("servers", "task") + ": ")
@@ -121,7 +121,7 @@ def the_entry_ends_first_then_tasks_and_generators_newest_first():
     equal(lines.index("detached task: -1 ECANCELED"), 1)
     equal(end.status, 0)
 
-    end = Running("tasks:serves_and_leaves").reached("ready").signal(signal.SIGTERM).end()
+    end = Running("tasks:serves_and_leaves").says("ready").signal(signal.SIGTERM).end()
     lines = end.stdout.splitlines()
     equal(lines[:3], ["ready", "yield: 15", "clean-up: 0"])
     equal([l for l in lines if "detached" not in l][3:], order)
@@ -163,12 +163,12 @@ def a_clean_up_that_waits_for_a_cancelled_task_ends():
 def a_failed_task_is_named_while_main_goes_on_and_the_status_is_1():
     line = (site("tasks", "unseen") + ': failed: task "fail" (#2): connect '
             "unix:/no/such/folder/some.sock: No such file or directory\n")
-    run = Running("tasks:leaves_a_failure").complained(line)
+    run = Running("tasks:leaves_a_failure").complains(line)
     equal(run.process.poll(), None)
     end = run.tell().end()
     equal(end.status, 1)
     equal(end.stderr.count(line), 1)
-    end = Running("tasks:leaves_a_failure", "7").complained(line).tell().end()
+    end = Running("tasks:leaves_a_failure", "7").complains(line).tell().end()
     equal(end.status, 1, "1 wins over what main returned")
 
 
@@ -186,14 +186,14 @@ def a_failed_task_is_named_also_where_main_ends_at_once():
 def a_failed_task_that_is_joined_is_no_failure_of_the_run():
     equal(ended("tasks:joins_soon"), (0, "result: ENOENT\n", ""))
     named = site("tasks", "late") + ': failed: task "fail"'
-    end = Running("tasks:joins_late").complained(named).tell().end()
+    end = Running("tasks:joins_late").complains(named).tell().end()
     equal((end.status, end.stdout), (0, "result: ENOENT\n"))
     equal(end.stderr.count("\n"), 1)
 
 
 @claim
 def a_detached_task_that_fails_is_named_at_once_and_the_status_is_1():
-    run = Running("tasks:detaches").complained(site("tasks", "detached") + ': failed: task "fail"')
+    run = Running("tasks:detaches").complains(site("tasks", "detached") + ': failed: task "fail"')
     end = run.tell().end()
     equal((end.status, end.stderr.count("\n")), (1, 1))
 
@@ -263,8 +263,8 @@ def a_main_that_waits_for_a_generator_that_cannot_go_on_is_deadlocked():
 
 @claim
 def a_server_that_has_yielded_is_never_deadlocked():
-    run = Running("stuck:serves_a_pair").reached("ready").idle()
-    end = run.signal(signal.SIGHUP).reached("pong").idle().signal(signal.SIGTERM).end()
+    run = Running("stuck:serves_a_pair").says("ready").idle()
+    end = run.signal(signal.SIGHUP).says("pong").idle().signal(signal.SIGTERM).end()
     equal((end.status, end.stdout), (0, "ready\npong\nyield: 15\n"))
     lacks(end.stderr, "deadlock")
     contains(end.stderr, 'leak: task "chicken"')
@@ -272,9 +272,9 @@ def a_server_that_has_yielded_is_never_deadlocked():
 
 @claim
 def a_thread_of_the_plugin_holds_the_verdict_off_until_it_ends():
-    run = Running("stuck:has_a_thread").reached("thread").idle()
+    run = Running("stuck:has_a_thread").says("thread").idle()
     lacks(run.stderr(), "deadlock")
-    end = run.tell().reached("thread ends").complained("deadlock").end()
+    end = run.tell().says("thread ends").complains("deadlock").end()
     equal(end.status, 1)
 
 

@@ -32,7 +32,7 @@ def pid_of(running):
 
 def started(entry, *options):
     """The plugin, and the process that it has started."""
-    running = Running(f"processes:{entry}", options=options).reached("ready")
+    running = Running(f"processes:{entry}", options=options).says("ready")
     return running, pid_of(running)
 
 

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 
-from group import all_workers, ask, group, lines, plugin
+from group import all_workers, group, lines, plugin
 from service import plugin as service
 from tap import Skip, arun, claim, contains, equal, main, until
 

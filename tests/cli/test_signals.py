@@ -17,20 +17,20 @@ HUP, INT, TERM, PIPE = signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGP
 
 @claim
 def SIGTERM_resumes_a_server_which_exits_with_0():
-    end = Running("servers:yields_once").reached("ready").signal(TERM).end()
+    end = Running("servers:yields_once").says("ready").signal(TERM).end()
     equal(end, (0, "ready\nyield: 15\nstopping: 1\nsleep: 0\n", ""))
 
 
 @claim
 def SIGINT_resumes_a_server_which_dies_of_it():
-    end = Running("servers:yields_once").reached("ready").signal(INT).end()
+    end = Running("servers:yields_once").says("ready").signal(INT).end()
     equal(end, (-INT, "ready\nyield: 2\nstopping: 1\nsleep: 0\n", ""))
 
 
 @claim
 def a_server_still_starting_up_goes_on_to_its_clean_up():
     for signum, status in ((TERM, 0), (INT, -INT)):
-        run = Running("servers:starts_slowly").reached("starting").idle().signal(signum)
+        run = Running("servers:starts_slowly").says("starting").idle().signal(signum)
         end = run.end()
         equal(end.stdout, "starting\nstart-up: -1 ECANCELED\nstill cancelled: -1 ECANCELED\n"
                           f"yield: {int(signum)}\nclean-up: 0\nagain: -1 EALREADY\n")
@@ -41,30 +41,30 @@ def a_server_still_starting_up_goes_on_to_its_clean_up():
 @claim
 def a_server_may_give_up_its_start_up():
     for signum, status in ((TERM, 0), (INT, -INT)):
-        run = Running("servers:starts_or_not").reached("starting").signal(signum)
+        run = Running("servers:starts_or_not").says("starting").signal(signum)
         equal(run.end(), (status, "starting\n", ""))
 
 
 @claim
 def a_server_that_was_cut_in_its_start_up_may_clean_up_and_say_so():
     for signum, status in ((TERM, 0), (INT, -INT)):
-        run = Running("servers:starts_or_cleans_up").reached("starting").signal(signum)
+        run = Running("servers:starts_or_cleans_up").says("starting").signal(signum)
         equal(run.end(), (status, f"starting\nyield: {int(signum)}\nclean-up: 0\n", ""))
 
 
 @claim
 def a_signal_between_two_steps_of_the_start_up_is_what_yield_returns():
     for signum, status in ((TERM, 0), (INT, -INT)):
-        run = Running("servers:starts_in_steps").reached("starting").signal(signum).tell()
+        run = Running("servers:starts_in_steps").says("starting").signal(signum).tell()
         equal(run.end(), (status, f"starting\nyield: {int(signum)}\nclean-up: 0\n", ""))
 
 
 @claim
 def a_main_is_cancelled_and_told_by_whom():
-    end = Running("mains:sleeps").reached("asleep").signal(INT).end()
+    end = Running("mains:sleeps").says("asleep").signal(INT).end()
     equal(end, (-INT, "asleep\nsleep: -1 ECANCELED\n"
                       "why: sleep: cancelled by SIGINT\nstopping: 1\n", ""))
-    end = Running("mains:sleeps").reached("asleep").signal(TERM).end()
+    end = Running("mains:sleeps").says("asleep").signal(TERM).end()
     equal(end, (-TERM, "asleep\nsleep: -1 ECANCELED\n"
                        "why: sleep: cancelled by SIGTERM\nstopping: 1\n", ""))
 
@@ -72,13 +72,13 @@ def a_main_is_cancelled_and_told_by_whom():
 @claim
 def a_main_that_handles_SIGTERM_exits_with_what_it_returns():
     for returned in (0, 3):
-        end = Running("mains:sleeps", str(returned)).reached("asleep").signal(TERM).end()
+        end = Running("mains:sleeps", str(returned)).says("asleep").signal(TERM).end()
         equal((end.status, end.stderr), (returned, ""))
 
 
 @claim
 def a_main_dies_of_SIGINT_whatever_it_returns():
-    end = Running("mains:sleeps", "3").reached("asleep").signal(INT).end()
+    end = Running("mains:sleeps", "3").says("asleep").signal(INT).end()
     equal((end.status, end.stderr), (-INT, ""))
 
 
@@ -86,9 +86,9 @@ def a_main_dies_of_SIGINT_whatever_it_returns():
 def a_signal_that_a_main_left_no_time_to_look_at_counts_too():
     for signum, returned, status in ((INT, 0, -INT), (INT, 3, -INT), (TERM, -1, -TERM),
                                      (TERM, 0, 0), (TERM, 4, 4)):
-        run = Running("mains:computes", str(returned)).reached("computing")
+        run = Running("mains:computes", str(returned)).says("computing")
         equal(run.signal(signum).tell().end().status, status, (signum, returned))
-    run = Running("mains:computes", "0").reached("computing").signal(TERM)
+    run = Running("mains:computes", "0").says("computing").signal(TERM)
     equal(run.signal_again(INT).end().status, -INT)
 
 
@@ -97,7 +97,7 @@ def SIGINT_counts_also_while_the_report_is_written():
     ours, theirs = os.pipe()
     run = Running("mains:fills_stderr", stderr=theirs)
     os.close(theirs)
-    run.reached("full").idle().signal(INT)
+    run.says("full").idle().signal(INT)
     with open(ours, "rb") as pipe:
         contains(pipe.read().decode(), "leak: channel")
     equal(run.end().status, -INT)
@@ -105,25 +105,25 @@ def SIGINT_counts_also_while_the_report_is_written():
 
 @claim
 def a_signal_in_the_clean_up_after_arun_stop_does_not_disturb_it():
-    run = Running("servers:cleans_up", "5").reached("clean-up").signal(TERM).tell()
+    run = Running("servers:cleans_up", "5").says("clean-up").signal(TERM).tell()
     equal(run.end(), (5, "ready\nyield: 0\nclean-up\nclean-up: 0\n", ""))
-    run = Running("servers:cleans_up", "5").reached("clean-up").signal(INT).tell()
+    run = Running("servers:cleans_up", "5").says("clean-up").signal(INT).tell()
     equal(run.end(), (-INT, "ready\nyield: 0\nclean-up\nclean-up: 0\n", ""))
 
 
 @claim
 def a_signal_after_main_has_returned_lets_its_tasks_end():
     for signum, returned, status in ((TERM, 0, 0), (TERM, 4, 4), (INT, 0, -INT)):
-        run = Running("tasks:leaves_a_slow_task", str(returned)).reached("sweep").signal(signum)
+        run = Running("tasks:leaves_a_slow_task", str(returned)).says("sweep").signal(signum)
         end = run.tell().end()
         equal((end.status, end.stdout), (status, "sweep\ntold: 0\n"), signum)
 
 
 @claim
 def what_the_clean_up_returns_counts_after_SIGTERM():
-    run = Running("servers:ends_with", "3").reached("ready").signal(TERM)
+    run = Running("servers:ends_with", "3").says("ready").signal(TERM)
     equal(run.end(), (3, "ready\n", ""))
-    run = Running("servers:ends_with", "-1").reached("ready").signal(TERM)
+    run = Running("servers:ends_with", "-1").says("ready").signal(TERM)
     equal(run.end(), (1, "ready\n", "arun: servers.so: ends_with failed: Broken pipe\n"))
 
 
@@ -153,16 +153,16 @@ def a_signal_on_a_thread_of_the_plugin_stops_the_run():
 
 @claim
 def two_signals_at_once_are_one():
-    run = Running("servers:cleans_up").reached("ready").idle().signal(INT, TERM)
-    equal(run.reached("clean-up").tell().end(),
+    run = Running("servers:cleans_up").says("ready").idle().signal(INT, TERM)
+    equal(run.says("clean-up").tell().end(),
           (-INT, "ready\nyield: 2\nclean-up\nclean-up: 0\n", ""))
 
 
 def forced(name, line, reached, leak, first=TERM):
     for second in (INT, TERM):
-        run = Running(name).reached(line).signal(first)
+        run = Running(name).says(line).signal(first)
         if reached:
-            run.reached(reached)
+            run.says(reached)
         end = run.signal_again(second).end()
         equal(end.status, -second, end)
         contains(end.stderr, "leak: ")
@@ -206,10 +206,10 @@ def a_second_signal_ends_tasks_that_ignore_their_cancellation():
 
 @claim
 def SIGHUP_runs_reload_in_a_task_and_a_failure_is_logged():
-    run = Running("servers:reloads").reached("ready")
-    run.signal(HUP).reached("reload 1").complained("Bad message")
-    run.signal(HUP).reached("reload 2").idle()
-    run.signal(HUP).reached("reload 3")
+    run = Running("servers:reloads").says("ready")
+    run.signal(HUP).says("reload 1").complains("Bad message")
+    run.signal(HUP).says("reload 2").idle()
+    run.signal(HUP).says("reload 3")
     until(lambda: run.stderr().count("Bad message") == 2, "the third failed, too")
     end = run.signal(TERM).end()
     sleeps = "reload sleeps: 0\n"
@@ -221,15 +221,15 @@ def SIGHUP_runs_reload_in_a_task_and_a_failure_is_logged():
 @claim
 def a_stop_cuts_a_reload_short_which_is_no_leak():
     for name, said in (("reloads_slowly", ""), ("reloads_badly", "arun: reload failed: Bad message\n")):
-        run = Running(f"servers:{name}", options=["--leaks=error"]).reached("ready")
-        end = run.signal(HUP).reached("reload").signal(TERM).end()
+        run = Running(f"servers:{name}", options=["--leaks=error"]).says("ready")
+        end = run.signal(HUP).says("reload").signal(TERM).end()
         equal((end.status, end.stdout, end.stderr),
               (0, "ready\nreload\nyield: 15\nreload sleeps: -1 ECANCELED\n", said))
 
 
 @claim
 def SIGHUP_without_reload_is_one_line_and_the_server_serves():
-    run = Running("servers:yields_once").reached("ready").signal(HUP).complained("reload")
+    run = Running("servers:yields_once").says("ready").signal(HUP).complains("reload")
     end = run.signal(TERM).end()
     equal((end.status, end.stdout), (0, "ready\nyield: 15\nstopping: 1\nsleep: 0\n"))
     equal(end.stderr.count("\n"), 1)
@@ -239,9 +239,9 @@ def SIGHUP_without_reload_is_one_line_and_the_server_serves():
 @claim
 def SIGHUP_with_a_terminal_as_stdin_is_a_SIGTERM():
     ours, theirs = pty.openpty()
-    run = Running("servers:yields_once", stdin=theirs).reached("ready").signal(HUP)
+    run = Running("servers:yields_once", stdin=theirs).says("ready").signal(HUP)
     equal(run.end(), (0, "ready\nyield: 15\nstopping: 1\nsleep: 0\n", ""))
-    run = Running("mains:sleeps", stdin=theirs).reached("asleep").signal(HUP)
+    run = Running("mains:sleeps", stdin=theirs).says("asleep").signal(HUP)
     equal(run.end().status, -TERM)
     os.close(ours)
     os.close(theirs)
@@ -254,7 +254,7 @@ def ignore_some():
 
 @claim
 def INT_and_HUP_found_ignored_stay_so_and_TERM_does_not():
-    run = Running("servers:yields_once", preexec_fn=ignore_some).reached("ready")
+    run = Running("servers:yields_once", preexec_fn=ignore_some).says("ready")
     ignored = int(run.status_of("SigIgn")[0], 16)
     equal([bool(ignored >> (s - 1) & 1) for s in (INT, HUP, TERM)], [True, True, False])
     end = run.signal(INT).signal(HUP).signal(TERM).end()
@@ -268,9 +268,9 @@ def ignore_and_block():
 
 @claim
 def signals_found_blocked_are_unblocked_and_TERM_is_always_obeyed():
-    run = Running("servers:yields_once", preexec_fn=ignore_and_block).reached("ready")
+    run = Running("servers:yields_once", preexec_fn=ignore_and_block).says("ready")
     equal(run.signal(TERM).end().status, 0)
-    run = Running("servers:yields_once", preexec_fn=ignore_and_block).reached("ready")
+    run = Running("servers:yields_once", preexec_fn=ignore_and_block).says("ready")
     equal(run.signal(INT).end().status, -INT)
 
 
@@ -315,15 +315,15 @@ class First(Running):
 
 @claim
 def PID_1_obeys_SIGTERM():
-    run = First("servers:yields_once").reached("ready").signal(TERM)
+    run = First("servers:yields_once").says("ready").signal(TERM)
     equal(run.end(), (0, "ready\nyield: 15\nstopping: 1\nsleep: 0\n", ""))
 
 
 @claim
 def PID_1_cannot_die_of_a_signal_and_exits_with_128_and_its_number():
-    run = First("servers:yields_once").reached("ready").signal(INT)
+    run = First("servers:yields_once").says("ready").signal(INT)
     equal(run.end().status, 128 + INT)
-    run = First("servers:cleans_up").reached("ready").signal(TERM).reached("clean-up")
+    run = First("servers:cleans_up").says("ready").signal(TERM).says("clean-up")
     equal(run.signal_again(TERM).end().status, 128 + TERM)
 
 

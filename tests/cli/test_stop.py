@@ -19,7 +19,7 @@ SHORT = [f"--grace={GRACE}"]
 
 def stopped(name, line, *words, options=SHORT, signum=TERM, **popen):
     """How a fixture ends that gets one signal when it has printed line; and how long that took."""
-    run = Running(name, *words, options=options, **popen).reached(line).signal(signum)
+    run = Running(name, *words, options=options, **popen).says(line).signal(signum)
     end = run.end()
     return end, time.monotonic() - run.sent
 
@@ -57,7 +57,7 @@ def a_run_that_is_blocked_in_the_system_ends_with_124():
 @claim
 def a_run_that_is_blocked_in_stdio_ends_with_124():
     reader, writer = os.pipe()
-    run = Running("stuck:blocks_in_stdio", options=SHORT, stdout=writer).complained("printing")
+    run = Running("stuck:blocks_in_stdio", options=SHORT, stdout=writer).complains("printing")
     end = run.idle().signal(TERM).end()
     equal(end.status, 124)
     contains(end.stderr, 'abandoned: main "blocks_in_stdio"')
@@ -138,8 +138,8 @@ def a_clean_up_that_lasts_too_long_is_cancelled_and_the_run_ends_well():
 
 @claim
 def whoever_is_waited_for_longer_than_a_second_is_named():
-    run = Running("servers:cleans_up").reached("ready").signal(TERM)
-    end = run.reached("clean-up").complained("stopping; ").tell().end()
+    run = Running("servers:cleans_up").says("ready").signal(TERM)
+    end = run.says("clean-up").complains("stopping; ").tell().end()
     equal((end.status, end.stdout), (0, "ready\nyield: 15\nclean-up\nclean-up: 0\n"))
     line = end.stderr.splitlines()[0]
     contains(line, 'left for: entry "cleans_up" waits at ')
@@ -149,7 +149,7 @@ def whoever_is_waited_for_longer_than_a_second_is_named():
 
 @claim
 def whoever_is_waited_for_is_named_again_less_and_less_often_until_that_changes():
-    run = Running("servers:cleans_up_in_steps", options=["--grace=9.9"]).reached("ready").signal(TERM)
+    run = Running("servers:cleans_up_in_steps", options=["--grace=9.9"]).says("ready").signal(TERM)
 
     def left(step):
         """How many seconds were left where that step was named."""
@@ -157,7 +157,7 @@ def whoever_is_waited_for_is_named_again_less_and_less_often_until_that_changes(
     until(lambda: len(left("first step")) == 3, "it is named for the third time")
     first, second, third = left("first step")
     assert first - second >= 0.9 and second - third >= 1.9, run.streams()
-    run.tell().complained('"second step"')
+    run.tell().complains('"second step"')
     assert len(left("first step")) == 3 and third - left("second step")[0] < 3.5, run.streams()
     equal(run.tell().end().status, 0)
 
@@ -178,15 +178,15 @@ def a_shield_outlasts_the_cancel_but_not_the_grace_time():
 
 @claim
 def SIGINT_wins_over_a_failed_task():
-    run = Running("tasks:leaves_a_failure").complained("failed: ").signal(INT)
+    run = Running("tasks:leaves_a_failure").complains("failed: ").signal(INT)
     equal(run.end().status, -INT)
 
 
 @claim
 def SIGTERM_wins_over_a_failed_task_unless_main_handles_it():
-    run = Running("tasks:leaves_a_failure").complained("failed: ").signal(TERM)
+    run = Running("tasks:leaves_a_failure").complains("failed: ").signal(TERM)
     equal(run.end().status, -TERM)
-    run = Running("tasks:leaves_a_failure", "0").complained("failed: ").signal(TERM)
+    run = Running("tasks:leaves_a_failure", "0").complains("failed: ").signal(TERM)
     equal(run.end().status, 1)
 
 

@@ -12,7 +12,7 @@ import tempfile
 import termios
 
 from load import FOLDER, SOURCE, build, connect, echoes, running, serving
-from tap import ARUN, Skip, arun, claim, contains, equal, main, until
+from tap import ARUN, Skip, arun, claim, contains, equal, main
 
 LINES = build(SOURCE / "plugins" / "04-lines.c")
 SERVERS = build("servers.c")

@@ -10,7 +10,7 @@ import tempfile
 
 import schema
 from needs import lacking
-from plugins import SOURCE, build
+from plugins import SOURCE, build, line_of
 from tap import ARUN, DEADLINE, arun, claim, environment, equal, main, until
 
 FOLDER = tempfile.TemporaryDirectory(prefix="arun-watchers-")
@@ -22,8 +22,7 @@ TITLE = r"foreign watcher \(libev\)"
 
 
 def line(mark):
-    lines = FIXTURE.read_text().splitlines()
-    return next(n for n, text in enumerate(lines, 1) if f"@{mark} " in text)
+    return line_of(FIXTURE, mark)
 
 
 # The mark of each start, and the watcher's name; one of ev_cleanup is none that anything waits for.
