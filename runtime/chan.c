@@ -203,6 +203,9 @@ static void chan_refuse(struct arun_chan *chan, int error) {
 }
 
 void arun_chan_close(arun_chan *chan) {
+	if (sched_current) {
+		chan_check(chan, "arun_chan_close", NULL);
+	}
 	if (chan && !chan->closed) {
 		chan->closed = true;
 		chan_refuse(chan, EPIPE);

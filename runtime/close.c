@@ -240,9 +240,7 @@ void arun_abort(arun_conn *conn) {
 
 int arun_shutdown(arun_conn *conn) {
 	struct conn_words words;
-	if (conn) {
-		conn_check(NULL, "arun_shutdown", conn);
-	}
+	conn_check(NULL, "arun_shutdown", conn);
 	if (!conn || conn->closing) {
 		return task_fail(EBADF, "shutdown", NULL);
 	}

@@ -393,19 +393,23 @@ static const char *conn_address(const struct arun_conn *conn, int which) {
 }
 
 const char *arun_peer(const arun_conn *conn) {
+	conn_check(NULL, "arun_peer", conn);
 	return conn_address(conn, TEXT_PEER);
 }
 
 const char *arun_local(const arun_conn *conn) {
+	conn_check(NULL, "arun_local", conn);
 	return conn_address(conn, TEXT_LOCAL);
 }
 
 int arun_fd(const arun_conn *conn) {
+	conn_check(NULL, "arun_fd", conn);
 	return conn ? conn->watch.fd : -1;
 }
 
 int arun_peer_credentials(const arun_conn *conn, struct ucred *out) {
 	socklen_t size = sizeof *out;
+	conn_check(NULL, "arun_peer_credentials", conn);
 	if (!conn || conn->closing) {
 		return task_fail(EBADF, "peer_credentials", NULL);
 	}

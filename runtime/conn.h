@@ -97,10 +97,10 @@ static inline void conn_publish(
 	sched_publish(&loop->sched, &conn->object, &conn_kind, site);
 }
 
-/* Aborts where the handle is one of a connection that is gone. */
+/* Aborts where the handle is one of a connection that is gone. NULL is none. */
 static inline void conn_check(
 	const struct arun_site *site, const char *op, const struct arun_conn *conn) {
-	if (unlikely(!conn->object.id)) {
+	if (unlikely(conn && !conn->object.id)) {
 		task_gone(site, &conn->object, op, "of a connection that is gone");
 	}
 }

@@ -258,7 +258,7 @@ void process_close_streams(struct loop *loop, struct arun_process *process) {
 
 static void check_handle(
 	const struct arun_site *site, const char *op, const arun_process *process) {
-	if (unlikely(!process->object.id)) {
+	if (unlikely(process && !process->object.id)) {
 		task_gone(site, &process->object, op, "of a process that is closed");
 	}
 }
@@ -274,23 +274,26 @@ static int process_error(int error, const char *op, const struct arun_process *p
 }
 
 pid_t arun_process_pid(const arun_process *process) {
+	check_handle(NULL, "arun_process_pid", process);
 	return process ? process->pid : -1;
 }
 
-static arun_conn *process_get(const struct arun_process *process, int index) {
+static arun_conn *process_get(
+	const struct arun_process *process, const char *op, int index) {
+	check_handle(NULL, op, process);
 	return process ? process->streams[index] : NULL;
 }
 
 arun_conn *arun_process_stdin(const arun_process *process) {
-	return process_get(process, STDIN_FILENO);
+	return process_get(process, "arun_process_stdin", STDIN_FILENO);
 }
 
 arun_conn *arun_process_stdout(const arun_process *process) {
-	return process_get(process, STDOUT_FILENO);
+	return process_get(process, "arun_process_stdout", STDOUT_FILENO);
 }
 
 arun_conn *arun_process_stderr(const arun_process *process) {
-	return process_get(process, STDERR_FILENO);
+	return process_get(process, "arun_process_stderr", STDERR_FILENO);
 }
 
 int arun_process_kill(arun_process *process, int signum) {

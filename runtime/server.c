@@ -226,15 +226,16 @@ arun_server *arun_listen_at(const struct arun_site *site, const char *name,
 	return server;
 }
 
-const char *arun_server_address(const arun_server *server) {
-	return server ? server->address : "";
-}
-
 static void check_handle(
 	const struct arun_site *site, const char *op, const struct arun_server *server) {
-	if (unlikely(!server->object.id)) {
+	if (unlikely(server && !server->object.id)) {
 		task_gone(site, &server->object, op, "of a server that is gone");
 	}
+}
+
+const char *arun_server_address(const arun_server *server) {
+	check_handle(NULL, "arun_server_address", server);
+	return server ? server->address : "";
 }
 
 /* Accepting by hand ---------------------------------------------------------------- */

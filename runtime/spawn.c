@@ -161,6 +161,13 @@ int arun_join_at(const struct arun_site *site, arun_task *task, int *result) {
 					 : join_running(self, task, result);
 }
 
+static void check_handle(
+	const struct arun_site *site, const char *op, const struct arun_task *task) {
+	if (unlikely(task->state == TASK_GONE)) {
+		task_gone(site, &task->object, op, "of a task that is gone");
+	}
+}
+
 void(arun_cancel)(arun_task *task) {
 	arun_cancel_at(NULL, task);
 }
@@ -170,9 +177,7 @@ void arun_cancel_at(const struct arun_site *site, arun_task *task) {
 	if (!sched || !task) {
 		return;
 	}
-	if (task->state == TASK_GONE) {
-		task_gone(site, &task->object, "arun_cancel", "of a task that is gone");
-	}
+	check_handle(site, "arun_cancel", task);
 	char by[TASK_NAME];
 	struct text out;
 	text_fixed(&out, by, sizeof by);
@@ -182,11 +187,12 @@ void arun_cancel_at(const struct arun_site *site, arun_task *task) {
 
 void arun_detach(arun_task *task) {
 	struct sched *sched = sched_current;
-	if (!sched || !task || task->detached || task->owned) {
+	if (!sched || !task) {
 		return;
 	}
-	if (task->state == TASK_GONE) {
-		task_gone(NULL, &task->object, "arun_detach", "of a task that is gone");
+	check_handle(NULL, "arun_detach", task);
+	if (task->detached || task->owned) {
+		return;
 	}
 	sched_closes(&task->object, NULL);
 	task->detached = true;
@@ -208,6 +214,7 @@ void arun_set_name(arun_task *task, const char *format, ...) {
 	if (!task) {
 		return;
 	}
+	check_handle(NULL, "arun_set_name", task);
 	char name[2 * TASK_NAME]; /* where it is cut, the rest of a character is seen */
 	va_list list;
 	va_start(list, format);

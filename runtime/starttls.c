@@ -55,5 +55,6 @@ int arun_starttls_at(
 }
 
 const char *arun_conn_alpn(const arun_conn *conn) {
+	conn_check(NULL, "arun_conn_alpn", conn);
 	return conn ? tls_alpn(conn) : "";
 }

@@ -481,5 +481,6 @@ int arun_writev_at(const struct arun_site *site, arun_conn *conn, const struct i
 }
 
 size_t arun_written(const arun_conn *conn) {
+	conn_check(NULL, "arun_written", conn);
 	return conn ? conn->written : 0;
 }

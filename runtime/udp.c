@@ -97,7 +97,7 @@ const struct kind udp_kind = {
 
 static void check_handle(
 	const struct arun_site *site, const char *op, const struct arun_udp *udp) {
-	if (unlikely(!udp->object.id)) {
+	if (unlikely(udp && !udp->object.id)) {
 		task_gone(site, &udp->object, op, "of a socket that is closed");
 	}
 }
@@ -140,6 +140,7 @@ void udp_close_all(struct loop *loop) {
 }
 
 const char *arun_udp_local(const arun_udp *udp) {
+	check_handle(NULL, "arun_udp_local", udp);
 	return udp ? udp->local : "";
 }
 
