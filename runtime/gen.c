@@ -151,9 +151,10 @@ static int gen_wait(struct sched *sched, struct arun_gen *gen, struct arun_task 
 	return gen->closed ? EBADF : gen->full || gen->ended ? 0 : error;
 }
 
-static void *gen_fail(struct arun_task *self, const struct arun_gen *gen, int error) {
+/* name: its own; a close may have freed it. */
+static void *gen_fail(struct arun_task *self, const char *name, int error) {
 	if (error) {
-		task_fail(error, self->op, gen ? gen->name : "NULL");
+		task_fail(error, self->op, name);
 	}
 	errno = error;
 	return NULL;
@@ -186,6 +187,7 @@ void *arun_gen_next_at(const struct arun_site *site, arun_gen *gen) {
 	struct arun_task *self = task_enter(site, "arun_gen_next");
 	struct sched *sched = sched_current;
 	gen_check(site, gen, self->op);
+	const char *name = gen ? gen->name : "NULL";
 	int error = !gen                ? EINVAL
 		    : gen->body == self ? EDEADLK
 		    : gen->consumer     ? EBUSY
@@ -196,13 +198,13 @@ void *arun_gen_next_at(const struct arun_site *site, arun_gen *gen) {
 	}
 	error = error ? error : gen_wait(sched, gen, self);
 	if (error) {
-		return gen_fail(self, gen, error);
+		return gen_fail(self, name, error);
 	}
 	if (gen->full) {
 		return task_return_pointer(self, gen_take(gen));
 	}
 	if (gen->result >= 0) {
-		return gen_fail(self, gen, 0);
+		return gen_fail(self, name, 0);
 	}
 	gen_pass_on(self, gen);
 	return NULL;

@@ -98,9 +98,10 @@ static inline void join_leave(struct arun_task *task, struct task_joiner *joiner
 static int join_wait(
 	struct sched *sched, struct arun_task *self, struct arun_task *task) {
 	struct task_joiner joiner = {.task = self};
-	int interrupted = 0;
 	join_enter(task, &joiner);
 	self->awaits = &task->object;
+	/* The others run: one that joins it, too, would free it. */
+	int interrupted = task->cancelled ? 0 : task_interrupted(sched, self);
 	while (task->state != TASK_ENDED) {
 		bool must = task->cancelled && !join_cycle(self, task);
 		if (interrupted && !must) {
@@ -138,8 +139,7 @@ static inline int join_ended(struct sched *sched, struct arun_task *task, int *r
 __attribute__((noinline)) static int join_running(
 	struct arun_task *self, struct arun_task *task, int *result) {
 	struct sched *sched = sched_current;
-	int error = task->cancelled ? 0 : task_interrupted(sched, self);
-	error = error ? error : join_wait(sched, self, task);
+	int error = join_wait(sched, self, task);
 	return error ? task_fail(error, "join", task->name)
 		     : join_ended(sched, task, result);
 }

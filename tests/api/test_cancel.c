@@ -51,6 +51,45 @@ CLAIM(a_task_cancelled_before_it_ran_still_runs_and_its_first_wait_fails) {
 	ck_assert_int_eq(joined(task), 5);
 }
 
+/* A task, and two that join it: one is cancelled, and lets the others run before it would wait. */
+static struct {
+	arun_task *task;
+	bool ends;
+} joint;
+
+static int end_when_told(void *arg) {
+	while (!joint.ends) {
+		let_others_run(1);
+	}
+	return *(int *)arg;
+}
+
+static int join_and_reuse(void *arg) {
+	(void)arg;
+	int result = joined(joint.task);
+	/* What was freed is in use again. */
+	return joined(arun_spawn(return_number, &result));
+}
+
+static int join_cancelled(void *arg) {
+	int result = -1;
+	(void)arg;
+	arun_cancel(arun_self());
+	joint.ends = true;
+	ck_assert_int_eq(arun_join(joint.task, &result), 0);
+	return result;
+}
+
+CLAIM(a_cancelled_join_of_a_task_that_ends_meanwhile_gets_its_result) {
+	int seven = 7;
+	joint.task = arun_spawn(end_when_told, &seven);
+	arun_task *first = arun_spawn(join_and_reuse, NULL);
+	let_others_run(1);
+	arun_task *second = arun_spawn(join_cancelled, NULL);
+	ck_assert_int_eq(joined(first), 7);
+	ck_assert_int_eq(joined(second), 7);
+}
+
 CLAIM(cancel_takes_NULL) {
 	arun_cancel(NULL);
 	(arun_cancel)(NULL);
@@ -209,6 +248,8 @@ static void add_cancel(Suite *suite) {
 		cancel, each_later_suspending_call_fails_and_the_others_run_in_between);
 	tcase_add_test(cancel,
 		a_task_cancelled_before_it_ran_still_runs_and_its_first_wait_fails);
+	tcase_add_test(
+		cancel, a_cancelled_join_of_a_task_that_ends_meanwhile_gets_its_result);
 	tcase_add_test(cancel, cancel_takes_NULL);
 	tcase_add_test(cancel, cancel_of_an_ended_task_changes_nothing);
 	tcase_add_test(cancel, a_task_may_cancel_itself);

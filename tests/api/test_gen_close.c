@@ -89,6 +89,22 @@ CLAIM(close_does_its_work_in_a_cancelled_task) {
 	assert_trace("d");
 }
 
+static int draw_cancelled(void *arg) {
+	arun_cancel(arun_self());
+	assert_null(arun_gen_next(arg), ECANCELED);
+	assert_contains(arun_why(), "clean_up_slowly");
+	return 0;
+}
+
+/* It lets the others run before it would wait. */
+CLAIM(a_close_while_a_cancelled_task_draws_leaves_it_its_words) {
+	arun_gen *gen = arun_gen_new(clean_up_slowly, WORD("x"));
+	arun_task *task = arun_spawn(draw_cancelled, gen);
+	arun_task *other = arun_spawn(close_it, gen);
+	ck_assert_int_eq(joined(other), 0);
+	ck_assert_int_eq(joined(task), 0);
+}
+
 /* At a stop ------------------------------------------------------------------------------------ */
 
 static int wait_for_ever_in_the_clean_up(void *arg) {
@@ -214,6 +230,7 @@ Suite *suite(void) {
 		close, after_close_every_yield_is_ECANCELED_while_other_waits_work);
 	tcase_add_test(close, a_close_while_another_task_closes_is_EBUSY);
 	tcase_add_test(close, close_does_its_work_in_a_cancelled_task);
+	tcase_add_test(close, a_close_while_a_cancelled_task_draws_leaves_it_its_words);
 	suite_add_tcase(suite, close);
 
 	TCase *stop = tcase_create("stop");
