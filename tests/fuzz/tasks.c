@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The input is a script that tasks read together: each takes its next step when it runs. They spawn,
+ * join, detach and cancel each other, run groups, generators, jobs, posts and timers, inside timeouts
+ * and shields. What must hold of tasks is in actors.h; besides, no item of a generator is lost, posts
+ * come in their order, and what is open is what arun_leaks_since() counts.
+ */
+#include "actors.h"
+
+#include <math.h>
+
+enum { GENS = 3, TIMERS = 3, STEPS_MOST = 400, NESTED = 3, ITEMS = 5, FEW = 3 };
+
+/* Steps that a task takes after it has met its cancel: fewer. */
+enum { IGNORED = 5 };
+
+/* Rounds of the main coroutine: between two looks at what is open, and until all is over. */
+enum { LOOK = 8, ROUNDS_MOST = 100000 };
+
+struct source {
+	arun_gen *gen; /* NULL: closed, or about to be */
+	unsigned made, taken, items;
+	unsigned maybe; /* that draw, or have let the others run before that */
+	bool asked, closed, ended;
+};
+
+struct alarm {
+	arun_timer *timer;
+	bool repeats, over;
+};
+
+static struct {
+	struct fuzz_script script;
+	unsigned steps;
+	unsigned long mark;
+	struct source sources[GENS];
+	struct alarm alarms[TIMERS];
+	unsigned jobs; /* that may not be collected */
+	unsigned posted, delivered;
+	arun_event event;
+	bool event_was_set;
+} world;
+
+static int act_all(void *arg);
+static void step(struct actor *actor);
+
+static void spawn(const struct actor *parent) {
+	struct actor *actor = free_actor();
+	if (actor) {
+		cast_actor(actor, parent);
+		actor->task = arun_spawn(act_all, actor);
+		fuzz_check(actor->task, "%s", arun_why());
+	}
+}
+
+/* Crews ------------------------------------------------------------------------------ */
+
+static void enlist(struct crew *crew, arun_group *group) {
+	struct actor *actor = free_actor();
+	if (actor) {
+		cast_actor(actor, crew->parent);
+		actor->crew = crew;
+		actor->timed = crew->parent->timed;
+		crew->running++;
+		fuzz_check(
+			arun_group_spawn(group, act_all, actor) == 0, "%s", arun_why());
+	}
+}
+
+/* Waits as one of three. */
+static void await_crew(struct crew *crew, arun_group *group, unsigned how) {
+	struct actor *parent = crew->parent;
+	bool must = begin_wait(parent, BOUND), empty = !crew->running;
+	int result = how == 1 ? arun_group_wait(group) : arun_group_first(group);
+	int error = errno;
+	bool own = result < 0 && may_fail(parent, error);
+	fuzz_check(!crew->running, "%u still run", crew->running);
+	if (own) {
+		end_wait(parent, must, true, "group");
+		return;
+	}
+	fuzz_check(!must, "a group of a cancelled task was waited for");
+	end_wait(parent, false, false, "group");
+	if (how == 1) {
+		fuzz_check(result == 0 ? !crew->failed : error == EPROTO && crew->failed,
+			"%d, %u failed: %s", result, crew->failed, strerror(error));
+	} else {
+		fuzz_check(result >= 0 ? crew->won
+				       : !crew->won && (error == EINVAL) == empty,
+			"%d, %u won: %s", result, crew->won, strerror(error));
+	}
+}
+
+static void run_crew(struct actor *actor, unsigned number) {
+	struct crew crew = {.parent = actor};
+	{
+		ARUN_GROUP(group);
+		for (unsigned i = 0; i < number % 4; i++) {
+			enlist(&crew, group);
+		}
+		if (number / 4 % 3) {
+			await_crew(&crew, group, number / 4 % 3);
+		} else {
+			actor->depth++;
+			step(actor);
+			actor->depth--;
+		}
+		begin_wait(actor, BOUND);
+	}
+	actor->wait = NONE;
+	fuzz_check(!crew.running, "%u outlive their group", crew.running);
+}
+
+/* Generators ------------------------------------------------------------------------- */
+
+static int make_items(void *arg) {
+	struct source *source = arg;
+	int result = 0;
+	while (!result && source->made < source->items) {
+		if (source->items % 2) {
+			fuzz_check(arun_sleep(0) == 0, "%s", arun_why());
+		}
+		source->made++;
+		result = arun_gen_yield(&source->made);
+		fuzz_check(!result || (errno == ECANCELED && source->closed), "yield: %s",
+			strerror(errno));
+	}
+	source->ended = true;
+	return result;
+}
+
+static void check_item(const struct source *source, const unsigned *item, int error) {
+	if (item) {
+		fuzz_check(*item == source->taken, "%u for %u", *item, source->taken);
+	} else {
+		fuzz_check(error ? source->closed : source->ended, "an end: %s",
+			strerror(error));
+	}
+}
+
+/* Who is cancelled or late lets the others run before it would ask. */
+static void draw(struct actor *actor, struct source *source) {
+	bool must = begin_wait(actor, ALONE), busy = source->asked;
+	bool asks = !busy && !must && !actor->timed && !actor->crew;
+	source->maybe++;
+	source->asked = source->asked || asks;
+	const unsigned *item = arun_gen_next(source->gen);
+	int error = errno;
+	source->maybe--;
+	source->asked = source->asked && !asks;
+	source->taken += item != NULL;
+	if (busy || (error == EBUSY && !item)) {
+		actor->wait = NONE;
+		fuzz_check(!item && error == EBUSY && source->maybe, "two draw: %s",
+			strerror(error));
+	} else if (item || !error || error == EBADF) {
+		end_wait(actor, must, false, "next");
+		check_item(source, item, error);
+	} else {
+		end_wait(actor, must, true, "next");
+	}
+}
+
+static void shut(struct actor *actor, struct source *source) {
+	arun_gen *gen = source->gen;
+	source->gen = NULL;
+	source->closed = true;
+	begin_wait(actor, BOUND);
+	fuzz_check(arun_gen_close(gen) == 0, "%s", arun_why());
+	actor->wait = NONE;
+	fuzz_check(!source->asked && (source->ended || !source->made), "closed early");
+	*source = (struct source){.maybe = source->maybe};
+}
+
+static void generate(struct actor *actor, unsigned number) {
+	struct source *source = &world.sources[number % GENS];
+	if (!source->gen && !source->closed) {
+		source->items = number % ITEMS;
+		source->gen = arun_gen_new(make_items, source);
+		fuzz_check(source->gen, "%s", arun_why());
+	} else if (source->gen && number / GENS % 4) {
+		draw(actor, source);
+	} else if (source->gen) {
+		shut(actor, source);
+	}
+}
+
+/* Threads, posts, timers --------------------------------------------------------------- */
+
+static int work(void *arg) {
+	struct actor *const *actor = arg;
+	return (int)(*actor)->id;
+}
+
+static void employ(struct actor *actor) {
+	static struct actor *ids[ACTORS]; /* a job may outlive its task */
+	bool must = begin_wait(actor, ALONE);
+	ids[actor->id] = actor;
+	world.jobs++;
+	int result = arun_blocking(work, &ids[actor->id]);
+	end_wait(actor, must, result < 0, "blocking");
+	world.jobs -= result >= 0;
+	fuzz_check(result < 0 || result == (int)actor->id, "%d", result);
+}
+
+static void deliver(void *arg) {
+	unsigned number = (unsigned)(uintptr_t)arg;
+	fuzz_check(!arun_self(), "posted to a task");
+	fuzz_check(number == world.delivered++, "%u after %u", number, world.delivered);
+}
+
+static void post(void) {
+	fuzz_check(arun_post(deliver, (void *)(uintptr_t)world.posted) == 0, "%s",
+		arun_why());
+	world.posted++;
+}
+
+static void ring(void *arg) {
+	struct alarm *alarm = arg;
+	fuzz_check(alarm->timer && !alarm->over, "a timer that is over");
+	alarm->over = !alarm->repeats;
+}
+
+static void time_it(unsigned number) {
+	struct alarm *alarm = &world.alarms[number % TIMERS];
+	if (alarm->timer) {
+		arun_timer_stop(alarm->timer);
+		*alarm = (struct alarm){.timer = NULL};
+		return;
+	}
+	alarm->repeats = number & 4;
+	alarm->timer = arun_timer_start(
+		number & 8 ? 1e-4 : 0, alarm->repeats ? 1e-4 : 0, ring, alarm);
+	fuzz_check(alarm->timer, "%s", arun_why());
+}
+
+static void use_local(struct actor *actor, unsigned number) {
+	fuzz_check((uintptr_t)arun_local_get(&world) == actor->local, "not its local");
+	actor->local = number;
+	fuzz_check(
+		arun_local_set(&world, (void *)(uintptr_t)number) == 0, "%s", arun_why());
+}
+
+/* Steps ------------------------------------------------------------------------------ */
+
+static void pause_for(struct actor *actor, double seconds) {
+	bool must = begin_wait(actor, seconds > 0 ? ALONE : TURN);
+	end_wait(actor, must, arun_sleep(seconds) < 0, "sleep");
+}
+
+static void await_event(struct actor *actor) {
+	bool must = begin_wait(actor, ALONE);
+	int result = arun_event_wait(&world.event);
+	end_wait(actor, must, result < 0, "event");
+	fuzz_check(result < 0 || world.event_was_set, "never set");
+}
+
+static void tell_event(bool set) {
+	if (set) {
+		world.event_was_set = true;
+		arun_event_set(&world.event);
+	} else {
+		arun_event_clear(&world.event);
+	}
+}
+
+static void step_in_time(struct actor *actor, unsigned number) {
+	bool before = actor->timed;
+	ARUN_TIMEOUT(number % 2 ? 0 : 1e-4);
+	actor->timed = true;
+	step(actor);
+	actor->timed = before;
+}
+
+/* Of waits that end by themselves. */
+static void step_shielded(struct actor *actor, unsigned number) {
+	bool timed = actor->timed, shielded = actor->shielded;
+	ARUN_SHIELD(INFINITY);
+	actor->timed = false;
+	actor->shielded = true;
+	pause_for(actor, 0);
+	if (number % 3 == 1) {
+		employ(actor);
+	} else if (number % 3 == 2) {
+		pause_for(actor, 1e-4);
+	}
+	actor->timed = timed;
+	actor->shielded = shielded;
+}
+
+static void step_nested(struct actor *actor, char op, unsigned number) {
+	actor->depth++;
+	if (op == 't') {
+		step_in_time(actor, number);
+	} else if (op == 'h') {
+		step_shielded(actor, number);
+	} else {
+		run_crew(actor, number);
+	}
+	actor->depth--;
+}
+
+/* What needs no wait. */
+static void stir(const struct actor *actor, char op, unsigned number) {
+	struct actor *target = &stage.actors[number % ACTORS];
+	if (op == 'n') {
+		spawn(actor);
+	} else if (op == 'p') {
+		post();
+	} else if (op == 'i') {
+		time_it(number);
+	} else if (op == 'v') {
+		tell_event(number % 2);
+	} else if (target->task && op == 'x') {
+		cancel_actor(target);
+	} else if (target->task && op == 'd' && target != actor) {
+		detach_actor(target);
+	}
+}
+
+static void step_alone(struct actor *actor, char op, unsigned number) {
+	struct actor *target = &stage.actors[number % ACTORS];
+	if (op == 'j' && target->task) {
+		join_actor(actor, target);
+	} else if (op == 'z' || op == 's') {
+		pause_for(actor, op == 's' ? 1e-4 : 0);
+	} else if (op == 'b') {
+		employ(actor);
+	} else if (op == 'y') {
+		generate(actor, number);
+	} else if (op == 'w') {
+		await_event(actor);
+	} else if (op == 'l') {
+		use_local(actor, number);
+	} else if (op == 'e') {
+		actor->leaves = true;
+	} else {
+		stir(actor, op, number);
+	}
+}
+
+static void step(struct actor *actor) {
+	static const char ops[] = "njdxzsbgythlpivew";
+	char op = fuzz_letter(&world.script, ops);
+	unsigned number = fuzz_number(&world.script);
+	world.steps++;
+	stage.changes++;
+	if ((op == 'g' || op == 't' || op == 'h') && actor->depth < NESTED) {
+		step_nested(actor, op, number);
+	} else {
+		step_alone(actor, op, number);
+	}
+}
+
+static bool script_has_more(void) {
+	return world.script.next < world.script.end && world.steps < STEPS_MOST;
+}
+
+static int act_all(void *arg) {
+	struct actor *actor = arg;
+	actor->task = arun_self();
+	actor->started = true;
+	fuzz_check((uintptr_t)arun_local_get(&world) == actor->local, "not inherited");
+	unsigned ignores = actor->id % IGNORED;
+	while (script_has_more() && !actor->leaves && (!actor->told || ignores--)) {
+		step(actor);
+	}
+	bool fails = actor->leaves && !actor->detached && actor->id % 2;
+	return retire(actor, fails, (int)actor->id);
+}
+
+/* The main coroutine ------------------------------------------------------------------- */
+
+static void check_open(void) {
+	unsigned count = count_open_actors();
+	for (unsigned i = 0; i < GENS; i++) {
+		count += world.sources[i].gen || world.sources[i].closed;
+	}
+	for (unsigned i = 0; i < TIMERS; i++) {
+		count += world.alarms[i].timer && !world.alarms[i].over;
+	}
+	unsigned found = (unsigned)arun_leaks_since(world.mark, NULL);
+	fuzz_check(found >= count && found <= count + world.jobs,
+		"%u are open, and %u (%u jobs)", found, count, world.jobs);
+}
+
+/* Joins those that have ended, where there is no place for others. */
+static void clear_stage(struct actor *self) {
+	for (unsigned i = 0; i < ACTORS && !free_actor(); i++) {
+		if (stage.actors[i].life == ENDED) {
+			join_actor(self, &stage.actors[i]);
+		}
+	}
+}
+
+static void end_actors(struct actor *self) {
+	for (unsigned i = 0; i < ACTORS; i++) {
+		if (stage.actors[i].task) {
+			cancel_actor(&stage.actors[i]);
+		}
+	}
+	for (unsigned i = 0; i < ACTORS; i++) {
+		struct actor *actor = &stage.actors[i];
+		if (actor->task && !actor->crew && !actor->detached) {
+			join_actor(self, actor);
+		}
+	}
+	for (unsigned i = 0; stage.detached; i++) {
+		fuzz_check(i < ROUNDS_MOST, "%u do not end", stage.detached);
+		pause_for(self, 1e-4);
+	}
+}
+
+static void finish(struct actor *self) {
+	end_actors(self);
+	for (unsigned i = 0; i < GENS; i++) {
+		if (world.sources[i].gen) {
+			shut(self, &world.sources[i]);
+		}
+	}
+	for (unsigned i = 0; i < TIMERS; i++) {
+		if (world.alarms[i].timer) {
+			time_it(i);
+		}
+	}
+	/* Jobs that nobody waits for any more end by themselves. */
+	for (unsigned i = 0;
+		world.delivered < world.posted || arun_leaks_since(world.mark, NULL);
+		i++) {
+		fuzz_check(i < ROUNDS_MOST, "%d are open, %u posted, %u delivered",
+			arun_leaks_since(world.mark, stderr), world.posted,
+			world.delivered);
+		pause_for(self, 1e-4);
+	}
+}
+
+/* Where all wait for each other, the script goes on here. */
+static int body(int argc, char **argv) {
+	struct actor *self = &stage.actors[ACTORS];
+	(void)argc, (void)argv;
+	self->task = arun_self();
+	world.mark = arun_mark();
+	for (unsigned round = 0; script_has_more(); round++) {
+		unsigned before = stage.changes;
+		for (unsigned i = round; i < FEW; i++) {
+			spawn(self);
+		}
+		if (round % LOOK == 0) {
+			check_open();
+		}
+		clear_stage(self);
+		pause_for(self, 0);
+		check_actors();
+		if (stage.changes == before + 1) {
+			world.steps++;
+			stir(self, fuzz_letter(&world.script, "xnvx"),
+				fuzz_number(&world.script));
+		}
+	}
+	finish(self);
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+	memset(&world, 0, sizeof world);
+	memset(&stage, 0, sizeof stage);
+	world.script = (struct fuzz_script){data, data + size};
+	for (unsigned i = 0; i <= ACTORS; i++) {
+		stage.actors[i].id = i;
+	}
+	fuzz_run(body);
+	return 0;
+}
