@@ -45,7 +45,7 @@ static struct arun_scope *scope_begin(struct arun_scope *space,
 	}
 	struct scope *scope = (struct scope *)(void *)space;
 	/* One of 0 seconds is over: the time of waits, which is that of the turn, is earlier. */
-	double now = shield || seconds > 0 ? loop_clock() : sched->registry.now;
+	double now = seconds > 0 ? loop_clock() : sched->registry.now;
 	seconds = isnan(seconds) || seconds < 0 ? 0 : seconds;
 	*scope = (struct scope){
 		.outer = sched->current->scopes,

@@ -339,7 +339,14 @@ CLAIM(a_shield_without_anything_to_hold_off_does_not_end_waits) {
 CLAIM(a_shield_of_0_holds_nothing_off) {
 	arun_cancel(arun_self());
 	ARUN_SHIELD(0);
+	assert_fails(arun_sleep(0), ECANCELED);
 	assert_fails(arun_sleep(FOREVER), ECANCELED);
+}
+
+CLAIM(a_shield_of_0_holds_no_timeout_off) {
+	ARUN_TIMEOUT(0);
+	ARUN_SHIELD(0);
+	assert_fails(arun_sleep(0), ETIMEDOUT);
 }
 
 CLAIM(the_end_of_an_inner_shield_leaves_the_outer_one_in_force) {
@@ -461,6 +468,7 @@ Suite *suite(void) {
 		shield, the_seconds_of_a_shield_count_from_the_timeout_that_it_holds_off);
 	tcase_add_test(shield, a_shield_without_anything_to_hold_off_does_not_end_waits);
 	tcase_add_test(shield, a_shield_of_0_holds_nothing_off);
+	tcase_add_test(shield, a_shield_of_0_holds_no_timeout_off);
 	tcase_add_test(shield, the_end_of_an_inner_shield_leaves_the_outer_one_in_force);
 	tcase_add_test(
 		shield, an_inner_shield_that_ran_out_leaves_the_outer_one_in_force);
