@@ -256,7 +256,9 @@ static void task_main(void *argument, int (*fn)(void *), void *arg) {
 	}
 	self->result = fn(arg);
 	if (unlikely(sched_current != sched)) {
-		task_outside(self->object.site, "return from the task");
+		task_misuse(self->object.site,
+			"a task's function returns in a forked child, which is no run: end it "
+			"by exec or _exit()");
 	}
 	task_end(sched, self);
 	sched_end(sched, self);

@@ -303,7 +303,7 @@ def a_child_that_suspends_or_returns_aborts_with_one_line():
     equal(end.stderr.count("\n"), 3)
     end = forked("return")
     equal(end.stdout, died)
-    contains(end.stderr, "in a forked child")
+    contains(end.stderr, "misuse: a task's function returns in a forked child, which is no run: ")
 
 
 main()
