@@ -167,6 +167,15 @@ static void load_plugin(struct launch *launch) {
 	}
 }
 
+/* Another file may have its number by now. */
+static void check_report(struct launch *launch) {
+	if (launch->report_fd && !report_file_is(launch->report_fd)) {
+		say("%s: its constructor has closed the file of %s: there is none",
+			launch->name.path, launch->options.report_source);
+		launch->report_fd = 0;
+	}
+}
+
 /* With --check and no ENTRY, a plugin need not say which of its entries is the usual. */
 static void pick_entry(struct launch *launch) {
 	struct loader_error error;
@@ -273,6 +282,7 @@ int main(int argc, char **argv) {
 	start_workers(&launch);
 	open_report(&launch);
 	load_plugin(&launch);
+	check_report(&launch);
 	pick_entry(&launch);
 	if (launch.options.check) {
 		print_offer(&launch);

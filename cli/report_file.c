@@ -110,18 +110,25 @@ static bool is_descriptor(const char *name) {
 	return !strncmp(name, "fd:", strlen("fd:"));
 }
 
+/* What was opened last. */
+static struct stat opened;
+
 int report_file_open(const char *name, const char *source) {
 	const struct wanted wanted = {name, source};
-	if (is_descriptor(name)) {
-		return take_descriptor(&wanted);
-	}
-	char *path = expand(name);
-	if (!path) {
+	char *path = is_descriptor(name) ? NULL : expand(name);
+	if (!path && !is_descriptor(name)) {
 		return refuse(&wanted, strerror(ENOMEM));
 	}
-	int fd = open_regular(&wanted, path);
+	int fd = path ? open_regular(&wanted, path) : take_descriptor(&wanted);
 	free(path);
+	fstat(fd, &opened);
 	return fd;
+}
+
+bool report_file_is(int fd) {
+	struct stat now;
+	return fstat(fd, &now) == 0 && now.st_dev == opened.st_dev &&
+	       now.st_ino == opened.st_ino;
 }
 
 /* Makes a file of this process alone, and removes it. Returns whether that was done. */

@@ -192,7 +192,7 @@ static void write_json(const struct crash *crash, const struct fault *fault) {
 	report_json_line(&out, crash->scene.report, "crash", &end, members.data,
 		&snapshot, "objects");
 	text_trim(&out);
-	text_write_within(&out, crash->scene.report->fd, CRASH_PATIENCE);
+	text_write_within(&out, report_fd(crash->scene.report), CRASH_PATIENCE);
 }
 
 /* The crash ---------------------------------------------------------------------- */

@@ -164,7 +164,7 @@ static double write_json(struct dump *dump, const struct snapshot *snapshot) {
 		json_line(&out, &dump->scene, snapshot);
 		text_trim(&out); /* a part of a line would spoil the next one */
 		size_t count = text_write_within(
-			&out, dump->scene.report->fd, DUMP_PATIENCE / 2);
+			&out, report_fd(dump->scene.report), DUMP_PATIENCE / 2);
 		if (count && count < out.length) {
 			dump->torn = true;
 			loop_wakeup(dump->scene.loop);
@@ -242,7 +242,7 @@ static bool end_torn_line(struct dump *dump) {
 	struct text line;
 	text_fixed(&line, end, sizeof end);
 	text_add(&line, "\n");
-	if (dump->torn && tell(dump->scene.report->fd, &line)) {
+	if (dump->torn && tell(report_fd(dump->scene.report), &line)) {
 		dump->torn = false;
 	}
 	return !dump->torn;

@@ -101,6 +101,7 @@ void report_init(struct report *report) {
 	const char *slash = strrchr(path, '/');
 	report->plugin = slash ? slash + 1 : path;
 	report->build_id[0] = '\0';
+	fstat(report->fd, &report->file);
 	struct build_id_search search = {.report = report};
 	bool known = report->plugin_handle ? dlinfo(report->plugin_handle,
 						     RTLD_DI_LINKMAP, &search.map) == 0
@@ -187,7 +188,7 @@ static void report_json(const struct report *report, const char *kind,
 	text_init(&out);
 	report_json_line(&out, report, kind, end, "", snapshot, name);
 	errno = ENOMEM;
-	if (out.lost || text_write(&out, report->fd) < 0) {
+	if (out.lost || text_write(&out, report_fd(report)) < 0) {
 		/* Who reads the file alone would take a run without leaks for it. */
 		char words[ERROR_WORDS];
 		struct text why;

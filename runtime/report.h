@@ -12,6 +12,8 @@
 #include "snapshot.h"
 #include "task.h"
 
+#include <sys/stat.h>
+
 /* How the run ended; for the JSON. */
 struct report_end {
 	const char *reason; /* "return", "signal", "error", "timeout"...; NULL: not yet */
@@ -31,6 +33,7 @@ struct report {
 	struct report_end end;
 
 	/* Filled in by report_init(). */
+	struct stat file;          /* that fd is */
 	const char *plugin;        /* the name of the file */
 	char build_id[2 * 32 + 1]; /* in hexadecimal; "": none */
 };
@@ -40,6 +43,10 @@ void report_init(struct report *report);
 
 /* "SIGTERM", of those that arun ends of; NULL: another. */
 const char *report_signal(int number);
+
+/* Where lines of the file of --report go; -1 with EBADF: nowhere any more, as the plugin has closed
+ * its descriptor, and another file may have the number. */
+int report_fd(const struct report *report);
 
 /*
  * Appends a line of the file of --report, with the objects in the array called name.

@@ -22,6 +22,36 @@ FOLDER = tempfile.TemporaryDirectory(prefix="arun-report-")
 NUMBERS = {"id", "fd", "pid", "uptime_ms", "age_ms", "for_ms", "left_ms", "shutdown_ms",
            "switches", "stack_size", "cpu_us", "stack_used"}
 TEXTS = {"time": "TIME", "arun": "VERSION", "path": "PATH"}
+# Closes all descriptors, as who makes a daemon does, and opens one of its own.
+TAKES = """#include <arun.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static void take(const char *when) {
+	if (strcmp(getenv("TAKES_AT"), when) == 0) {
+		for (int fd = 3; fd < 4; fd++) {
+			close(fd);
+		}
+		open(getenv("TAKES"), O_RDWR | O_CREAT, 0600);
+	}
+}
+__attribute__((constructor)) static void load(void) {
+	take("load");
+}
+static int stay(void *arg) {
+	(void)arg;
+	return arun_sleep(600);
+}
+static int takes(int argc, char **argv) {
+	(void)argc;
+	(void)argv;
+	arun_spawn(stay, NULL);
+	take("main");
+	return 0;
+}
+ARUN_MAIN(takes)
+"""
 MANY = """#include <arun.h>
 static int many(void *arg) {
 	(void)arg;
@@ -184,6 +214,20 @@ def a_report_that_cannot_be_written_is_said():
         ended = arun(f"--report=fd:{full.fileno()}", plugin("fails"), pass_fds=[full.fileno()])
     contains(ended.stderr, "arun: the report could not be written: No space left on device\n")
     contains(ended.stderr, "leak: ")
+
+
+@claim
+def a_file_that_has_got_the_number_of_the_reports_is_left_alone():
+    source = pathlib.Path(FOLDER.name, "takes.c")
+    source.write_text(TAKES)
+    taking = build(FOLDER.name, source)
+    for when, why in (("main", "arun: the report could not be written: Bad file descriptor\n"),
+                      ("load", "its constructor has closed the file of --report: there is none\n")):
+        data, report = pathlib.Path(FOLDER.name, when), pathlib.Path(report_of(when))
+        ended = arun(f"--report={report}", taking, env={"TAKES": str(data), "TAKES_AT": when})
+        contains(ended.stderr, why)
+        contains(ended.stderr, 'leak: task "stay"')
+        equal((ended.returncode, data.read_bytes(), report.read_bytes()), (0, b"", b""), when)
 
 
 @claim
