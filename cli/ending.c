@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ending.h"
 
+#include "loader.h"
 #include "say.h"
 
 #include <errno.h>
@@ -46,6 +47,13 @@ static void check_stdout(void) {
 static void end(void) {
 	if (getpid() != ending.pid) {
 		return;
+	}
+	const char *loads = loader_loads();
+	if (loads) {
+		say("%s: ended the process while it was loaded, in a constructor of it",
+			loads);
+		fflush(NULL);
+		_exit(STATUS_UNUSABLE);
 	}
 	if (ending.signum) {
 		fflush(NULL);

@@ -2,6 +2,7 @@
 #include "fatal.h"
 
 #include "error.h"
+#include "loader.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -57,4 +58,8 @@ void fatal_begin(const char *path) {
 void fatal_end(void) {
 	fatal_process = 0;
 	exchange(on_crash, SIG_DFL);
+}
+
+const char *loader_loads(void) {
+	return fatal_process == getpid() ? fatal_path : NULL;
 }

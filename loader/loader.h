@@ -56,6 +56,10 @@ struct loader_plugin {
 int loader_open(const char *path, bool trial, struct loader_plugin *plugin,
 	struct loader_error *error);
 
+/* The path of what loader_open() loads just now, in this process; NULL: nothing. For a handler of
+ * atexit(3): then a constructor ends the process. */
+const char *loader_loads(void);
+
 /*
  * Picks an entry: that of the name; without one (NULL) the only one, else the one named
  * "main", else the one named like the file. NULL with *error, which lists what there is.

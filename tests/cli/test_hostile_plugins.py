@@ -144,5 +144,18 @@ def a_name_does_not_forge_a_line_where_the_plugin_crashes():
               "loaded, in a constructor of it, or it is damaged\n"))
 
 
+@claim
+def a_constructor_that_ends_the_process_is_told_of():
+    for act in "exit(0)", "exit(3)", "pthread_exit(NULL)":
+        with open(path_of("leaves.c"), "w") as file:
+            file.write(SOURCE + "#include <pthread.h>\n#include <stdlib.h>\n"
+                       f"__attribute__((constructor)) static void start(void) {{ {act}; }}\n")
+        subprocess.run([*CC, "-shared", "-fPIC", "-I", os.environ["ARUN_INCLUDE"],
+                        "-o", "leaves.so", "leaves.c", "-lpthread"], cwd=FOLDER.name, check=True)
+        ended = tap.arun("./leaves.so", cwd=FOLDER.name)
+        equal((ended.returncode, ended.stderr), (126, "arun: ./leaves.so: ended the process while "
+              "it was loaded, in a constructor of it\n"), act)
+
+
 if __name__ == "__main__":
     tap.main()
