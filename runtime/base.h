@@ -11,6 +11,10 @@
 #define container_of(pointer, type, member)                                              \
 	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
+/* Where so few instructions take so little time that it counts how many lines of the cache they
+ * begin and end in. */
+#define line_aligned __attribute__((aligned(64)))
+
 /* Runs fn(&variable) where variable leaves its scope. */
 #define auto_(fn) __attribute__((cleanup(fn)))
 

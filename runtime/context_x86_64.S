@@ -54,7 +54,7 @@
 	.endm
 
 /* int context_switch(void **save, void *to, int value) */
-	.p2align 4
+	.p2align 6
 	.globl	context_switch
 	.hidden	context_switch
 	.type	context_switch, @function

@@ -101,10 +101,10 @@ static void gen_body_ended(struct arun_task *task) {
 	gen->body = NULL;
 	gen->result = task->result;
 	gen->error = task_errno(task);
-	if (unlikely(gen->result < 0) && (task->has & TASK_HAS_WHY) &&
+	if (unlikely(gen->result < 0) && (task->traits & TASK_HAS_WHY) &&
 		task->why_error == gen->error) {
 		gen->why = task->why;
-		task->has &= (uint8_t)~TASK_HAS_WHY;
+		task->traits &= (uint8_t)~TASK_HAS_WHY;
 	}
 	gen_wake(gen->consumer);
 	gen_wake(gen->closer);

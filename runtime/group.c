@@ -143,7 +143,7 @@ int arun_group_spawn_at(const struct arun_site *site, arun_group *space, const c
 	task_own(task, &group->object, group_task_ended, group);
 	list_insert(&group->tasks, &task->sibling);
 	if (group->limited) {
-		task->scopes = &group->deadline;
+		task_set_scopes(task, &group->deadline);
 	}
 	group->running++;
 	task_start(sched, task, site);

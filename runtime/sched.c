@@ -260,7 +260,7 @@ int sched_leave(struct sched *sched, struct arun_task *self) {
 }
 
 /* Nothing is left to do after its switch, so that it is jumped back to. */
-int sched_yield_task(struct sched *sched, struct arun_task *self) {
+line_aligned int sched_yield_task(struct sched *sched, struct arun_task *self) {
 	sched_push(sched, self);
 	if (unlikely(sched_is_due(sched))) {
 		return sched_leave_slow(sched, self);

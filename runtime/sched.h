@@ -38,7 +38,8 @@ enum __attribute__((packed)) task_state {
 	TASK_GONE
 };
 
-enum { TASK_HAS_WHY = 1, TASK_HAS_LOCALS = 2 };
+/* Of few tasks. TASK_EXEMPT: from the sweep of a run's end: the driver, generators' bodies. */
+enum { TASK_HAS_WHY = 1, TASK_HAS_LOCALS = 2, TASK_EXEMPT = 4 };
 
 /* An ARUN_TIMEOUT or an ARUN_SHIELD in force, or a wait in several queues; lies on the
  * task's stack. */
@@ -64,12 +65,12 @@ struct arun_task {
 	bool cancelled;
 	bool detached;
 	bool owned; /* by a group, a server, a generator, the run: nobody else joins it */
-	bool failed;   /* ended with a failure */
-	bool exempt;   /* from the sweep of a run's end: the driver, generators' bodies */
-	uint8_t alike; /* of its last wait: what sched_leave() said */
-	bool joins;    /* waits for the end of the task that awaits is the object of */
-	uint8_t has;   /* TASK_HAS_...: which members have a meaning */
-	struct scope *scopes; /* the innermost */
+	bool failed;    /* ended with a failure */
+	bool bound;     /* cancelled, or in scopes: its waits may end early */
+	uint8_t alike;  /* of its last wait: what sched_leave() said */
+	bool joins;     /* waits for the end of the task that awaits is the object of */
+	uint8_t traits; /* TASK_HAS_...: which members have a meaning; TASK_EXEMPT */
+	struct scope *scopes; /* the innermost; by task_set_scopes() */
 	/* Where it waits, or last waited. */
 	const struct arun_site *at;
 	const char *op;
@@ -290,9 +291,20 @@ static inline void task_nudge(struct sched *sched, struct arun_task *task) {
 	}
 }
 
+/* Enters task in scope, or leaves it for the outer one. */
+static inline void task_set_scopes(struct arun_task *task, struct scope *scope) {
+	task->scopes = scope;
+	task->bound = task->cancelled || scope;
+}
+
+static inline void task_set_cancelled(struct arun_task *task, bool cancelled) {
+	task->cancelled = cancelled;
+	task->bound = cancelled || task->scopes;
+}
+
 /* Whether nothing can interrupt task now: task_pending() is 0. */
 static inline bool task_is_free(const struct arun_task *task) {
-	return likely(!task->cancelled && !task->scopes);
+	return likely(!task->bound);
 }
 
 /* ECANCELED where task is cancelled, ETIMEDOUT past a timeout of it; shields considered;

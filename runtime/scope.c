@@ -25,7 +25,7 @@ __attribute__((noinline)) static int sleep_slow(
 	return error ? task_fail(error, self->op, NULL) : 0;
 }
 
-int arun_sleep_at(const struct arun_site *site, double seconds) {
+line_aligned int arun_sleep_at(const struct arun_site *site, double seconds) {
 	struct arun_task *self = task_enter(site, "arun_sleep");
 	struct sched *sched = sched_current;
 	/* Tail calls: a return after the switch would be mispredicted. */
@@ -55,7 +55,7 @@ static struct arun_scope *scope_begin(struct arun_scope *space,
 		.time = shield ? now : now + seconds,
 		.shield = shield,
 	};
-	sched->current->scopes = scope;
+	task_set_scopes(sched->current, scope);
 	return space;
 }
 
@@ -72,6 +72,6 @@ struct arun_scope *arun_shield_begin(
 void arun_scope_end(struct arun_scope **end) {
 	struct scope *scope = (struct scope *)(void *)*end;
 	if (scope) {
-		scope->task->scopes = scope->outer;
+		task_set_scopes(scope->task, scope->outer);
 	}
 }

@@ -103,9 +103,9 @@ static int select_wait(struct sched *sched, struct arun_task *self,
 		.count = count,
 	};
 	choice_enter(&choice);
-	self->scopes = &choice.several.scope;
+	task_set_scopes(self, &choice.several.scope);
 	int error = task_suspend(sched, self, INFINITY, true);
-	self->scopes = choice.several.scope.outer;
+	task_set_scopes(self, choice.several.scope.outer);
 	*at = choice_find(&choice);
 	if (*at == count) {
 		choice_leave(&choice.several);

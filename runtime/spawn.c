@@ -268,7 +268,7 @@ int arun_local_set(const void *key, void *value) {
 		}
 		local_release(task_locals(self));
 		self->locals = copy;
-		self->has |= TASK_HAS_LOCALS;
+		self->traits |= TASK_HAS_LOCALS;
 		entry = entry ? local_find(copy, key) : &copy->entries[copy->count++];
 	}
 	*entry = (struct local_entry){key, value};

@@ -412,7 +412,7 @@ static void drive_sweep(struct run *run) {
 	sched->sweeper = run->driver;
 	registry_each (object, &sched->registry, KIND_TASK) {
 		struct arun_task *task = container_of(object, struct arun_task, object);
-		if (!task->exempt) {
+		if (!(task->traits & TASK_EXEMPT)) {
 			task_cancel(sched, task, "the end of the run", NULL);
 		}
 	}

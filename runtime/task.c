@@ -222,6 +222,16 @@ static void task_orphaned(struct sched *sched, struct arun_task *task) {
 	}
 }
 
+__attribute__((noinline)) static void task_end_traits(
+	struct sched *sched, const struct arun_task *self) {
+	if (self->traits & TASK_EXEMPT) {
+		sched->exempt--;
+	}
+	if (self->traits & TASK_HAS_LOCALS) {
+		local_release(self->locals);
+	}
+}
+
 static void task_end(struct sched *sched, struct arun_task *self) {
 	if (unlikely(self->result < 0)) {
 		self->error = *sched->error;
@@ -229,15 +239,14 @@ static void task_end(struct sched *sched, struct arun_task *self) {
 	}
 	self->state = TASK_ENDED;
 	sched->tasks--;
-	sched->exempt -= self->exempt;
+	if (unlikely(self->traits)) {
+		task_end_traits(sched, self);
+	}
 	if (unlikely(sched->sweeper && !sched_sweepable(sched))) {
 		task_wake(sched, sched->sweeper);
 	}
 	if (unlikely(self->locks)) {
 		sched->leaves_locks(sched, self);
-	}
-	if (unlikely(self->has & TASK_HAS_LOCALS)) {
-		local_release(self->locals);
 	}
 	if (self->owned) {
 		self->ended(self);
@@ -343,8 +352,8 @@ struct arun_task *task_make(struct sched *sched, const char *name, size_t stack_
 }
 
 static void task_free_slow(struct sched *sched, struct arun_task *task) {
-	if (task->has & TASK_HAS_WHY) {
-		task->has &= (uint8_t)~TASK_HAS_WHY;
+	if (task->traits & TASK_HAS_WHY) {
+		task->traits &= (uint8_t)~TASK_HAS_WHY;
 		free(task->why);
 	}
 	if (task != sched->current) {
@@ -361,7 +370,7 @@ void task_free(struct sched *sched, struct arun_task *task) {
 	}
 	registry_remove(&task->object);
 	task->state = TASK_GONE;
-	if (unlikely(task->has & TASK_HAS_WHY) || task == sched->current) {
+	if (unlikely(task->traits & TASK_HAS_WHY) || task == sched->current) {
 		task_free_slow(sched, task);
 	} else {
 		sched_bury(sched, task);
@@ -401,7 +410,7 @@ void task_cancel(struct sched *sched, struct arun_task *task, const char *by,
 	if (task->cancelled || task->state >= TASK_ENDED) {
 		return;
 	}
-	task->cancelled = true;
+	task_set_cancelled(task, true);
 	task->ignored = 0;
 	task->cancelled_at = sched->registry.now;
 	task->cancel_site = site;
@@ -414,6 +423,6 @@ void task_cancel(struct sched *sched, struct arun_task *task, const char *by,
 }
 
 void task_uncancel(struct arun_task *task) {
-	task->cancelled = false;
+	task_set_cancelled(task, false);
 	task->ignored = 0;
 }

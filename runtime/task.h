@@ -68,12 +68,12 @@ struct arun_task *task_make(struct sched *sched, const char *name, size_t stack_
 	int (*fn)(void *), void *arg);
 
 static inline struct local_set *task_locals(const struct arun_task *task) {
-	return task->has & TASK_HAS_LOCALS ? task->locals : NULL;
+	return task->traits & TASK_HAS_LOCALS ? task->locals : NULL;
 }
 
 /* What its last failure was; "": none. */
 static inline const char *task_why(const struct arun_task *task) {
-	return task->has & TASK_HAS_WHY ? task->why : "";
+	return task->traits & TASK_HAS_WHY ? task->why : "";
 }
 
 /* Makes a task that was not started yet owned: ended(), with context as arun_task::owner,
@@ -127,7 +127,7 @@ void task_cancel(struct sched *sched, struct arun_task *task, const char *by,
 
 /* Has the sweep of the run's end leave alone a task that was not started yet. */
 static inline void task_exempt(struct sched *sched, struct arun_task *task) {
-	task->exempt = true;
+	task->traits |= TASK_EXEMPT;
 	sched->exempt++;
 }
 
@@ -135,13 +135,13 @@ static inline void task_exempt(struct sched *sched, struct arun_task *task) {
 static inline void task_start(
 	struct sched *sched, struct arun_task *task, const struct arun_site *site) {
 	const struct arun_task *maker = sched->current;
-	if (unlikely(maker && maker->has & TASK_HAS_LOCALS)) {
+	if (unlikely(maker && maker->traits & TASK_HAS_LOCALS)) {
 		task->locals = local_share(maker->locals);
-		task->has |= TASK_HAS_LOCALS;
+		task->traits |= TASK_HAS_LOCALS;
 	}
 	task->object.maker = sched_maker(sched);
 	registry_add(&sched->registry, &task->object, &task_kind, site);
-	if (unlikely(sched->sweeping && !task->exempt)) {
+	if (unlikely(sched->sweeping && !(task->traits & TASK_EXEMPT))) {
 		task_cancel(sched, task, "the end of the run", NULL);
 	}
 	sched->tasks++;

@@ -13,9 +13,9 @@ static char *task_why_buffer(struct sched *sched) {
 	if (!self) {
 		return sched->why;
 	}
-	if (!(self->has & TASK_HAS_WHY)) {
+	if (!(self->traits & TASK_HAS_WHY)) {
 		self->why = malloc(TASK_WHY);
-		self->has |= self->why ? TASK_HAS_WHY : 0;
+		self->traits |= self->why ? TASK_HAS_WHY : 0;
 	}
 	return self->why;
 }
@@ -125,7 +125,7 @@ void task_fail_add(const char *words) {
 }
 
 void task_add_reason(struct text *out, const struct arun_task *task, int error) {
-	if ((task->has & TASK_HAS_WHY) && task->why_error == error) {
+	if ((task->traits & TASK_HAS_WHY) && task->why_error == error) {
 		text_escape(out, task->why);
 	} else {
 		text_error(out, error);

@@ -94,9 +94,9 @@ static int time_out(void *arg) {
 	struct gate *gate = arg;
 	struct arun_task *self = arun_self();
 	struct scope scope = {.task = self, .seconds = 0.01, .time = loop_clock() + 0.01};
-	self->scopes = &scope;
+	task_set_scopes(self, &scope);
 	wait_at_gate(gate);
-	self->scopes = NULL;
+	task_set_scopes(self, NULL);
 	sem_post(&gate->open);
 	drive_until(gate->released == 1);
 	return 0;

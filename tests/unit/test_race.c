@@ -175,9 +175,9 @@ CASE(a_race_that_is_cut_short_closes_all_and_names_each) {
 	host_add_silent(&host, "127.0.0.1");
 	host_add_silent(&host, "127.0.0.2");
 	struct scope scope = {.task = sched_current->current, .time = loop_clock() + 0.4};
-	sched_current->current->scopes = &scope;
+	task_set_scopes(sched_current->current, &scope);
 	struct outcome outcome = race_at(&host);
-	sched_current->current->scopes = NULL;
+	task_set_scopes(sched_current->current, NULL);
 	ck_assert_int_eq(outcome.error, ETIMEDOUT);
 	ck_assert_ptr_nonnull(strstr(outcome.tried, ": no answer yet; 127.0.0.2:"));
 	host_close(&host);

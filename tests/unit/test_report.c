@@ -117,7 +117,7 @@ START_TEST(a_failed_task_is_named_with_its_reason) {
 	janitor->error = ECONNRESET;
 	SAYS("srv.c:35: failed: task \"janitor\" (#1): Connection reset by peer\n",
 		report_failed(&report, janitor));
-	janitor->has = TASK_HAS_WHY;
+	janitor->traits = TASK_HAS_WHY;
 	janitor->why = (char *)"read 127.0.0.1:80: reset\n";
 	janitor->why_error = ECONNRESET;
 	SAYS("srv.c:35: failed: task \"janitor\" (#1): read 127.0.0.1:80: reset\\x0a\n",
@@ -155,7 +155,7 @@ END_TEST
 START_TEST(a_slow_stop_says_what_it_waits_for) {
 	begin();
 	for (int i = 0; i < 10; i++) {
-		spawn("upload", &line9)->exempt = i == 0;
+		spawn("upload", &line9)->traits = i == 0 ? TASK_EXEMPT : 0;
 	}
 	struct capture capture;
 	capture_begin(&capture, STDERR_FILENO);
@@ -169,7 +169,7 @@ END_TEST
 
 START_TEST(a_slow_stop_says_what_would_force_it) {
 	begin();
-	spawn("upload", &line9)->exempt = false;
+	spawn("upload", &line9)->traits = 0;
 	static const char said[] =
 		"arun: stopping; 1 s left for: task \"upload\" (#1) waits at srv.c:9";
 	char text[256];

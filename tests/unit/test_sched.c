@@ -259,12 +259,12 @@ static int wait_in_scopes(void *arg) {
 	struct scope inner = {
 		.outer = &outer, .task = self, .seconds = 60, .time = now + 60};
 	(void)arg;
-	self->scopes = &inner;
+	task_set_scopes(self, &inner);
 	ck_assert_int_eq(suspend(true), ETIMEDOUT);
 	ck_assert_double_ge(loop_clock(), outer.time);
 	ck_assert_ptr_eq(task_late_scope(drive_sched(), self), &outer);
 	ck_assert_int_eq(suspend(true), ETIMEDOUT);
-	self->scopes = NULL;
+	task_set_scopes(self, NULL);
 	return 0;
 }
 
@@ -283,7 +283,7 @@ static int wait_in_shield(void *arg) {
 		.time = now,
 		.shield = true};
 	(void)arg;
-	self->scopes = &shield;
+	task_set_scopes(self, &shield);
 	arun_cancel(self);
 	drive_sleep_until(now + 0.001);
 	ck_assert_int_eq(task_pending(drive_sched(), self), 0);
@@ -291,7 +291,7 @@ static int wait_in_shield(void *arg) {
 	ck_assert_double_ge(loop_clock(), now + 0.03);
 	task_uncancel(self);
 	ck_assert_int_eq(suspend(true), ETIMEDOUT);
-	self->scopes = NULL;
+	task_set_scopes(self, NULL);
 	return 0;
 }
 
@@ -305,12 +305,12 @@ static int wait_past_clock(void *arg) {
 	struct scope shield = {
 		.task = self, .seconds = 60, .time = loop_clock(), .shield = true};
 	(void)arg;
-	self->scopes = &shield;
+	task_set_scopes(self, &shield);
 	drive_sched()->clock_end = loop_clock() + 0.02;
 	arun_cancel(self);
 	ck_assert_int_eq(suspend(true), ECANCELED);
 	ck_assert_double_ge(loop_clock(), drive_sched()->clock_end);
-	self->scopes = NULL;
+	task_set_scopes(self, NULL);
 	return 0;
 }
 
