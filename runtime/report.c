@@ -298,8 +298,7 @@ void report_failed(const struct report *report, const struct arun_task *task) {
  * it. */
 static bool is_idle(const struct arun_task *task) {
 	const struct object *owner = task->object.owner;
-	if (!(task->traits & TASK_EXEMPT) || task->cancelled ||
-		sched_runs(sched_current, task)) {
+	if (!(task->traits & TASK_EXEMPT) || task->cancelled) {
 		return false;
 	}
 	if (!owner || owner->kind->index != KIND_GENERATOR) {

@@ -187,6 +187,7 @@ START_TEST(a_clean_run_says_and_writes_nothing) {
 	snapshot_take(&leaks, SNAPSHOT_LEAKS, &registry, NULL);
 	struct capture capture;
 	capture_begin(&capture, report.fd);
+	fstat(report.fd, &report.file);
 	SAYS("", report_leaks(&report, &leaks));
 	ck_assert_str_eq(capture_end(&capture), "");
 }
@@ -201,6 +202,7 @@ START_TEST(leaks_off_says_and_writes_nothing) {
 	snapshot_take(&leaks, SNAPSHOT_LEAKS, &registry, NULL);
 	struct capture capture;
 	capture_begin(&capture, report.fd);
+	fstat(report.fd, &report.file);
 	SAYS("", report_leaks(&report, &leaks));
 	ck_assert_str_eq(capture_end(&capture), "");
 }
@@ -225,6 +227,7 @@ START_TEST(json_is_one_line_with_the_time_of_now) {
 	struct capture capture, text;
 	capture_begin(&text, STDERR_FILENO);
 	capture_begin(&capture, report.fd);
+	fstat(report.fd, &report.file);
 	report_leaks(&report, &leaks);
 	char *json = capture_end(&capture);
 	dup2(text.saved, STDERR_FILENO);
@@ -253,6 +256,7 @@ START_TEST(a_deadlock_is_in_json_with_all_objects) {
 	struct capture capture, text;
 	capture_begin(&text, STDERR_FILENO);
 	capture_begin(&capture, report.fd);
+	fstat(report.fd, &report.file);
 	report_deadlock(&report, &registry, copy);
 	char *json = capture_end(&capture);
 	dup2(text.saved, STDERR_FILENO);
