@@ -12,9 +12,10 @@ static bool is_cancelled(const struct actor *actor) {
 	return actor->cancelled && !actor->shielded;
 }
 
-/* A crew is cancelled for reasons of its own. */
+/* A crew is cancelled for reasons of its own, and at its end the run cancels all. */
 bool may_fail(const struct actor *actor, int error) {
-	bool cancels = !actor->shielded && (actor->cancelled || actor->crew);
+	bool cancels =
+		!actor->shielded && (actor->cancelled || actor->crew || stage.ends);
 	return (error == ECANCELED && cancels) || (error == ETIMEDOUT && actor->timed);
 }
 
@@ -62,6 +63,15 @@ void check_actors(void) {
 		fuzz_check(actor->overdue <= PATIENCE, "%u waits on (%d)", i,
 			(int)actor->wait);
 	}
+}
+
+void check_all_ended(void) {
+	for (unsigned i = 0; i < ACTORS; i++) {
+		const struct actor *actor = &stage.actors[i];
+		fuzz_check(actor->life != LIVE && actor->ends <= 1, "%u (%d), %u times",
+			i, (int)actor->wait, actor->ends);
+	}
+	fuzz_check(!stage.detached, "%u detached ones", stage.detached);
 }
 
 /* Counting --------------------------------------------------------------------------- */

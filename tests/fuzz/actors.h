@@ -48,6 +48,7 @@ struct stage {
 	struct actor actors[ACTORS + 1]; /* and the main coroutine */
 	unsigned changes;                /* that anybody has made */
 	unsigned detached;               /* that run */
+	bool ends; /* the main coroutine has left the others to the end of the run */
 };
 
 extern struct stage stage;
@@ -62,6 +63,9 @@ bool may_fail(const struct actor *actor, int error);
 
 /* Checks that nobody waits on who should not, after a round in which all that can have run. */
 void check_actors(void);
+
+/* Checks that the end of the run has left none. */
+void check_all_ended(void);
 
 /* How many tasks and groups a report should count. */
 unsigned count_open_actors(void);

@@ -31,12 +31,14 @@ struct alarm {
 
 static struct {
 	struct fuzz_script script;
+	const uint8_t *middle; /* of the script */
 	unsigned steps;
 	unsigned long mark;
 	struct source sources[GENS];
 	struct alarm alarms[TIMERS];
 	unsigned jobs; /* that may not be collected */
 	unsigned posted, delivered;
+	bool leaves; /* the main coroutine does, at half of the script */
 	arun_event event;
 	bool event_was_set;
 } world;
@@ -122,7 +124,8 @@ static int make_items(void *arg) {
 		}
 		source->made++;
 		result = arun_gen_yield(&source->made);
-		fuzz_check(!result || (errno == ECANCELED && source->closed), "yield: %s",
+		bool closed = source->closed || stage.ends;
+		fuzz_check(!result || (errno == ECANCELED && closed), "yield: %s",
 			strerror(errno));
 	}
 	source->ended = true;
@@ -141,7 +144,7 @@ static void check_item(const struct source *source, const unsigned *item, int er
 /* Who is cancelled or late lets the others run before it would ask. */
 static void draw(struct actor *actor, struct source *source) {
 	bool must = begin_wait(actor, ALONE), busy = source->asked;
-	bool asks = !busy && !must && !actor->timed && !actor->crew;
+	bool asks = !busy && !must && !actor->timed && !actor->crew && !stage.ends;
 	source->maybe++;
 	source->asked = source->asked || asks;
 	const unsigned *item = arun_gen_next(source->gen);
@@ -365,7 +368,8 @@ static int act_all(void *arg) {
 	while (script_has_more() && !actor->leaves && (!actor->told || ignores--)) {
 		step(actor);
 	}
-	bool fails = actor->leaves && !actor->detached && actor->id % 2;
+	/* One that nobody joins would be a failure of the run. */
+	bool fails = actor->leaves && !actor->detached && !world.leaves && actor->id % 2;
 	return retire(actor, fails, (int)actor->id);
 }
 
@@ -434,13 +438,17 @@ static void finish(struct actor *self) {
 	}
 }
 
+static bool main_goes_on(void) {
+	return script_has_more() && !(world.leaves && world.script.next > world.middle);
+}
+
 /* Where all wait for each other, the script goes on here. */
 static int body(int argc, char **argv) {
 	struct actor *self = &stage.actors[ACTORS];
 	(void)argc, (void)argv;
 	self->task = arun_self();
 	world.mark = arun_mark();
-	for (unsigned round = 0; script_has_more(); round++) {
+	for (unsigned round = 0; main_goes_on(); round++) {
 		unsigned before = stage.changes;
 		for (unsigned i = round; i < FEW; i++) {
 			spawn(self);
@@ -457,7 +465,11 @@ static int body(int argc, char **argv) {
 				fuzz_number(&world.script));
 		}
 	}
-	finish(self);
+	if (world.leaves) {
+		stage.ends = true;
+	} else {
+		finish(self);
+	}
 	return 0;
 }
 
@@ -465,9 +477,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	memset(&world, 0, sizeof world);
 	memset(&stage, 0, sizeof stage);
 	world.script = (struct fuzz_script){data, data + size};
+	world.middle = data + size / 2;
+	world.leaves = size % 2;
 	for (unsigned i = 0; i <= ACTORS; i++) {
 		stage.actors[i].id = i;
 	}
 	fuzz_run(body);
+	check_all_ended();
+	fuzz_check(world.delivered == world.posted, "%u of %u came", world.delivered,
+		world.posted);
 	return 0;
 }
