@@ -101,7 +101,6 @@ void report_init(struct report *report) {
 	const char *slash = strrchr(path, '/');
 	report->plugin = slash ? slash + 1 : path;
 	report->build_id[0] = '\0';
-	fstat(report->fd, &report->file);
 	struct build_id_search search = {.report = report};
 	bool known = report->plugin_handle ? dlinfo(report->plugin_handle,
 						     RTLD_DI_LINKMAP, &search.map) == 0

@@ -26,14 +26,14 @@ struct report {
 	void *plugin_handle;     /* dlopen(3)'s; NULL: the program */
 	const char *plugin_path; /* NULL: the program */
 	const char *entry;
-	bool server; /* the entry is */
-	int fd;      /* of the JSON; 0: none */
+	bool server;      /* the entry is */
+	int fd;           /* of the JSON; 0: none */
+	struct stat file; /* that fd is */
 	enum arun_leaks leaks;
 	double started; /* loop_clock() */
 	struct report_end end;
 
 	/* Filled in by report_init(). */
-	struct stat file;          /* that fd is */
 	const char *plugin;        /* the name of the file */
 	char build_id[2 * 32 + 1]; /* in hexadecimal; "": none */
 };

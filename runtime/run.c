@@ -339,6 +339,7 @@ static int run_open(struct run *run, const arun_options *options) {
 		.leaks = options->leaks,
 		.started = loop_clock(),
 	};
+	fstat(options->report_fd, &run->report.file);
 	report_init(&run->report);
 	if (run_watch(run, options) < 0) {
 		return -1;
