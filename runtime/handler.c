@@ -144,6 +144,7 @@ static void handler_default(const siginfo_t *info) {
 
 static void handler_quit(struct handler *handler, siginfo_t *info, void *context) {
 	handler_dump(handler, info, context);
+	handler->leave(handler->loop);
 	handler_default(info);
 }
 
@@ -172,6 +173,7 @@ static void handler_crash(struct handler *handler, siginfo_t *info, void *contex
 		handler_arm(handler, 2 * HANDLER_WORDS);
 	}
 	handler->crash(handler->loop, info, context, foreign);
+	handler->leave(handler->loop);
 	handler_default(info);
 }
 

@@ -41,6 +41,8 @@ struct handler {
 	/* foreign: it happened on a thread that is not the run's. */
 	void (*crash)(struct loop *loop, const siginfo_t *info, const void *context,
 		bool foreign);
+	/* Before the process dies of a fault or of QUIT: what outlives it is put back. */
+	void (*leave)(struct loop *loop);
 	/* What handler_ask() asked for. */
 	void (*asked)(struct loop *loop, const void *context);
 	const char *lacks; /* of what there was none, where it could not be installed */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* run - arun_run() and arun_run_forever(): a run is made, driven, finalized, and has its
  * status. */
+#include "conn.h"
 #include "layout.h"
 #include "leave.h"
 #include "log.h"
@@ -155,6 +156,10 @@ static void run_on_crash(
 	crash_write(&run->crash, info, context, foreign);
 }
 
+static void run_on_leave(struct loop *loop) {
+	conn_restore_flags(&loop->sched.registry);
+}
+
 static void run_on_asked(struct loop *loop, const void *context) {
 	struct run *run = container_of(loop, struct run, loop);
 	hog_write_stack(&run->hog, context);
@@ -164,6 +169,7 @@ static void run_on_sanitizer(void) {
 	struct run *run = run_here();
 	if (run) {
 		crash_write_sanitized(&run->crash);
+		run_on_leave(&run->loop);
 	}
 }
 
@@ -215,6 +221,7 @@ static int run_watch(struct run *run, const arun_options *options) {
 	run->dump.scene = run->crash.scene = run->hog.scene = scene;
 	run->handler.dump = run_on_dump;
 	run->handler.crash = run_on_crash;
+	run->handler.leave = run_on_leave;
 	run->handler.asked = run_on_asked;
 	if (options->debug) {
 		trace_prepare(&run->trace, options->plugin_path);

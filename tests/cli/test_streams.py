@@ -6,6 +6,7 @@ import fcntl
 import os
 import pathlib
 import pty
+import resource
 import signal
 import socket
 import tempfile
@@ -326,6 +327,14 @@ def O_NONBLOCK_is_taken_off_when_a_second_signal_forces():
         reader.signal(signal.SIGINT)
 
     every_kind("ignores", end=twice, wanted=-signal.SIGINT)
+
+
+@claim
+def O_NONBLOCK_is_taken_off_after_a_crash():
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for signum in (signal.SIGSEGV, signal.SIGABRT, signal.SIGQUIT):
+        every_kind("reader", end=lambda reader: reader.signal(signum), wanted=-signum,
+                   sees_it=("a socket",))
 
 
 @claim
