@@ -164,24 +164,25 @@ static void open_signals(struct group *group) {
 
 /* Time ------------------------------------------------------------------------------ */
 
-/* Those that hang, or do not end. */
+/* Those that hang, or do not end. SIGABRT has it say in which task; where it does not die of that (it
+ * is stopped, or blocks it), it is killed as if it was to end. */
 static void look_after(struct group *group, struct worker *worker, double *next) {
-	double limit = group->manager.watchdog;
+	double hangs = worker->state == WORKER_SERVING && group->manager.watchdog
+			       ? worker->beat + group->manager.watchdog
+			       : NEVER;
 	if (worker->limit && group->now >= worker->limit) {
 		say("worker %d has not ended in time: it is killed", (int)worker->pid);
 		kill(worker->pid, SIGKILL);
 		worker->limit = group->now + KILL_AGAIN;
 	}
-	if (limit && worker->state == WORKER_SERVING &&
-		group->now >= worker->beat + limit) {
+	if (!worker->limit && group->now >= hangs) {
 		say("worker %d has given no sign of life for %g s", (int)worker->pid,
-			limit);
+			group->manager.watchdog);
 		kill(worker->pid, SIGABRT);
-		worker->beat = group->now;
+		worker->limit = group->now + group->options->grace;
 	}
-	*next = earlier(*next, worker->limit ? worker->limit : NEVER);
+	*next = earlier(*next, worker->limit ? worker->limit : hangs);
 	*next = earlier(*next, worker->line.late ? group->now + TELL_AGAIN : NEVER);
-	*next = earlier(*next, limit ? worker->beat + limit : NEVER);
 }
 
 static void feed_watchdog(struct group *group, double *next) {

@@ -103,6 +103,25 @@ def a_worker_that_cannot_even_be_told_to_end_is_killed_and_that_is_said():
 
 
 @claim
+def a_worker_that_hangs_and_does_not_die_of_SIGABRT_is_killed():
+    manager = Manager()
+    env = environment(NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="500000")
+    with group("--grace=1", "-w", "2", plugin(), "tcp:127.0.0.1:0", env=env) as process:
+        lines(process, 2)
+        serves(process)
+        stopped = min(workers(process))
+        os.kill(stopped, signal.SIGSTOP)
+        until(lambda: len(all_workers(process)) == 2 and stopped not in all_workers(process),
+              "another has its place")
+        serves(process)
+        status, _, errors = process.stop()
+        equal((status, errors.splitlines()),
+              (0, [f"arun: worker {stopped} has given no sign of life for 0.5 s",
+                   f"arun: worker {stopped} has not ended in time: it is killed",
+                   f"arun: worker {stopped} died of signal 9 (Killed); another starts in 100 ms"]))
+
+
+@claim
 def one_that_dies_while_its_successor_starts_is_followed_by_that():
     with TemporaryDirectory() as folder:
         go = pathlib.Path(folder) / "go"
