@@ -2,6 +2,7 @@
 #include "trace.h"
 
 #include "backtrace.h"
+#include "plain_name.h"
 
 #include <dlfcn.h>
 #include <string.h>
@@ -62,7 +63,7 @@ void trace_place(struct text *out, const struct trace *trace, const void *pc) {
 		return;
 	}
 	if (*place.function) {
-		text_escape(out, place.function);
+		plain_name(out, place.function);
 		text_add(out, "+0x%lx (", (unsigned long)place.into);
 	}
 	text_escape(out, place.module);

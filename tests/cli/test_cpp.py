@@ -2,6 +2,8 @@
 """A plugin in C++20: exceptions and destructors in tasks that change places, and a server."""
 import os
 import pathlib
+import re
+import signal
 
 from load import PLUGIN, build, compiler_of, connect, not_sanitized, read_to_end, serving
 from tap import Skip, arun, claim, contains, equal, main, run
@@ -39,6 +41,16 @@ def a_sanitizer_that_is_loaded_with_the_library_of_the_language_knows_its_except
                       to="sanitized.so")
     done = arun(f"{sanitized}:throws", env={"LD_PRELOAD": " ".join(libraries)})
     equal((done.returncode, done.stdout, done.stderr), (0, "done\n", ""))
+
+
+@claim
+def a_crash_names_functions_as_the_source_does():
+    not_sanitized("which tells of crashes itself")
+    done = arun("--debug", f"{plugin()}:crashes")
+    equal(done.returncode, -signal.SIGSEGV, done.stderr)
+    for part in (r"throws.so: at deep::Well::fall\+0x", r"\n    #0 deep::Well::fall\+0x",
+                 r"\n    #1 crashes\+0x"):
+        assert re.search(part, done.stderr), f"{part} is not in {done.stderr}"
 
 
 @claim
