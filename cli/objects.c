@@ -223,8 +223,11 @@ static void read_timer(struct reader *reader, struct dump_object *object) {
 	every = every > 0 && every < 1e12 ? every : 0;
 	object->name = constant(reader, FIELD_TIMER_NAME);
 	object->about = timer_about(reader, every);
-	object->detail = detail(reader, "\"every_ms\": %.0f, \"fired\": %llu",
-		every * 1000, (unsigned long long)number(reader, FIELD_TIMER_FIRED));
+	double left = field_seconds(number(reader, FIELD_TIMER_NEXT)) - reader->now;
+	object->detail = detail(reader,
+		"\"every_ms\": %.0f, \"fired\": %llu, \"next_ms\": %.0f", every * 1000,
+		(unsigned long long)number(reader, FIELD_TIMER_FIRED),
+		left > 0 && left < 1e12 ? left * 1000 : 0);
 }
 
 static void read_process(struct reader *reader, struct dump_object *object) {

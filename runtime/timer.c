@@ -39,6 +39,11 @@ static void timer_detail(const struct object *object, struct text *out) {
 	text_add(out, "\"every_ms\": ");
 	text_milliseconds(out, timer->every);
 	text_add(out, ", \"fired\": %lu", timer->fired);
+	if (timer->alarm.active) {
+		double left = timer->next - loop_clock();
+		text_add(out, ", \"next_ms\": ");
+		text_milliseconds(out, left > 0 ? left : 0);
+	}
 }
 
 static void timer_forget(struct object *object) {

@@ -30,7 +30,8 @@ KINDS = {
     "connection": (r"connection 127\.0\.0\.1:\d+ \(fd \d+\) not closed", "closed",
                    {"local", "remote", "in", "out", "unsent"}),
     "generator": (r'generator "counts" \(#\d+\) not closed', "closed", {"yielded"}),
-    "timer": (r'timer "tick" \(#\d+\) .*not stopped', "stopped", {"every_ms", "fired"}),
+    "timer": (r'timer "tick" \(#\d+\) .*not stopped', "stopped",
+              {"every_ms", "fired", "next_ms"}),
     "process": (r'process "sleep 3600" \(pid \d+\) ', "killed", {"pid", "argv"}),
     "lock": (r'lock "leave_lock" \(#\d+\) .*still held', "closed", {"holder", "holder_ended"}),
     "channel": (r'channel "leave_channel" \(#\d+\) with 1 item and 0 waiting not freed', "closed",
@@ -207,6 +208,8 @@ def each_kind_is_an_object_in_JSON_with_what_became_of_it():
     _, leaks = leaks_of("leave_all")
     equal({kind: leak["outcome"] for kind, leak in leaks.items()},
           {"timer": "stopped", "lock": "closed", "channel": "closed", "post": "closed"})
+    left = leaks["timer"]["detail"].pop("next_ms")
+    assert 0 < left <= 60000, left
     equal(leaks["timer"]["detail"], {"every_ms": 60000, "fired": 0})
     equal(leaks["channel"]["detail"], {"capacity": 3, "items": 2, "waiting": 0})
     equal(leaks["lock"]["detail"]["holder_ended"], True)
