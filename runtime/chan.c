@@ -118,32 +118,87 @@ static int chan_begin(struct sched *sched, const struct arun_chan *chan,
 	return chan ? task_interrupted(sched, self) : EINVAL;
 }
 
+/*
+ * What is common by itself: items are words, and nobody is bound by anything. That needs no calls, so
+ * that no register has to be kept. Waits are calls of their own, at the end: how few branches are
+ * between one switch and the next decides whether the processor predicts where they return to.
+ */
+static inline bool chan_is_simple(
+	const struct arun_chan *chan, const struct arun_task *self) {
+	return likely(chan && chan->object.id && !chan->closed &&
+		      chan->item_size == sizeof(void *) && task_is_free(self));
+}
+
+static inline void **chan_word(struct arun_chan *chan, size_t index) {
+	return (void **)(void *)chan->items + chan_wrap(chan, chan->first + index);
+}
+
+static inline void word_copy(void *to, const void *from) {
+	memcpy(to, from, sizeof(void *));
+}
+
 int(arun_chan_send)(arun_chan *chan, const void *item) {
 	return arun_chan_send_at(NULL, chan, item);
 }
 
-int arun_chan_send_at(const struct arun_site *site, arun_chan *chan, const void *item) {
-	struct arun_task *self = task_enter(site, "arun_chan_send");
+__attribute__((noinline)) static int chan_send_wait(
+	struct arun_chan *chan, struct arun_task *self, const void *item) {
+	int error = chan_wait(
+		sched_current, chan, &chan->senders, self, (void *)(uintptr_t)item);
+	return likely(!error) ? task_return(self, 0) : task_fail(error, self->op, NULL);
+}
+
+__attribute__((noinline)) static int chan_send(
+	struct arun_chan *chan, const void *item, const struct arun_site *site) {
 	struct sched *sched = sched_current;
+	struct arun_task *self = sched->current;
 	int error = chan_begin(sched, chan, self, site);
 	error = error ? error : chan_offer(sched, chan, item);
 	if (error == EAGAIN) {
-		error = chan_wait(
-			sched, chan, &chan->senders, self, (void *)(uintptr_t)item);
-		if (likely(!error)) {
-			return task_return(self, 0);
-		}
+		return chan_send_wait(chan, self, item);
 	}
 	return error ? task_fail(error, self->op, NULL) : 0;
+}
+
+int arun_chan_send_at(const struct arun_site *site, arun_chan *chan, const void *item) {
+	struct arun_task *self = task_enter(site, "arun_chan_send");
+	if (!chan_is_simple(chan, self)) {
+		return chan_send(chan, item, site);
+	}
+	struct queue_entry *receiver = chan->receivers.first;
+	if (receiver) {
+		if (!task_is_free(receiver->task)) {
+			return chan_send(chan, item, site);
+		}
+		queue_answer(sched_current, &chan->receivers, receiver, 0);
+		word_copy(receiver->item, item);
+		return 0;
+	}
+	if (chan->count == chan->capacity) {
+		return chan_send_wait(chan, self, item);
+	}
+	word_copy(chan_word(chan, chan->count++), item);
+	return 0;
 }
 
 int(arun_chan_recv)(arun_chan *chan, void *item) {
 	return arun_chan_recv_at(NULL, chan, item);
 }
 
-int arun_chan_recv_at(const struct arun_site *site, arun_chan *chan, void *item) {
-	struct arun_task *self = task_enter(site, "arun_chan_recv");
+__attribute__((noinline)) static int chan_recv_wait(
+	struct arun_chan *chan, struct arun_task *self, void *item) {
+	int error = chan_wait(sched_current, chan, &chan->receivers, self, item);
+	if (likely(!error)) {
+		return task_return(self, 1);
+	}
+	/* EPIPE: it was closed meanwhile. */
+	return error == EPIPE ? 0 : task_fail(error, self->op, NULL);
+}
+
+__attribute__((noinline)) static int chan_recv(
+	struct arun_chan *chan, void *item, const struct arun_site *site) {
 	struct sched *sched = sched_current;
+	struct arun_task *self = sched->current;
 	int error = chan_begin(sched, chan, self, site);
 	if (error) {
 		return task_fail(error, self->op, NULL);
@@ -151,15 +206,30 @@ int arun_chan_recv_at(const struct arun_site *site, arun_chan *chan, void *item)
 	if (chan_take(sched, chan, item)) {
 		return 1;
 	}
-	if (chan->closed) {
-		return 0;
+	return chan->closed ? 0 : chan_recv_wait(chan, self, item);
+}
+
+int arun_chan_recv_at(const struct arun_site *site, arun_chan *chan, void *item) {
+	struct arun_task *self = task_enter(site, "arun_chan_recv");
+	if (!chan_is_simple(chan, self)) {
+		return chan_recv(chan, item, site);
 	}
-	error = chan_wait(sched, chan, &chan->receivers, self, item);
-	if (likely(!error)) {
-		return task_return(self, 1);
+	struct queue_entry *sender = chan->senders.first;
+	if (sender) {
+		if (chan->count || !task_is_free(sender->task)) {
+			return chan_recv(chan, item, site);
+		}
+		queue_answer(sched_current, &chan->senders, sender, 0);
+		word_copy(item, sender->item);
+		return 1;
 	}
-	/* EPIPE: it was closed meanwhile. */
-	return error == EPIPE ? 0 : task_fail(error, self->op, NULL);
+	if (!chan->count) {
+		return chan_recv_wait(chan, self, item);
+	}
+	word_copy(item, chan_word(chan, 0));
+	chan->first = chan_wrap(chan, chan->first + 1);
+	chan->count--;
+	return 1;
 }
 
 /* Without words where it is EAGAIN, as that is no failure. */

@@ -274,7 +274,7 @@ static inline void sched_bury_corpse(struct sched *sched) {
 
 /* Ends task's wait. A task that does not wait is not affected by later waits. */
 static inline void task_wake(struct sched *sched, struct arun_task *task) {
-	if (task->state == TASK_WAITING) {
+	if (likely(task->state == TASK_WAITING)) {
 		task->state = TASK_READY;
 		task->woken = true;
 		sched_push(sched, task);
@@ -352,7 +352,7 @@ static inline int task_suspend(struct sched *sched, struct arun_task *self,
  * of tasks that wait in one place, and else is a jump. To mispredict costs as much as 60 instructions.
  */
 static inline int task_return(const struct arun_task *self, int value) {
-	return self->alike ? value : context_return(value);
+	return unlikely(self->alike) ? value : context_return(value);
 }
 static inline void *task_return_pointer(const struct arun_task *self, void *value) {
 	return self->alike ? value : context_return_pointer(value);
