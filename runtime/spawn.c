@@ -197,7 +197,8 @@ void arun_detach(arun_task *task) {
 	sched_closes(&task->object, NULL);
 	task->detached = true;
 	task->object.background = true;
-	if (task->state == TASK_ENDED) {
+	/* Of one that is joined, the last joiner frees it. */
+	if (task->state == TASK_ENDED && !task->joiners) {
 		if (task->failed) {
 			sched->failed(task);
 		}

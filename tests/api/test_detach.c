@@ -85,6 +85,25 @@ CLAIM(an_ended_task_may_be_detached) {
 	assert_trace("d");
 }
 
+static int yield_twice(void *arg) {
+	let_others_run(2);
+	return *(int *)arg;
+}
+
+static int join_given(void *arg) {
+	return joined(arg);
+}
+
+CLAIM(an_ended_task_that_is_detached_before_its_joiner_runs_stays_for_that) {
+	int seven = 7;
+	arun_task *task = arun_spawn(yield_twice, &seven);
+	arun_task *joiner = arun_spawn(join_given, task);
+	/* It ends right before this task runs again, and its joiner runs after that. */
+	let_others_run(3);
+	arun_detach(task);
+	ck_assert_int_eq(joined(joiner), 7);
+}
+
 CLAIM(detach_takes_NULL) {
 	arun_detach(NULL);
 }
@@ -202,6 +221,8 @@ static void add_detach(Suite *suite) {
 		detach, a_detached_task_is_cancelled_when_the_run_ends_and_is_no_leak);
 	tcase_add_test(detach, a_detached_task_ends_by_itself);
 	tcase_add_test(detach, an_ended_task_may_be_detached);
+	tcase_add_test(detach,
+		an_ended_task_that_is_detached_before_its_joiner_runs_stays_for_that);
 	tcase_add_test(detach, detach_takes_NULL);
 	tcase_add_test(detach, a_task_may_detach_itself);
 	tcase_add_test(

@@ -144,7 +144,7 @@ int retire(struct actor *actor, bool fails, int number) {
 	stage.detached -= actor->detached;
 	errno = -actor->result;
 	int result = actor->result < 0 ? -1 : number;
-	if (actor->crew || actor->detached) {
+	if (actor->crew || (actor->detached && !actor->joiners)) {
 		forget(actor);
 	}
 	return result;
@@ -182,15 +182,14 @@ void join_actor(struct actor *actor, struct actor *target) {
 
 /* A failure of one that is detached would be told of, and be the run's. */
 void detach_actor(struct actor *target) {
-	if (target->crew || target->joiners || target->detached || target->failed) {
+	if (target->crew || target->detached || target->failed) {
 		return;
 	}
 	arun_detach(target->task);
 	target->detached = true;
-	if (target->life == ENDED) {
+	stage.detached += target->life == LIVE;
+	if (target->life == ENDED && !target->joiners) {
 		forget(target);
-	} else {
-		stage.detached++;
 	}
 }
 
