@@ -135,19 +135,31 @@ static int status_of(const siginfo_t *info) {
 					     : info->si_status;
 }
 
+/* As waitid(2) has it, of one that stays to be reaped. */
+static int process_look(const struct arun_process *process, siginfo_t *info) {
+	*info = (siginfo_t){.si_pid = 0};
+	return waitid((idtype_t)PROCESS_P_PIDFD, (id_t)process->watch.fd, info,
+		WEXITED | WNOHANG | WNOWAIT);
+}
+
 /* Returns 0; -1 with errno. */
 static int process_signal(const struct arun_process *process, int signum) {
-	return process->leads ? kill(-process->pid, signum)
-			      : (int)syscall(SYS_pidfd_send_signal, process->watch.fd,
-					signum, NULL, 0);
+	if (process->leads) {
+		return kill(-process->pid, signum);
+	}
+	siginfo_t info;
+	int sent =
+		(int)syscall(SYS_pidfd_send_signal, process->watch.fd, signum, NULL, 0);
+	/* Unknown to Valgrind, for one. Its number is its own until it is reaped. */
+	return sent < 0 && errno == ENOSYS && process_look(process, &info) == 0
+		       ? kill(process->pid, signum)
+		       : sent;
 }
 
 /* Where the leader of a group has ended, what is left of that ends now. */
 static void process_end_group(const struct arun_process *process) {
-	siginfo_t info = {.si_pid = 0};
-	int ended = waitid((idtype_t)PROCESS_P_PIDFD, (id_t)process->watch.fd, &info,
-		WEXITED | WNOHANG | WNOWAIT);
-	if (ended == 0 && info.si_pid) {
+	siginfo_t info;
+	if (process_look(process, &info) == 0 && info.si_pid) {
 		process_signal(process, SIGKILL);
 	}
 }

@@ -314,6 +314,28 @@ CLAIM(a_process_of_another_user_cannot_be_killed) {
 	assert_fails(arun_process_kill(NULL, SIGTERM), EBADF);
 }
 
+/* Valgrind does not know the call that does it by the descriptor. */
+static bool signalling_is_unknown(void) {
+	const struct sock_filter say[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_send_signal, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	return forbid(say, sizeof say / sizeof *say);
+}
+
+CLAIM(a_process_is_killed_by_its_number_where_the_system_has_no_other_way) {
+	arun_process *process = started(WORDS("sleep", "600"), &quiet);
+	ck_assert(signalling_is_unknown());
+	ck_assert_int_eq(arun_process_kill(process, SIGINT), 0);
+	ck_assert_int_eq(WTERMSIG(status_of(process)), SIGINT);
+	assert_fails(arun_process_kill(process, SIGINT), ESRCH);
+	arun_process_close(process);
+	arun_process_close(started(WORDS("sleep", "600"), &quiet));
+	assert_no_child();
+}
+
 /* Addresses ------------------------------------------------------------------------ */
 
 CLAIM(an_address_of_another_machine_is_EADDRNOTAVAIL) {
@@ -336,6 +358,8 @@ Suite *suite(void) {
 		(int)(sizeof needs_room / sizeof *needs_room));
 	tcase_add_test(all, where_a_user_may_not_write_it_is_EACCES);
 	tcase_add_test(all, a_process_of_another_user_cannot_be_killed);
+	tcase_add_test(
+		all, a_process_is_killed_by_its_number_where_the_system_has_no_other_way);
 	tcase_add_test(all, an_address_of_another_machine_is_EADDRNOTAVAIL);
 	suite_add_tcase(suite, all);
 	return suite;
