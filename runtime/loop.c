@@ -41,10 +41,17 @@ struct loop_fd_wait {
 _Static_assert(sizeof(ev_timer) <= sizeof((struct loop_timer){0}.watcher),
 	"room for an ev_timer");
 
-double loop_clock(void) {
+/* Seconds that the coarse clock may be behind, and more. */
+static const double LOOP_TICK = 0.02;
+
+static double clock_seconds(clockid_t clock) {
 	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+double loop_clock(void) {
+	return clock_seconds(CLOCK_MONOTONIC);
 }
 
 static void loop_on_broken(const char *message) {
@@ -78,6 +85,13 @@ static void loop_on_deadline(struct ev_loop *ev, ev_timer *watcher, int events) 
 	(void)events;
 	loop_here()->counted--; /* libev has stopped it */
 	task_nudge(sched_current, watcher->data);
+}
+
+/* The coarse clock costs a quarter of the other: it tells that a time is a while away. */
+static void loop_look(struct sched *sched, double limit) {
+	if (clock_seconds(CLOCK_MONOTONIC_COARSE) + LOOP_TICK >= limit) {
+		sched->registry.now = loop_clock();
+	}
 }
 
 /* The timer lies on the stack of the task that waits: nothing to allocate, nothing to
@@ -220,6 +234,7 @@ int loop_init(struct loop *loop, struct ev_loop *host, void *(*plugin_exceptions
 	}
 	loop->sched.registry.now = loop_clock();
 	loop->sched.park_until = loop_park_until;
+	loop->sched.look = loop_look;
 	loop->owned = !host;
 	loop->ev = host ? host : ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
 	if (!loop->ev) {

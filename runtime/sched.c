@@ -325,6 +325,11 @@ int task_suspend_slow(struct sched *sched, struct arun_task *self, double deadli
 
 int task_interrupted_slow(struct sched *sched, struct arun_task *self) {
 	int pending = task_pending(sched, self);
+	if (!pending && self->scopes) {
+		/* The turn may have lasted for as long. */
+		sched->look(sched, task_limit(sched, self));
+		pending = task_pending(sched, self);
+	}
 	if (!pending) {
 		return 0;
 	}

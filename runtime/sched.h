@@ -146,6 +146,8 @@ struct sched {
 	uint64_t drawn; /* the last number that was drawn; the same ones in each run */
 
 	/* What higher layers bring. */
+	void (*look)(
+		struct sched *sched, double limit); /* registry::now, if that is over */
 	void (*park_until)(struct arun_task *self,
 		double time); /* sched_leave(), back at time at the latest */
 	void (*failed)(struct arun_task *task);  /* it failed, and nobody waits for it */
