@@ -47,6 +47,13 @@ static inline void list_remove(struct list *element) {
 	list_init(element);
 }
 
+/* Unlinks element for the last time. */
+static inline void list_drop(const struct list *element) {
+	element->next->prev = element->prev;
+	publish(&element->prev->next, element->next);
+	signal_fence();
+}
+
 #define list_first(list, type, member) container_of((list)->next, type, member)
 #define list_last(list, type, member) container_of((list)->prev, type, member)
 

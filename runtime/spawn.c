@@ -75,7 +75,7 @@ static bool join_cycle(const struct arun_task *self, const struct arun_task *tas
 /* Enters one in the ring, as the last. */
 static inline void join_enter(struct arun_task *task, struct task_joiner *joiner) {
 	list_init(&joiner->link);
-	if (task->joiners) {
+	if (unlikely(task->joiners != NULL)) {
 		list_append(task->joiners, &joiner->link);
 	} else {
 		task->joiners = &joiner->link;
@@ -84,7 +84,7 @@ static inline void join_enter(struct arun_task *task, struct task_joiner *joiner
 
 static inline void join_leave(struct arun_task *task, struct task_joiner *joiner) {
 	struct list *next = joiner->link.next;
-	if (next == &joiner->link) {
+	if (likely(next == &joiner->link)) {
 		task->joiners = NULL;
 		return;
 	}
@@ -102,9 +102,9 @@ static int join_wait(
 	self->awaits = &task->object;
 	/* The others run: one that joins it, too, would free it. */
 	int interrupted = task->cancelled ? 0 : task_interrupted(sched, self);
-	while (task->state != TASK_ENDED) {
-		bool must = task->cancelled && !join_cycle(self, task);
-		if (interrupted && !must) {
+	while (likely(task->state != TASK_ENDED)) {
+		bool must = unlikely(task->cancelled) && !join_cycle(self, task);
+		if (unlikely(interrupted && !must)) {
 			break;
 		}
 		/* Set after the look for a cycle: it is not one by itself. */
@@ -114,7 +114,7 @@ static int join_wait(
 	}
 	self->awaits = NULL;
 	join_leave(task, &joiner);
-	return task->state == TASK_ENDED ? 0 : interrupted;
+	return likely(task->state == TASK_ENDED) ? 0 : interrupted;
 }
 
 int(arun_join)(arun_task *task, int *result) {
@@ -140,8 +140,8 @@ __attribute__((noinline)) static int join_running(
 	struct arun_task *self, struct arun_task *task, int *result) {
 	struct sched *sched = sched_current;
 	int error = join_wait(sched, self, task);
-	return error ? task_fail(error, "join", task->name)
-		     : join_ended(sched, task, result);
+	return unlikely(error) ? task_fail(error, "join", task->name)
+			       : join_ended(sched, task, result);
 }
 
 int arun_join_at(const struct arun_site *site, arun_task *task, int *result) {

@@ -289,7 +289,8 @@ static inline size_t task_colour(const char *stack, size_t size) {
 static inline void task_clear(struct arun_task *task) {
 	memset(task, 0, offsetof(struct arun_task, joiners));
 	task->object.owner = NULL;
-	task->object.told = task->object.part = task->object.background = false;
+	memset(&task->object.told, 0,
+		sizeof task->object - offsetof(struct object, told));
 	task->joiners = NULL;
 }
 
@@ -368,7 +369,7 @@ void task_free(struct sched *sched, struct arun_task *task) {
 	if (unlikely(!task)) {
 		return;
 	}
-	registry_remove(&task->object);
+	list_drop(&task->object.link);
 	task->state = TASK_GONE;
 	if (unlikely(task->traits & TASK_HAS_WHY) || task == sched->current) {
 		task_free_slow(sched, task);

@@ -135,7 +135,7 @@ static inline void task_exempt(struct sched *sched, struct arun_task *task) {
 static inline void task_start(
 	struct sched *sched, struct arun_task *task, const struct arun_site *site) {
 	const struct arun_task *maker = sched->current;
-	if (unlikely(maker && maker->traits & TASK_HAS_LOCALS)) {
+	if (unlikely(maker && (maker->traits & TASK_HAS_LOCALS))) {
 		task->locals = local_share(maker->locals);
 		task->traits |= TASK_HAS_LOCALS;
 	}
