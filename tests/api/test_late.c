@@ -1,69 +1,58 @@
 /* SPDX-License-Identifier: MIT */
-/* Timeouts and shields that are over while their task runs, before the loop has had a turn. */
-#include "api.h"
+/* What has come while nothing ran (a task hogs, the process is stopped) has come in time. */
+#include "streams.h"
 
-#include <time.h>
+/* So many that the loop is told of what is behind them in a later turn. */
+enum { CROWD = 300 };
 
-static double clock_time(void) {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
+static arun_conn *crowd[CROWD];
+static int crowd_fds[CROWD];
 
-/* The task does not let go of the processor. */
-static void keep_busy(double seconds) {
-	double end = clock_time() + seconds;
-	while (clock_time() < end) {
+static void crowd_gathers(void) {
+	for (int i = 0; i < CROWD; i++) {
+		int fds[2];
+		ck_assert_int_eq(pipe(fds), 0);
+		crowd[i] = arun_open_fd(fds[0]);
+		ck_assert_ptr_nonnull(crowd[i]);
+		crowd_fds[i] = fds[1];
+		arun_detach(waiting(read_some, crowd[i]));
 	}
 }
 
-CLAIM(a_timeout_fails_the_next_wait) {
-	ARUN_TIMEOUT(0.01);
-	keep_busy(0.011);
-	assert_fails(arun_sleep(0), ETIMEDOUT);
-	assert_contains(arun_why(), "ARUN_TIMEOUT of 10 ms");
-	assert_fails(arun_sleep(0), ETIMEDOUT);
-}
-
-CLAIM(a_timeout_fails_a_wait_that_need_not_wait) {
-	arun_event event = ARUN_EVENT_INIT;
-	arun_event_set(&event);
-	{
-		ARUN_TIMEOUT(0.05);
-		keep_busy(0.051);
-		assert_fails(arun_event_wait(&event), ETIMEDOUT);
+static void crowd_speaks(void) {
+	for (int i = 0; i < CROWD; i++) {
+		ck_assert_int_eq((int)write(crowd_fds[i], "x", 1), 1);
 	}
-	ck_assert_int_eq(arun_event_wait(&event), 0);
 }
 
-CLAIM(a_timeout_that_is_not_over_fails_nothing) {
-	ARUN_TIMEOUT(60);
-	keep_busy(0.05);
-	ck_assert_int_eq(arun_sleep(0), 0);
+static void crowd_leaves(void) {
+	for (int i = 0; i < CROWD; i++) {
+		arun_close(crowd[i]);
+		close(crowd_fds[i]);
+	}
 }
 
-CLAIM(a_shield_holds_nothing_off) {
-	arun_cancel(arun_self());
-	ARUN_SHIELD(0.01);
-	keep_busy(0.011);
-	assert_fails(arun_sleep(0), ECANCELED);
-}
-
-CLAIM(a_shield_holds_no_timeout_off) {
-	ARUN_TIMEOUT(0);
-	ARUN_SHIELD(0.01);
-	keep_busy(0.011);
-	assert_fails(arun_sleep(0), ETIMEDOUT);
+CLAIM(a_client_that_spoke_in_time_was_not_idle) {
+	arun_listen_options options = {.idle_timeout = 0.3};
+	crowd_gathers();
+	arun_server *server = arun_listen_with("127.0.0.1:0", echo, NULL, &options);
+	ck_assert_ptr_nonnull(server);
+	arun_conn *client = client_of(server);
+	echo_once(client);
+	crowd_speaks();
+	say(client, "again");
+	usleep(600 * 1000);
+	hear(client, "again");
+	hear_end(client); /* now it was */
+	arun_close(client);
+	arun_server_close(server);
+	crowd_leaves();
 }
 
 Suite *suite(void) {
 	Suite *suite = suite_create("late");
-	TCase *all = tcase_create("all");
-	tcase_add_test(all, a_timeout_fails_the_next_wait);
-	tcase_add_test(all, a_timeout_fails_a_wait_that_need_not_wait);
-	tcase_add_test(all, a_timeout_that_is_not_over_fails_nothing);
-	tcase_add_test(all, a_shield_holds_nothing_off);
-	tcase_add_test(all, a_shield_holds_no_timeout_off);
-	suite_add_tcase(suite, all);
+	TCase *late = tcase_create("late");
+	tcase_add_test(late, a_client_that_spoke_in_time_was_not_idle);
+	suite_add_tcase(suite, late);
 	return suite;
 }
