@@ -273,8 +273,8 @@ ARUN_API int arun_sleep_at(const struct arun_site *site, double seconds);
 #define arun_sleep(seconds) arun_sleep_at(ARUN_SITE, seconds)
 
 /*
- * The loop's monotonic clock, in seconds, as of the loop's last turn; without a run in this thread,
- * as of now. Does not suspend.
+ * The loop's monotonic clock, in seconds, as of the loop's last turn, or of a later call that
+ * suspends; without a run in this thread, as of now. Does not suspend.
  */
 ARUN_API double arun_now(void);
 
