@@ -228,7 +228,8 @@ def hold(name, folder, build):
         except Unable as reason:
             raise tap.Skip(str(reason))
         was = recorded()["figures"][name]
-        slack = max(TOLERANCE * was, 2 if "mappings" in name else 0)
+        # Slabs are one mapping but where the system, by chance, has put them around others.
+        slack = max(TOLERANCE * was, 8 if "mappings" in name else 0)
         print(f"# {name}: {now:,.2f}, recorded {was:,.2f}")
         assert now <= was + slack, f"{now:,.2f} is above the record {was:,.2f}"
         assert now >= was - slack, \
