@@ -35,9 +35,7 @@ static void set_address(struct manager *manager, const char *path) {
 
 /* What is none to the workers is none here: they would be waited for in vain. */
 static double watchdog(void) {
-	bool ours = !getenv("WATCHDOG_PID") ||
-		    variable_number("WATCHDOG_PID") == (unsigned long long)getpid();
-	double seconds = ours ? (double)variable_number("WATCHDOG_USEC") / 1e6 : 0;
+	double seconds = variable_watchdog();
 	return seconds < 1e9 ? seconds : 0;
 }
 

@@ -181,13 +181,6 @@ static void notify_on_beat(struct loop_timer *timer) {
 	notify_send(notify, "WATCHDOG=1", -1);
 }
 
-/* Half of the time that the manager waits for a sign of life; 0: it does not. */
-static double watchdog_interval(void) {
-	bool ours = !getenv("WATCHDOG_PID") ||
-		    variable_number("WATCHDOG_PID") == (unsigned long long)getpid();
-	return ours ? (double)variable_number("WATCHDOG_USEC") / 2e6 : 0;
-}
-
 /* Life ----------------------------------------------------------------------------- */
 
 /* "/path" and "@abstract"; other families (vsock) are of other machines. */
@@ -219,7 +212,7 @@ void notify_init(struct notify *notify, struct loop *loop, bool taken) {
 		notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 		notify_complain(notify, notify->fd < 0 ? errno : 0);
 	}
-	notify->watchdog = watchdog_interval();
+	notify->watchdog = variable_watchdog() / 2;
 	variable_drop("NOTIFY_SOCKET");
 	variable_drop("WATCHDOG_USEC");
 	variable_drop("WATCHDOG_PID");
