@@ -2,6 +2,7 @@
 #include "broker.h"
 
 #include "fdpass.h"
+#include "same_file.h"
 #include "sockopt.h"
 
 #include <errno.h>
@@ -17,6 +18,11 @@
 
 enum { BROKER_NAME = 512, BROKER_SECONDS = 5 };
 
+/* -1: the plugin has closed it, and what has the number now is not spoken to. */
+static int broker_fd(const struct broker *broker) {
+	return same_file(broker->fd, &broker->file) ? broker->fd : -1;
+}
+
 /* Returns whether it was sent. fd: goes with it; -1: none. */
 static bool broker_send(
 	const struct broker *broker, const char *text, size_t length, int fd) {
@@ -24,7 +30,7 @@ static bool broker_send(
 	struct iovec part = {(void *)(uintptr_t)text, length};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 	fdpass_put(&message, &room, fd);
-	return sendmsg(broker->fd, &message, MSG_NOSIGNAL) >= 0;
+	return sendmsg(broker_fd(broker), &message, MSG_NOSIGNAL) >= 0;
 }
 
 /* Returns the kind of the answer; 0: there is none. *fd: where it is 'H'; -1: none. */
@@ -62,7 +68,7 @@ void broker_init(struct broker *broker, bool taken) {
 		return;
 	}
 	if (sscanf(variable, "%d:%d", &fd, &process) == 2 && fd > STDERR_FILENO &&
-		is_broker(fd, process)) {
+		is_broker(fd, process) && fstat(fd, &broker->file) == 0) {
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 		broker->fd = fd;
@@ -72,10 +78,10 @@ void broker_init(struct broker *broker, bool taken) {
 }
 
 static void broker_hang_up(struct broker *broker) {
-	if (broker->fd) {
+	if (broker->fd && broker_fd(broker) >= 0) {
 		close(broker->fd);
-		broker->fd = 0;
 	}
+	broker->fd = 0;
 }
 
 void broker_finish(struct broker *broker) {
@@ -139,6 +145,7 @@ void broker_tell(const struct broker *broker, const char *leaks) {
 	int length = snprintf(text, sizeof text, "L%s", leaks);
 	if (broker->fd && length < (int)sizeof text) {
 		/* The parent may be stopped: nobody waits for it. */
-		send(broker->fd, text, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
+		send(broker_fd(broker), text, (size_t)length,
+			MSG_NOSIGNAL | MSG_DONTWAIT);
 	}
 }

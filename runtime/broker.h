@@ -26,16 +26,18 @@
 #include "base.h"
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 enum broker_answer {
-	BROKER_NONE, /* there is no broker, or it is gone */
+	BROKER_NONE, /* there is no broker, or it is gone, or the plugin has closed fd */
 	BROKER_HERE, /* *fd is the caller's */
 	BROKER_OPEN, /* the caller opens it, then calls broker_keep() */
 	BROKER_REFUSED,
 };
 
 struct broker {
-	int fd;      /* 0: none */
+	int fd;           /* 0: none */
+	struct stat file; /* that fd is */
 	bool worker; /* of a parent that forwards signals, also where it has not answered */
 	unsigned any; /* sockets asked for so far that the system picks the port of */
 };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "report.h"
 
+#include "same_file.h"
+
 int report_fd(const struct report *report) {
-	struct stat now;
-	if (fstat(report->fd, &now) == 0 && now.st_dev == report->file.st_dev &&
-		now.st_ino == report->file.st_ino) {
+	if (same_file(report->fd, &report->file)) {
 		return report->fd;
 	}
 	errno = EBADF;

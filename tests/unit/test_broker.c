@@ -104,6 +104,26 @@ START_TEST(an_answer_that_needs_none_leaves_no_descriptor) {
 }
 END_TEST
 
+START_TEST(what_the_plugin_has_put_in_its_place_is_left_alone) {
+	int ends[2], taken = -1, number = broker.fd;
+	char byte;
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends), 0);
+	ck_assert_int_eq(dup2(ends[1], number), number);
+	close(ends[1]);
+	broker_tell(&broker, "2/fd/fd/fds");
+	ck_assert_int_eq(recv(ends[0], &byte, 1, 0), -1);
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert(!broker_keep(&broker, number, NULL));
+	ck_assert(broker_says(&broker, "failed"));
+	ck_assert_int_eq(broker_ask(&broker, "name", false, &taken), BROKER_NONE);
+	broker_finish(&broker);
+	ck_assert_int_eq(recv(ends[0], &byte, 1, 0), -1);
+	ck_assert_int_eq(errno, EAGAIN); /* not 0 either: it is open */
+	close(ends[0]);
+	close(number);
+}
+END_TEST
+
 /* Asked to stop by others, a while ago, then by its parent. Returns the signal that forces; 0: none. */
 static int stopped_by_two(void) {
 	struct drive drive;
@@ -157,6 +177,7 @@ Suite *suite(void) {
 	tcase_add_loop_test(all, an_answer_that_needs_none_leaves_no_descriptor, 0, 3);
 	tcase_add_test(
 		all, what_a_parent_forwards_is_apart_also_where_it_has_not_answered);
+	tcase_add_test(all, what_the_plugin_has_put_in_its_place_is_left_alone);
 	suite_add_tcase(suite, all);
 	return suite;
 }
