@@ -1,19 +1,25 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """arun_log() as a user sees it: on a terminal, in a pipe, as JSON, at each level."""
+import fcntl
 import json
 import os
 import pathlib
 import pty
 import re
 import subprocess
+import signal
+import struct
 import tempfile
+import termios
 
 from plugins import build
-from tap import ARUN, DEADLINE, arun, claim, contains, environment, equal, main
+from tap import (ARUN, DEADLINE, arun, claim, contains, environment, equal, killed_at_exit,
+                 main, until)
 
 FOLDER = tempfile.TemporaryDirectory(prefix="arun-log-")
 SOURCE = """#include <arun.h>
+#include <stdlib.h>
 static int talk(int argc, char **argv) {
 	(void)argc;
 	(void)argv;
@@ -35,6 +41,14 @@ static int fails(int argc, char **argv) {
 	return argc > 1 && arun_connect(argv[1]) ? 0 : -1;
 }
 ARUN_MAIN(fails)
+static int counts(int argc, char **argv) {
+	(void)argc;
+	for (int i = 0; i < atoi(argv[1]); i++) {
+		arun_log(ARUN_INFO, "%d", i);
+	}
+	return 0;
+}
+ARUN_MAIN(counts)
 """
 pathlib.Path(FOLDER.name, "talk.c").write_text(SOURCE)
 SO = build(FOLDER.name, pathlib.Path(FOLDER.name, "talk.c"))
@@ -78,12 +92,43 @@ def the_level_of_the_command_line_wins():
     equal(text, "<3>one\n<6>two\n<7>three\n")
 
 
+def unread(blocks, count):
+    """A run that writes lines into a small pipe, which is full now; and the pipe."""
+    reader, writer = os.pipe()
+    size = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(writer, blocks)
+    run = killed_at_exit(subprocess.Popen([ARUN, "--grace=0.2", f"{SO}:counts", str(count)],
+                                          stderr=writer, env=environment()))
+    os.close(writer)
+    until(lambda: struct.unpack("i", fcntl.ioctl(reader, termios.FIONREAD, bytes(4)))[0] >
+          size - 64, "it is full")
+    return run, reader
+
+
+@claim
+def no_line_is_lost_where_the_reader_is_late():
+    for blocks in True, False:
+        run, reader = unread(blocks, 3000)
+        with open(reader, encoding="utf-8") as file:
+            equal([line.split()[-1] for line in file], [str(i) for i in range(3000)])
+        equal(run.wait(DEADLINE), 0)
+
+
+@claim
+def one_that_waits_for_it_is_stopped_in_time():
+    for blocks in True, False:
+        run, reader = unread(blocks, 3000)
+        run.send_signal(signal.SIGTERM)
+        equal(run.wait(DEADLINE), 124)
+        os.close(reader)
+
+
 @claim
 def as_JSON_each_line_is_an_object():
     lines = [json.loads(line) for line in arun("--log-format=json", TALK).stderr.splitlines()]
     equal([(line["level"], line["message"]) for line in lines], [("error", "one"), ("info", "two")])
     equal(lines[0]["task"], {"id": 1, "name": "talk"})
-    equal((lines[0]["line"], lines[0]["function"], lines[0]["from"]), (5, "talk", "plugin"))
+    equal((lines[0]["line"], lines[0]["function"], lines[0]["from"]), (6, "talk", "plugin"))
     assert re.fullmatch(TIME, lines[0]["time"]), lines[0]
 
 
