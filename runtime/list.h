@@ -5,7 +5,8 @@
  * A signal handler of the thread that writes may walk it at any moment, in either direction:
  * an element is whole before the first pointer leads to it, and each direction is changed by
  * one store, prev first. So an element that is being inserted or removed may be in the one
- * and not in the other. Other processes may walk prev pointers.
+ * and not in the other. Other processes may walk prev pointers; they know one that has left by its next,
+ * which leads to itself.
  */
 #ifndef LIST_H
 #define LIST_H
@@ -48,10 +49,11 @@ static inline void list_remove(struct list *element) {
 }
 
 /* Unlinks element for the last time. */
-static inline void list_drop(const struct list *element) {
+static inline void list_drop(struct list *element) {
 	element->next->prev = element->prev;
 	publish(&element->prev->next, element->next);
 	signal_fence();
+	element->next = element;
 }
 
 #define list_first(list, type, member) container_of((list)->next, type, member)

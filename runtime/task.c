@@ -223,11 +223,12 @@ static void task_orphaned(struct sched *sched, struct arun_task *task) {
 }
 
 __attribute__((noinline)) static void task_end_traits(
-	struct sched *sched, const struct arun_task *self) {
+	struct sched *sched, struct arun_task *self) {
 	if (self->traits & TASK_EXEMPT) {
 		sched->exempt--;
 	}
 	if (self->traits & TASK_HAS_LOCALS) {
+		self->traits &= (uint8_t)~TASK_HAS_LOCALS;
 		local_release(self->locals);
 	}
 }

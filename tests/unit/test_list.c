@@ -95,6 +95,17 @@ START_TEST(a_removed_element_can_be_inserted_again) {
 }
 END_TEST
 
+/* By which who reads from another process sees that it has left. */
+START_TEST(a_dropped_element_leads_to_itself) {
+	for (int i = 1; i < (int)count_of(items); i++) {
+		list_append(&list, &items[i].link);
+	}
+	list_drop(&items[2].link);
+	ck_assert_int_eq(numbers(), 13);
+	ck_assert_ptr_eq(items[2].link.next, &items[2].link);
+}
+END_TEST
+
 Suite *suite(void) {
 	Suite *suite = suite_create("list");
 	TCase *core = tcase_create("core");
@@ -106,6 +117,7 @@ Suite *suite(void) {
 	tcase_add_test(core, remove_unlinks_first_middle_and_last);
 	tcase_add_test(core, a_second_removal_does_nothing);
 	tcase_add_test(core, a_removed_element_can_be_inserted_again);
+	tcase_add_test(core, a_dropped_element_leads_to_itself);
 	suite_add_tcase(suite, core);
 	return suite;
 }
