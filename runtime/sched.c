@@ -202,7 +202,7 @@ __attribute__((noinline)) static int sched_switch_hooked(
 	return context_switch_hooked(save, sp, 0,
 		self ? &self->hooks : &sched->loop_hooks,
 		next ? &next->hooks : &sched->loop_hooks,
-		self && self->state == TASK_ENDED);
+		self && self->state >= TASK_ENDED);
 }
 
 /* To look costs less than a store that changes nothing: stores are what a switch has many of. */

@@ -270,20 +270,34 @@ def sanitizer():
     return lacking("no compiler has its AddressSanitizer")
 
 
+def sanitized(source, name):
+    """The plugin with AddressSanitizer, and the environment that it needs."""
+    compiler, library = sanitizer()
+    plugin = pathlib.Path(FOLDER.name, name)
+    done = run(*compiler, *FLAGS, "-g", "-fsanitize=address", "-I" + os.environ["ARUN_INCLUDE"],
+               "-w", "-o", plugin, source, cwd=FIXTURES)
+    equal(done.returncode, 0, done.stderr)
+    return plugin, {"LD_PRELOAD": library, "ASAN_OPTIONS": "detect_leaks=0"}
+
+
 @claim
 def a_sanitizer_that_ends_the_process_is_followed_by_the_task():
     not_sanitized()
-    compiler, library = sanitizer()
-    plugin = pathlib.Path(FOLDER.name, "freed.so")
-    done = run(*compiler, *FLAGS, "-g", "-fsanitize=address", "-I" + os.environ["ARUN_INCLUDE"],
-               "-w", "-o", plugin, "faults.c", cwd=FIXTURES)
-    equal(done.returncode, 0, done.stderr)
-    done = arun(f"{plugin}:faults", "uses_freed",
-                env={"LD_PRELOAD": library, "ASAN_OPTIONS": "detect_leaks=0"})
+    plugin, environment = sanitized("faults.c", "freed.so")
+    done = arun(f"{plugin}:faults", "uses_freed", env=environment)
     assert done.returncode != 0
     contains(done.stderr, "heap-use-after-free")
     contains(done.stderr, f'arun: freed.so: the sanitizer ended task "uses_freed" (#2; spawned at {SPAWN}); '
              f"last wait at {site('faults', 'freed-wait')} (arun_sleep)\n")
+
+
+@claim
+def a_sanitizer_is_told_of_the_end_of_each_task():
+    not_sanitized()
+    plugin, environment = sanitized("fakes.c", "fakes.so")
+    environment["ASAN_OPTIONS"] += ":detect_stack_use_after_return=1"
+    done = arun(plugin, env=environment)
+    equal((done.returncode, done.stdout, done.stderr), (0, "as large as before\n", ""))
 
 
 @claim
