@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "report_file.h"
 
+#include "../runtime/same_file.h"
 #include "say.h"
 
 #include <errno.h>
@@ -126,9 +127,7 @@ int report_file_open(const char *name, const char *source) {
 }
 
 bool report_file_is(int fd) {
-	struct stat now;
-	return fstat(fd, &now) == 0 && now.st_dev == opened.st_dev &&
-	       now.st_ino == opened.st_ino;
+	return same_file(fd, &opened);
 }
 
 /* Makes a file of this process alone, and removes it. Returns whether that was done. */

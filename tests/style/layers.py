@@ -24,7 +24,7 @@ interpose
 ORDER = [name for line in LAYERS for name in line.split()]
 # Of runtime/, but all they know is the system: cli/ and loader/ may include them.
 SHARED = ["../runtime/libdw.h", "../runtime/journal_stream.h", "../runtime/fdpass.h",
-          "../runtime/utf8.h", "../runtime/variable.h"]
+          "../runtime/same_file.h", "../runtime/utf8.h", "../runtime/variable.h"]
 SYSTEM = {"ev.h": "loop", "sys/epoll.h": "poller"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([\w/.-]+)[">]', re.M)
 
