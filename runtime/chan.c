@@ -119,14 +119,15 @@ static int chan_begin(struct sched *sched, const struct arun_chan *chan,
 }
 
 /*
- * What is common by itself: items are words, and nobody is bound by anything. That needs no calls, so
- * that no register has to be kept. Waits are calls of their own, at the end: how few branches are
- * between one switch and the next decides whether the processor predicts where they return to.
+ * What is common by itself: items are words, and nobody is bound by anything (a channel that was
+ * freed is closed, too). That needs no calls, so that no register has to be kept. Waits are calls
+ * of their own, at the end: how few branches are between one switch and the next decides whether
+ * the processor predicts where they return to.
  */
 static inline bool chan_is_simple(
 	const struct arun_chan *chan, const struct arun_task *self) {
-	return likely(chan && chan->object.id && !chan->closed &&
-		      chan->item_size == sizeof(void *) && task_is_free(self));
+	return likely(chan && !chan->closed && chan->item_size == sizeof(void *) &&
+		      task_is_free(self));
 }
 
 static inline void **chan_word(struct arun_chan *chan, size_t index) {
