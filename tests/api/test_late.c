@@ -41,7 +41,7 @@ CLAIM(a_client_that_spoke_in_time_was_not_idle) {
 	echo_once(client);
 	crowd_speaks();
 	say(client, "again");
-	usleep(600 * 1000);
+	usleep(600 * 1000); /* as a process that is paused: longer than idle_timeout */
 	hear(client, "again");
 	hear_end(client); /* now it was */
 	arun_close(client);

@@ -36,6 +36,8 @@ class Peers:
         if name not in self.known:
             try:
                 self.known[name] = self.build(name)
+                if isinstance(self.known[name], pathlib.Path):
+                    machine.settle(self.known[name])
             except Unable as reason:
                 self.known[name] = reason
         if isinstance(self.known[name], Unable):

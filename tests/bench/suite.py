@@ -105,6 +105,8 @@ def main():
     if unknown:
         sys.exit(f"no such row: {', '.join(sorted(unknown))}; see --list")
     programs = given.build.absolute() / "tests" / "bench"
+    for program in [os.environ["ARUN"], *given.build.glob("**/*.so")]:
+        machine.settle(program)
     there = peers.Peers(programs, programs / "peers", given.libdill)
     context = trials.Context(there, programs, given.build.absolute() / "plugins", given.quick)
     context.rounds = given.rounds or context.rounds
