@@ -13,11 +13,12 @@
 #include <unistd.h>
 
 enum { LINE_SIZE = 2048, PIECE_SIZE = 8, FOR_EVER = -1, PATIENCE = 1000 };
-enum { LINE_ESCAPED = 4 * LINE_SIZE, OVERHEAD = 256 }; /* each byte may become \xNN */
+/* Each byte may become \xNN, and in JSON \uNNNN. */
+enum { LINE_ESCAPED = 4 * LINE_SIZE, LINE_WHOLE = 6 * LINE_SIZE + 256 };
 
 static enum arun_log_format form = ARUN_LOG_TEXT;
 static char last[LINE_SIZE];
-static char kept[LINE_ESCAPED + OVERHEAD]; /* by say_keep() */
+static char kept[LINE_WHOLE];   /* by say_keep() */
 static int patience = FOR_EVER; /* milliseconds that a line may wait for its reader */
 
 void say_as(enum arun_log_format format) {
@@ -106,9 +107,20 @@ const char *say_last(void) {
 	return last;
 }
 
+/* The whole line of text, which escaped is line, as it is written. */
+static void say_whole(char whole[LINE_WHOLE], const char *text, const char *line) {
+	char *json = form == ARUN_LOG_JSON ? say_json(text) : NULL;
+	if (json) {
+		snprintf(whole, LINE_WHOLE, "%s", json);
+		free(json);
+	} else {
+		snprintf(whole, LINE_WHOLE, "%sarun: %s\n", priority(), line);
+	}
+}
+
 /* The line is written at once: those of several processes do not mix. */
 void say(const char *format, ...) {
-	char text[LINE_SIZE], line[LINE_ESCAPED];
+	char text[LINE_SIZE], line[LINE_ESCAPED], whole[LINE_WHOLE];
 	va_list arguments;
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
@@ -117,15 +129,9 @@ void say(const char *format, ...) {
 	size_t length = strnlen(line, sizeof last - 1);
 	memcpy(last, line, length);
 	last[length] = '\0';
-	if (!has_room()) {
-		return;
-	}
-	char *json = form == ARUN_LOG_JSON ? say_json(text) : NULL;
-	if (json) {
-		fputs(json, stderr);
-		free(json);
-	} else {
-		fprintf(stderr, "%sarun: %s\n", priority(), line);
+	if (has_room()) {
+		say_whole(whole, text, line);
+		fputs(whole, stderr);
 	}
 }
 
@@ -136,13 +142,7 @@ void say_keep(const char *format, ...) {
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
 	say_escape(line, text);
-	char *json = form == ARUN_LOG_JSON ? say_json(text) : NULL;
-	if (json) {
-		snprintf(kept, sizeof kept, "%s", json);
-		free(json);
-	} else {
-		snprintf(kept, sizeof kept, "%sarun: %s\n", priority(), line);
-	}
+	say_whole(kept, text, line);
 }
 
 void say_kept(void) {

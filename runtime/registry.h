@@ -3,10 +3,10 @@
  * registry - the list of everything open.
  *
  * Whatever a plugin can leave open embeds a struct object and is listed from its making
- * to its end. A kind describes its objects to the reports, so that a new kind needs no
- * change there. Reports are also made in signal handlers and of a process that hangs:
- * lists publish one pointer last, and what a kind describes with must be
- * async-signal-safe: no malloc, no stdio, no locks.
+ * to its end (a task until it is joined: kind::over). A kind describes its objects to the
+ * reports, so that a new kind needs no change there. Reports are also made in signal
+ * handlers and of a process that hangs: lists publish one pointer last, and what a kind
+ * describes with must be async-signal-safe: no malloc, no stdio, no locks.
  */
 #ifndef REGISTRY_H
 #define REGISTRY_H
