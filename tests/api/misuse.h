@@ -51,4 +51,14 @@ static inline void assert_misuse(void (*body)(void), const char *words) {
 	END_TEST                                                                         \
 	static void name##_body(void)
 
+/* A handle of what is gone. */
+static inline arun_conn *closed_conn(void) {
+	int ends[2];
+	ck_assert_int_eq(pipe(ends), 0);
+	arun_conn *conn = arun_open_fd(ends[0]);
+	close(ends[1]);
+	ck_assert_int_eq(arun_close(conn), 0);
+	return conn;
+}
+
 #endif

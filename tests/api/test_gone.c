@@ -4,38 +4,29 @@
 
 #include "misuse.h"
 
-static arun_conn *gone_conn(void) {
-	int ends[2];
-	ck_assert_int_eq(pipe(ends), 0);
-	arun_conn *conn = arun_open_fd(ends[0]);
-	close(ends[1]);
-	ck_assert_int_eq(arun_close(conn), 0);
-	return conn;
-}
-
 static void peer(void) {
-	arun_peer(gone_conn());
+	arun_peer(closed_conn());
 }
 
 static void local(void) {
-	arun_local(gone_conn());
+	arun_local(closed_conn());
 }
 
 static void fd(void) {
-	arun_fd(gone_conn());
+	arun_fd(closed_conn());
 }
 
 static void credentials(void) {
 	struct ucred who;
-	arun_peer_credentials(gone_conn(), &who);
+	arun_peer_credentials(closed_conn(), &who);
 }
 
 static void written(void) {
-	arun_written(gone_conn());
+	arun_written(closed_conn());
 }
 
 static void alpn(void) {
-	arun_conn_alpn(gone_conn());
+	arun_conn_alpn(closed_conn());
 }
 
 static void address(void) {

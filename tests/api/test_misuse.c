@@ -117,15 +117,6 @@ MISUSE(a_next_of_a_closed_generator_aborts,
 	arun_gen_next(closed_gen());
 }
 
-static arun_conn *closed_conn(void) {
-	int ends[2];
-	ck_assert_int_eq(pipe(ends), 0);
-	arun_conn *conn = arun_open_fd(ends[0]);
-	close(ends[1]);
-	ck_assert_int_eq(arun_close(conn), 0);
-	return conn;
-}
-
 MISUSE(a_second_close_of_a_connection_aborts,
 	"arun_close() of a connection that is gone") {
 	arun_close(closed_conn());

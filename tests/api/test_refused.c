@@ -237,15 +237,19 @@ START_TEST(where_the_machine_has_no_descriptor_it_is_ENFILE_and_nothing_is_left)
 }
 END_TEST
 
-/* A container may forbid the call. */
-static bool accepting_is_forbidden(void) {
+static bool forbid_call(unsigned number, unsigned error) {
 	const struct sock_filter say[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_accept4, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	return forbid(say, sizeof say / sizeof *say);
+}
+
+/* A container may forbid the call. */
+static bool accepting_is_forbidden(void) {
+	return forbid_call(SYS_accept4, EPERM);
 }
 
 static void accept_though_forbidden(void) {
@@ -316,13 +320,7 @@ CLAIM(a_process_of_another_user_cannot_be_killed) {
 
 /* Valgrind does not know the call that does it by the descriptor. */
 static bool signalling_is_unknown(void) {
-	const struct sock_filter say[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_send_signal, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	return forbid(say, sizeof say / sizeof *say);
+	return forbid_call(SYS_pidfd_send_signal, ENOSYS);
 }
 
 CLAIM(a_process_is_killed_by_its_number_where_the_system_has_no_other_way) {
