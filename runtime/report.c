@@ -11,8 +11,6 @@
 #include "snapshot_json.h"
 #include "snapshot_text.h"
 
-#include <dlfcn.h>
-#include <link.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -20,93 +18,14 @@
 
 enum { NAMED = 8, LINES = 20, ERROR_WORDS = 128 };
 
-/* The plugin --------------------------------------------------------------------- */
-
-struct build_id_search {
-	struct report *report;
-	const struct link_map *map; /* NULL: of the program */
-};
-
-/* Whether the segment's bytes are in memory. */
-static bool is_loaded(const struct dl_phdr_info *info, const ElfW(Phdr) * segment) {
-	for (int i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *load = &info->dlpi_phdr[i];
-		if (load->p_type == PT_LOAD && load->p_flags & PF_R &&
-			segment->p_vaddr >= load->p_vaddr &&
-			segment->p_filesz <= load->p_filesz &&
-			segment->p_vaddr - load->p_vaddr <=
-				load->p_filesz - segment->p_filesz) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static size_t note_round(size_t size) {
-	return (size + 3) & ~(size_t)3;
-}
-
-static void build_id_set(
-	struct report *report, const unsigned char *bytes, size_t count) {
-	static const char digits[] = "0123456789abcdef";
-	char *out = report->build_id;
-	for (size_t i = 0; i < count && 2 * i + 2 < sizeof report->build_id; i++) {
-		*out++ = digits[bytes[i] >> 4];
-		*out++ = digits[bytes[i] & 15];
-	}
-	*out = '\0';
-}
-
-static void build_id_read(struct report *report, const char *notes, size_t size) {
-	while (size >= sizeof(ElfW(Nhdr))) {
-		ElfW(Nhdr) note;
-		memcpy(&note, notes, sizeof note);
-		size_t name = note_round(note.n_namesz),
-		       value = note_round(note.n_descsz);
-		size_t whole = sizeof note + name + value;
-		if (whole > size) {
-			return;
-		}
-		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
-			memcmp(notes + sizeof note, "GNU", 4) == 0) {
-			const void *bytes = notes + sizeof note + name;
-			build_id_set(report, bytes, note.n_descsz);
-			return;
-		}
-		notes += whole;
-		size -= whole;
-	}
-}
-
-static int build_id_search(struct dl_phdr_info *info, size_t size, void *context) {
-	(void)size;
-	struct build_id_search *search = context;
-	if (search->map ? info->dlpi_addr != search->map->l_addr : *info->dlpi_name) {
-		return 0;
-	}
-	for (int i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-		if (segment->p_type == PT_NOTE && is_loaded(info, segment)) {
-			size_t address = info->dlpi_addr + segment->p_vaddr;
-			build_id_read(
-				search->report, (const char *)address, segment->p_filesz);
-		}
-	}
-	return 1;
-}
-
 void report_init(struct report *report) {
 	const char *path =
 		report->plugin_path ? report->plugin_path : program_invocation_name;
 	const char *slash = strrchr(path, '/');
 	report->plugin = slash ? slash + 1 : path;
-	report->build_id[0] = '\0';
-	struct build_id_search search = {.report = report};
-	bool known = report->plugin_handle ? dlinfo(report->plugin_handle,
-						     RTLD_DI_LINKMAP, &search.map) == 0
-					   : !report->plugin_path;
-	if (known) {
-		dl_iterate_phdr(build_id_search, &search);
+	*report->build_id = '\0';
+	if (report->plugin_handle || !report->plugin_path) {
+		build_id_find(report->build_id, report->plugin_handle);
 	}
 }
 

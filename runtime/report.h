@@ -9,6 +9,7 @@
 #ifndef REPORT_H
 #define REPORT_H
 
+#include "build_id.h"
 #include "snapshot.h"
 #include "task.h"
 
@@ -34,8 +35,8 @@ struct report {
 	struct report_end end;
 
 	/* Filled in by report_init(). */
-	const char *plugin;        /* the name of the file */
-	char build_id[2 * 32 + 1]; /* in hexadecimal; "": none */
+	const char *plugin; /* the name of the file */
+	char build_id[BUILD_ID_TEXT];
 };
 
 /* To be called with the members above set. */
