@@ -3,8 +3,7 @@
  * report - what arun says on stderr and in the file of --report.
  *
  * Each report is one text in one write(2), in the form that arun-report(5) has. All but
- * report_init() and report_failed() may be called in a signal handler; the walks need up
- * to 8 KiB of its stack.
+ * report_init() may be called in a signal handler; the walks need up to 8 KiB of its stack.
  */
 #ifndef REPORT_H
 #define REPORT_H
@@ -57,6 +56,13 @@ void report_json_line(struct text *out, const struct report *report, const char 
 	const struct report_end *end, const char *members,
 	const struct snapshot *snapshot, const char *name);
 
+/* Writes such a line, with no more members, where there is a file. */
+void report_json(const struct report *report, const char *kind,
+	const struct report_end *end, const struct snapshot *snapshot, const char *name);
+
+/* Writes a text of lines to stderr and finishes it. Returns whether there was memory for all of it. */
+bool report_say(struct text *out);
+
 /*
  * What was left open: nothing where nothing was, or with ARUN_LEAKS_OFF. report->end and
  * the outcomes (snapshot_outcomes()) should be known by now.
@@ -65,29 +71,8 @@ void report_leaks(const struct report *report, const struct snapshot *leaks);
 
 struct broker;
 
-/* Tells the parent of workers how many there are of each kind. */
+/* Tells the parent of workers how many leaks there are of each kind. */
 void report_to_parent(const struct report *report, const struct snapshot *leaks,
 	const struct broker *broker);
-
-/* Nothing can happen any more: where each task waits. entry: the entry's task; NULL: it
- * has ended. */
-void report_deadlock(const struct report *report, const struct registry *registry,
-	const struct arun_task *entry);
-
-/* A task has failed, and nobody waits for it. */
-void report_failed(const struct report *report, const struct arun_task *task);
-
-/* The grace time of that many seconds is over: which tasks are left. */
-void report_abandoned(const struct report *report, const struct registry *registry,
-	const struct arun_task *entry, double grace);
-
-/* The stop takes long: which tasks it waits for, and how many seconds are left. signal
- * is the one that has asked for it, so that another one forces it; 0: none has. */
-void report_slow_stop(const struct report *report, const struct registry *registry,
-	const struct arun_task *entry, double left, int signal);
-
-/* Appends which tasks the stop waits for. */
-void report_awaited(const struct report *report, const struct registry *registry,
-	const struct arun_task *entry, struct text *out);
 
 #endif

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "post.h"
 #include "process.h"
+#include "report_tasks.h"
 #include "server.h"
 #include "signals.h"
 #include "threads.h"
@@ -62,21 +63,27 @@ static void stop_on_clock(struct loop_timer *timer) {
 	_exit(HANDLER_OVERDUE);
 }
 
+static struct report_tasks stop_tasks(const struct run *run) {
+	return (struct report_tasks){&run->report, &run->loop.sched.registry, run->entry};
+}
+
 static void stop_tell_manager(struct run *run) {
+	const struct report_tasks tasks = stop_tasks(run);
 	char status[NOTIFY_STATUS];
 	struct text out;
 	text_fixed(&out, status, sizeof status);
 	text_add(&out, "stopping, waits for ");
-	report_awaited(&run->report, &run->loop.sched.registry, run->entry, &out);
+	report_tasks_add_awaited(&out, &tasks);
 	notify_status(&run->notify, status);
 }
 
 /* FNV-1a: of whatever the driver waits for, in words. */
 static uint64_t stop_hash_awaited(const struct run *run) {
+	const struct report_tasks tasks = stop_tasks(run);
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 	struct text out;
 	text_init(&out);
-	report_awaited(&run->report, &run->loop.sched.registry, run->entry, &out);
+	report_tasks_add_awaited(&out, &tasks);
 	for (size_t i = 0; i < out.length; i++) {
 		hash = (hash ^ (unsigned char)out.data[i]) * UINT64_C(0x100000001b3);
 	}
@@ -102,8 +109,9 @@ static void stop_on_slow(struct loop_timer *timer) {
 	const struct sched *sched = &run->loop.sched;
 	loop_timer_start(&run->loop, timer, STOP_TELL, stop_on_slow);
 	if (stop_slow_due(run)) {
-		report_slow_stop(&run->report, &sched->registry, run->entry,
-			sched->clock_end - sched->registry.now, run->handler.stop);
+		const struct report_tasks tasks = stop_tasks(run);
+		report_tasks_awaited(&tasks, sched->clock_end - sched->registry.now,
+			run->handler.stop);
 	}
 	stop_tell_manager(run);
 }
@@ -148,8 +156,8 @@ void stop_last_words(struct loop *loop, int forced) {
 	run->report.end = forced ? stop_end(run, "signal", forced, 128 + forced)
 				 : stop_end(run, "timeout", run->signal, HANDLER_OVERDUE);
 	if (!forced) {
-		report_abandoned(
-			&run->report, &sched->registry, run->entry, sched->grace);
+		const struct report_tasks tasks = stop_tasks(run);
+		report_tasks_abandoned(&tasks, sched->grace);
 	}
 	report_leaks(&run->report, &run->snapshot);
 	process_kill_all(&loop->sched.registry);
@@ -232,7 +240,7 @@ static void stop_tell_failed(struct run *run, double seconds) {
 		struct arun_task *task = container_of(object, struct arun_task, object);
 		bool due = !object->told && registry->now - task->since >= seconds;
 		if (due && told++ < STOP_LINES) {
-			report_failed(&run->report, task);
+			report_tasks_failed(&run->report, task);
 		}
 		untold += !object->told && !due;
 		object->told = object->told || due;
@@ -255,7 +263,7 @@ void stop_on_failed(struct arun_task *task) {
 	struct run *run = run_here();
 	if (task->detached) {
 		if (run->failures++ < STOP_LINES || run->handler.stop) {
-			report_failed(&run->report, task);
+			report_tasks_failed(&run->report, task);
 		}
 	} else if (!run->told.active) {
 		loop_timer_start(&run->loop, &run->told, STOP_TELL, stop_on_told);
@@ -296,7 +304,8 @@ bool stop_on_stuck(struct loop *loop) {
 	}
 	run->end = RUN_DEADLOCKED;
 	stop_resolve(run);
-	report_deadlock(&run->report, &loop->sched.registry, run->entry);
+	const struct report_tasks tasks = stop_tasks(run);
+	report_tasks_deadlocked(&tasks);
 	stop_ask(run, 0, NULL);
 	return true;
 }

@@ -2,7 +2,7 @@
 #include "suite.h"
 
 #include "loop.h"
-#include "report.h"
+#include "report_tasks.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -44,6 +44,12 @@ static void let_run(struct arun_task *task) {
 	static struct sched sched;
 	sched.current = task;
 	sched_current = &sched;
+}
+
+static const struct report_tasks *tasks_with(const struct arun_task *entry) {
+	static struct report_tasks tasks;
+	tasks = (struct report_tasks){&report, &registry, entry};
+	return &tasks;
 }
 
 /* A file in place of a descriptor, and what was written to it since. */
@@ -91,7 +97,7 @@ START_TEST(a_deadlock_names_each_task_and_what_it_waits_for) {
 	     "and nothing can wake it\n"
 	     "srv.c:10: deadlock: task \"b\" (#3) waits here in arun_join for task \"a\" (#2)\n"
 	     "srv.c:9: deadlock: task \"a\" (#2) waits here in arun_join for task \"b\" (#3)\n",
-		report_deadlock(&report, &registry, copy));
+		report_tasks_deadlocked(tasks_with(copy)));
 }
 END_TEST
 
@@ -103,7 +109,7 @@ START_TEST(a_deadlock_has_twenty_lines_and_a_count) {
 	}
 	struct capture capture;
 	capture_begin(&capture, STDERR_FILENO);
-	report_deadlock(&report, &registry, copy);
+	report_tasks_deadlocked(tasks_with(copy));
 	char *text = capture_end(&capture);
 	contains(text, "main \"copy\" waits here in arun_join and nothing can wake it\n");
 	contains(
@@ -116,12 +122,12 @@ START_TEST(a_failed_task_is_named_with_its_reason) {
 	struct arun_task *janitor = spawn("janitor", &line9);
 	janitor->error = ECONNRESET;
 	SAYS("srv.c:35: failed: task \"janitor\" (#1): Connection reset by peer\n",
-		report_failed(&report, janitor));
+		report_tasks_failed(&report, janitor));
 	janitor->traits = TASK_HAS_WHY;
 	janitor->why = (char *)"read 127.0.0.1:80: reset\n";
 	janitor->why_error = ECONNRESET;
 	SAYS("srv.c:35: failed: task \"janitor\" (#1): read 127.0.0.1:80: reset\\x0a\n",
-		report_failed(&report, janitor));
+		report_tasks_failed(&report, janitor));
 }
 END_TEST
 
@@ -132,14 +138,14 @@ START_TEST(abandoned_tasks_are_named_with_their_lines) {
 	let_run(spawn("spin", &line10));
 	SAYS("arun: grace of 8 s is over; abandoned: main \"copy\" at srv.c:12, task \"spin\" "
 	     "(#3) running since its last wait at srv.c:10, task \"upload\" (#2) at srv.c:9\n",
-		report_abandoned(&report, &registry, copy, 8));
+		report_tasks_abandoned(tasks_with(copy), 8));
 }
 END_TEST
 
 START_TEST(where_no_task_is_abandoned_it_is_a_job) {
 	begin();
 	SAYS("arun: grace of 8 s is over; abandoned: a job that blocks in a thread\n",
-		report_abandoned(&report, &registry, NULL, 8));
+		report_tasks_abandoned(tasks_with(NULL), 8));
 }
 END_TEST
 
@@ -148,7 +154,7 @@ START_TEST(a_task_that_never_waited_is_named_with_its_spawn) {
 	let_run(spawn("spin", NULL));
 	SAYS("arun: grace of 350 ms is over; abandoned: task \"spin\" (#1) running since its "
 	     "start (made at srv.c:35)\n",
-		report_abandoned(&report, &registry, NULL, 0.35));
+		report_tasks_abandoned(tasks_with(NULL), 0.35));
 }
 END_TEST
 
@@ -159,7 +165,7 @@ START_TEST(a_slow_stop_says_what_it_waits_for) {
 	}
 	struct capture capture;
 	capture_begin(&capture, STDERR_FILENO);
-	report_slow_stop(&report, &registry, NULL, 6.9, SIGINT);
+	report_tasks_awaited(tasks_with(NULL), 6.9, SIGINT);
 	char *text = capture_end(&capture);
 	contains(text,
 		"arun: stopping; 6.9 s left for: task \"upload\" (#10) waits at srv.c:9, ");
@@ -174,9 +180,9 @@ START_TEST(a_slow_stop_says_what_would_force_it) {
 		"arun: stopping; 1 s left for: task \"upload\" (#1) waits at srv.c:9";
 	char text[256];
 	snprintf(text, sizeof text, "%s (again SIGTERM: force)\n", said);
-	SAYS(text, report_slow_stop(&report, &registry, NULL, 1, SIGTERM));
+	SAYS(text, report_tasks_awaited(tasks_with(NULL), 1, SIGTERM));
 	snprintf(text, sizeof text, "%s\n", said);
-	SAYS(text, report_slow_stop(&report, &registry, NULL, 1, 0));
+	SAYS(text, report_tasks_awaited(tasks_with(NULL), 1, 0));
 }
 END_TEST
 
@@ -257,7 +263,7 @@ START_TEST(a_deadlock_is_in_json_with_all_objects) {
 	capture_begin(&text, STDERR_FILENO);
 	capture_begin(&capture, report.fd);
 	fstat(report.fd, &report.file);
-	report_deadlock(&report, &registry, copy);
+	report_tasks_deadlocked(tasks_with(copy));
 	char *json = capture_end(&capture);
 	dup2(text.saved, STDERR_FILENO);
 	contains(json, "\"kind\": \"deadlock\"");
