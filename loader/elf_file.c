@@ -90,7 +90,9 @@ static const char *window_find(
 	return window_open(file, offset);
 }
 
-bool elf_read_at(const struct elf_file *file, uint64_t offset, void *buf, uint64_t size) {
+/* Reads the size bytes at offset of the file. False where it is shorter. */
+static bool read_at(
+	const struct elf_file *file, uint64_t offset, void *buf, uint64_t size) {
 	if (!fits(offset, size, file->size)) {
 		return false;
 	}
@@ -140,7 +142,7 @@ static uint64_t offset_of(const struct elf_file *file, uint64_t address, uint64_
 
 bool elf_read(const struct elf_file *file, uint64_t address, void *buf, uint64_t size) {
 	uint64_t offset = offset_of(file, address, size);
-	return offset != UINT64_MAX && elf_read_at(file, offset, buf, size);
+	return offset != UINT64_MAX && read_at(file, offset, buf, size);
 }
 
 void *elf_copy(const struct elf_file *file, uint64_t address, uint64_t size) {
@@ -185,7 +187,8 @@ static uint64_t whole_size(const struct elf_file *file) {
 	return end;
 }
 
-int elf_cut_short(
+/* "cut short: N bytes of M", M being what the headers need at least. Returns -1. */
+static int cut_short(
 	const struct elf_file *file, uint64_t needed, struct loader_error *error) {
 	if (needed > 1ULL << 40) {
 		return error_set(error, 126, file->path,
@@ -220,7 +223,7 @@ static int read_header(struct elf_file *file, struct loader_error *error) {
 	if (!size) {
 		return error_set(error, 126, file->path, ": is empty");
 	}
-	if (!elf_read_at(file, 0, start, size)) {
+	if (!read_at(file, 0, start, size)) {
 		return error_set(
 			error, 126, file->path, ": cannot be read: %s", strerror(errno));
 	}
@@ -233,7 +236,7 @@ static int read_header(struct elf_file *file, struct loader_error *error) {
 		return -1;
 	}
 	if (size < sizeof file->header) {
-		return elf_cut_short(file, sizeof file->header, error);
+		return cut_short(file, sizeof file->header, error);
 	}
 	memcpy(&file->header, start, sizeof file->header);
 	return check_type(file, error);
@@ -249,19 +252,18 @@ static int read_segments(struct elf_file *file, struct loader_error *error) {
 			header->e_phnum, header->e_phentsize);
 	}
 	if (!fits(header->e_phoff, size, file->size)) {
-		return elf_cut_short(file, whole_size(file), error);
+		return cut_short(file, whole_size(file), error);
 	}
 	file->segments = malloc(size);
 	if (!file->segments) {
 		return error_no_memory(error, file->path);
 	}
-	if (!elf_read_at(file, header->e_phoff, file->segments, size)) {
-		return elf_cut_short(file, whole_size(file), error);
+	if (!read_at(file, header->e_phoff, file->segments, size)) {
+		return cut_short(file, whole_size(file), error);
 	}
 	file->segment_count = header->e_phnum;
-	return whole_size(file) > file->size
-		       ? elf_cut_short(file, whole_size(file), error)
-		       : 0;
+	return whole_size(file) > file->size ? cut_short(file, whole_size(file), error)
+					     : 0;
 }
 
 /* Of the section headers, which nothing loads by, those that are there; without memory, none. */
@@ -272,7 +274,7 @@ static void read_sections(struct elf_file *file) {
 	count = count < header->e_shnum ? count : header->e_shnum;
 	size_t size = count * sizeof(Elf64_Shdr);
 	file->sections = count ? malloc(size) : NULL;
-	if (file->sections && elf_read_at(file, header->e_shoff, file->sections, size)) {
+	if (file->sections && read_at(file, header->e_shoff, file->sections, size)) {
 		file->section_count = count;
 	}
 }

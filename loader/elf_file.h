@@ -69,11 +69,4 @@ bool elf_read(const struct elf_file *file, uint64_t address, void *buf, uint64_t
  */
 void *elf_copy(const struct elf_file *file, uint64_t address, uint64_t size);
 
-/* Reads the size bytes at offset of the file. False where it is shorter. */
-bool elf_read_at(const struct elf_file *file, uint64_t offset, void *buf, uint64_t size);
-
-/* "cut short: N bytes of M", M being what the headers need at least. Returns -1. */
-int elf_cut_short(
-	const struct elf_file *file, uint64_t needed, struct loader_error *error);
-
 #endif

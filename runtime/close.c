@@ -15,7 +15,8 @@ enum { DRAIN_PIECE = 4096, DRAIN_PIECES = 256 };
 /* Seconds that the other end is given to end its side. */
 static const double CLOSE_PATIENCE = 1;
 
-int conn_shutdown(struct arun_conn *conn) {
+/* Ends the sending side, unless that has been done. Returns 0; -1 with errno. */
+static int conn_shutdown(struct arun_conn *conn) {
 	if (conn->shut) {
 		return 0;
 	}
@@ -27,7 +28,11 @@ int conn_shutdown(struct arun_conn *conn) {
 	return 0;
 }
 
-bool conn_at_rest(const struct arun_conn *conn) {
+/*
+ * Whether a plain close(2) loses nothing: the other end has ended its side and all was read; or
+ * all that was written has arrived, and nothing is left to read.
+ */
+static bool conn_at_rest(const struct arun_conn *conn) {
 	int unread = 0;
 	if (!conn->socket || conn->saw_end || conn->error) {
 		return true;

@@ -180,15 +180,6 @@ const char *conn_words(const struct arun_conn *conn, struct conn_words *words);
  */
 bool conn_drain(struct arun_conn *conn);
 
-/* Ends the sending side, where that is not so yet. Returns 0; -1 with errno. */
-int conn_shutdown(struct arun_conn *conn);
-
-/*
- * Whether a plain close(2) loses nothing: the other end has ended its side and all was
- * read; or nothing was written that has not arrived, nor is anything left to read.
- */
-bool conn_at_rest(const struct arun_conn *conn);
-
 /*
  * Closes every connection in good order, all of them at once, until deadline; then
  * without. From a task, which is not interruptible here. Returns how many there were.

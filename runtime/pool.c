@@ -192,7 +192,8 @@ static void pool_destroy(struct pool *pool) {
 	free(pool);
 }
 
-struct pool *pool_here(struct loop *loop) {
+/* The loop's pool, made at the first call; NULL with errno ENOMEM, EAGAIN. */
+static struct pool *pool_here(struct loop *loop) {
 	if (!loop->pool) {
 		struct pool *pool = malloc(sizeof *pool);
 		int error = pool ? pool_init(pool, loop) : ENOMEM;

@@ -18,9 +18,6 @@ enum pool_lane { POOL_JOBS, POOL_LOOKUPS, POOL_LANES };
 /* EAGAIN of the calls below, in words. */
 #define POOL_NO_THREAD "no thread can be started"
 
-/* The loop's pool, made at the first call; NULL with errno ENOMEM, EAGAIN. */
-struct pool *pool_here(struct loop *loop);
-
 /*
  * Runs fn(arg) on a thread of lane, and waits for it. Returns 0 with *result = what fn
  * returned and errno as fn left it. Otherwise why there is no result, and arg is given

@@ -71,7 +71,6 @@ struct run {
 	enum run_end end;
 	int signal;             /* that asked for the stop; 0 */
 	int status;             /* arun_stop()'s */
-	bool resumed;           /* the server's clean-up has begun, or was asked to */
 	unsigned failures;      /* detached tasks that failed */
 	struct loop_timer told; /* failed tasks are told of after a second */
 	/* Looks each second whom a stop waits for. That is told where it is new; else after a

@@ -45,9 +45,6 @@ int tls_attach(struct arun_conn *conn, struct arun_tls *tls, const char *host);
  */
 int tls_handshake(struct arun_conn *conn, struct arun_task *self);
 
-/* Why conn broke, where that was with error; NULL: error says it. */
-const char *tls_why(const struct arun_conn *conn, int error);
-
 /* What both sides agreed on; "" where they did not. */
 const char *tls_alpn(const struct arun_conn *conn);
 

@@ -177,7 +177,7 @@ static int tls_shutdown(struct arun_conn *conn) {
 	return tls_flush(conn) < 0 && errno != EAGAIN ? -1 : 0;
 }
 
-const char *tls_why(const struct arun_conn *conn, int error) {
+static const char *tls_why(const struct arun_conn *conn, int error) {
 	const struct tls_session *session = tls_session_of(conn);
 	return error == conn->error && *session->why ? session->why : NULL;
 }
