@@ -3,6 +3,7 @@
 
 #include "conn.h"
 #include "log.h"
+#include "pool.h"
 #include "post.h"
 #include "process.h"
 #include "stop.h"
@@ -39,7 +40,7 @@ static void leave(int status, void *unused) {
 	int told = changed                  ? RUN_STATUS_LEAKS
 		   : status == LEFT_UNKNOWN ? 0
 					    : status & 0xff;
-	run->report.end = stop_end(run, "return", run->signal, told);
+	run->report.end = stop_report_end(run, "return", run->signal, told);
 	report_leaks(&run->report, &run->snapshot);
 	report_to_parent(&run->report, &run->snapshot, &run->loop.broker);
 	conn_restore_flags(&run->loop.sched.registry);
@@ -110,7 +111,7 @@ void leave_broken(struct loop *loop, const char *message) {
 			run->report.plugin, message, run->why);
 	}
 	stop_snapshot(run, true);
-	run->report.end = stop_end(run, "crash", SIGABRT, 128 + SIGABRT);
+	run->report.end = stop_report_end(run, "crash", SIGABRT, 128 + SIGABRT);
 	report_leaks(&run->report, &run->snapshot);
 	abort();
 }
@@ -128,7 +129,7 @@ void leave_starved(struct loop *loop) {
 	log_line(LOG_LEVEL_ERROR, "%s: %s", run->report.plugin, run->why);
 	notify_failed(&run->notify, ENOMEM, LOOP_STARVED, run->why);
 	stop_snapshot(run, true);
-	run->report.end = stop_end(run, "error", 0, LOOP_STARVED);
+	run->report.end = stop_report_end(run, "error", 0, LOOP_STARVED);
 	report_leaks(&run->report, &run->snapshot);
 	process_kill_all(&loop->sched.registry);
 	conn_restore_flags(&loop->sched.registry);

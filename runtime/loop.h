@@ -5,7 +5,7 @@
  * Design notes. libev does timers, wake-ups, embedding and what a plugin registers
  * itself; descriptors of the runtime are in the poller's set, which libev watches as one.
  * libev's default loop is not used, as it reaps everybody's children. Per-run state is
- * this struct and those it embeds; a higher layer embeds it first in its own (stop.h).
+ * this struct and those it embeds; a higher layer embeds it first in its own (run_state.h).
  */
 #ifndef LOOP_H
 #define LOOP_H

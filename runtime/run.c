@@ -2,10 +2,12 @@
 /* run - arun_run() and arun_run_forever(): a run is made, driven, finalized, and has its
  * status. */
 #include "conn.h"
+#include "driver.h"
 #include "layout.h"
 #include "leave.h"
 #include "log.h"
 #include "opened.h"
+#include "pool.h"
 #include "post.h"
 #include "reload.h"
 #include "watcher.h"
@@ -83,8 +85,8 @@ static int run_report(struct run *run) {
 		notify_failed(&run->notify, run->error, 1, run->why);
 	}
 	bool leaks = run->snapshot.total && report->leaks == ARUN_LEAKS_ERROR;
-	report->end =
-		stop_end(run, run_end_word(run), run->signal, run_status(run, leaks));
+	report->end = stop_report_end(
+		run, run_end_word(run), run->signal, run_status(run, leaks));
 	/* A full pipe must not outlive the clock. */
 	run->handler.ending = !isinf(run->loop.sched.stop_at);
 	if (run->snapshot.notes) {
@@ -358,7 +360,7 @@ static int run_open(struct run *run, const arun_options *options) {
 		return -1;
 	}
 	/* Of an entry's usual size: one slab serves both. */
-	run->driver = task_make(sched, "arun", RUN_STACK, stop_drive, run);
+	run->driver = task_make(sched, "arun", RUN_STACK, driver_main, run);
 	if (!run->driver) {
 		return run_without(run, "stack");
 	}

@@ -3,30 +3,25 @@
 
 #include "conn.h"
 #include "gen.h"
-#include "grace.h"
 #include "log.h"
+#include "pool.h"
 #include "post.h"
 #include "process.h"
 #include "report_tasks.h"
 #include "server.h"
 #include "signals.h"
 #include "threads.h"
-#include "timer.h"
-#include "tls.h"
-#include "udp.h"
-#include "unjoined.h"
-#include "watcher.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Seconds: after which a failed task, and whoever is waited for, is named. */
+/* Seconds after which a failed task is named, and what a stop waits for. */
 static const double STOP_TELL = 1;
-/* That the debug information of a large plugin may take. */
-static const double STOP_RESOLVE = 5;
-/* So much later, lest a close that lingers for a second be one of them. */
+/* More, at the first time: a close that lingers for its second need not be named. */
 static const double STOP_LATER = 0.2;
+/* Seconds that it may take to read the debug information of a large plugin. */
+static const double STOP_RESOLVE = 5;
 enum { STOP_LINES = 20 };
 
 static struct run *run_of(struct loop *loop) {
@@ -48,9 +43,7 @@ void stop_snapshot(struct run *run, bool fds) {
 	}
 }
 
-/* From the loop: what is left is abandoned, and the process ends. */
-static void stop_on_clock(struct loop_timer *timer) {
-	struct run *run = container_of(timer, struct run, clock);
+_Noreturn void stop_abandon(struct run *run) {
 	run->handler.ending = 1;
 	stop_snapshot(run, true);
 	if (run->snapshot.notes) {
@@ -61,6 +54,10 @@ static void stop_on_clock(struct loop_timer *timer) {
 	stop_last_words(&run->loop, 0);
 	fflush(NULL);
 	_exit(HANDLER_OVERDUE);
+}
+
+static void stop_on_clock(struct loop_timer *timer) {
+	stop_abandon(container_of(timer, struct run, clock));
 }
 
 static struct report_tasks stop_tasks(const struct run *run) {
@@ -116,7 +113,7 @@ static void stop_on_slow(struct loop_timer *timer) {
 	stop_tell_manager(run);
 }
 
-static void stop_clock(struct run *run, double at) {
+void stop_start_clock(struct run *run, double at) {
 	struct sched *sched = &run->loop.sched;
 	if (!isinf(sched->stop_at)) {
 		return;
@@ -134,7 +131,7 @@ static void stop_clock(struct run *run, double at) {
 
 /* The last words */
 
-struct report_end stop_end(
+struct report_end stop_report_end(
 	const struct run *run, const char *reason, int signal, int status) {
 	return (struct report_end){
 		.reason = reason,
@@ -153,8 +150,9 @@ void stop_last_words(struct loop *loop, int forced) {
 	}
 	stop_snapshot(run, true);
 	snapshot_outcomes(&run->snapshot, &sched->registry);
-	run->report.end = forced ? stop_end(run, "signal", forced, 128 + forced)
-				 : stop_end(run, "timeout", run->signal, HANDLER_OVERDUE);
+	run->report.end =
+		forced ? stop_report_end(run, "signal", forced, 128 + forced)
+		       : stop_report_end(run, "timeout", run->signal, HANDLER_OVERDUE);
 	if (!forced) {
 		const struct report_tasks tasks = stop_tasks(run);
 		report_tasks_abandoned(&tasks, sched->grace);
@@ -166,7 +164,7 @@ void stop_last_words(struct loop *loop, int forced) {
 
 /* The request */
 
-static void stop_cancel_entry(struct run *run, const struct arun_site *site) {
+void stop_cancel_entry(struct run *run, const struct arun_site *site) {
 	const char *by = run->signal == SIGTERM       ? "SIGTERM"
 			 : run->signal == SIGINT      ? "SIGINT"
 			 : run->end == RUN_DEADLOCKED ? "the deadlock"
@@ -188,7 +186,7 @@ void stop_ask(struct run *run, int signal, const struct arun_site *site) {
 	run->end = signal                       ? RUN_SIGNALLED
 		   : run->end == RUN_DEADLOCKED ? run->end
 						: RUN_STOPPED;
-	stop_clock(
+	stop_start_clock(
 		run, signal && run->handler.stop ? run->handler.stop_at : loop_clock());
 	server_stopping(&run->loop);
 	if (run->entry && run->yielding) {
@@ -232,8 +230,7 @@ void stop_on_wakeup(struct loop *loop) {
 
 /* What happens meanwhile */
 
-/* Names failed tasks that nobody has looked at for that many seconds. */
-static void stop_tell_failed(struct run *run, double seconds) {
+void stop_tell_failed(struct run *run, double seconds) {
 	struct registry *registry = &run->loop.sched.registry;
 	unsigned told = 0, untold = 0;
 	registry_each (object, registry, KIND_FAILED) {
@@ -308,172 +305,4 @@ bool stop_on_stuck(struct loop *loop) {
 	report_tasks_deadlocked(&tasks);
 	stop_ask(run, 0, NULL);
 	return true;
-}
-
-/* The driver */
-
-/* Waits until done, at most until a time. Returns whether it is. */
-static bool drive_until(struct run *run, bool (*done)(const struct run *), double time) {
-	struct sched *sched = &run->loop.sched;
-	while (!done(run)) {
-		if (task_suspend(sched, run->driver, time, false) == ETIME) {
-			return done(run);
-		}
-	}
-	return true;
-}
-
-static bool drive_entry_ended(const struct run *run) {
-	return !run->entry;
-}
-
-static bool drive_stopped(const struct run *run) {
-	return !run->entry || run->loop.sched.stopping;
-}
-
-static bool drive_swept(const struct run *run) {
-	return sched_sweepable(&run->loop.sched) == 0;
-}
-
-static bool drive_idle(const struct run *run) {
-	return !pool_busy(&run->loop);
-}
-
-static bool drive_posted(const struct run *run) {
-	return !post_waiting(&run->loop);
-}
-
-static void drive_on_entry_ended(struct arun_task *task) {
-	struct run *run = task->owner;
-	run->entry = NULL;
-	run->result = task->result;
-	run->error = task->error;
-	struct text why;
-	text_fixed(&why, run->why, sizeof run->why);
-	task_add_reason(&why, task, task->error);
-	stop_heed(run);
-	task_wake(&run->loop.sched, run->driver);
-	task_free(&run->loop.sched, task);
-}
-
-static int drive_entry(void *argument) {
-	struct run *run = argument;
-	return run->fn(run->argc, run->argv);
-}
-
-/* Not in a handler: the children are looked for in /proc, and libev is asked. */
-static void drive_snapshot(struct run *run) {
-	if (!run->snapped) {
-		struct watchers watchers;
-		child_list(&run->children, &run->loop.sched.registry,
-			rawfd_alone(&run->rawfd));
-		watcher_list(&watchers, &run->loop);
-		/* A lookup has sockets of its own until it ends, waited for or not. */
-		stop_snapshot(run, !pool_looks_up(&run->loop));
-		if (run->loop.sched.registry.notes &&
-			run->report.leaks != ARUN_LEAKS_OFF) {
-			unjoined_tell(&run->loop.sched, &run->suppress);
-		}
-		watcher_unlist(&watchers, &run->loop);
-		child_unlist(&run->children);
-	}
-}
-
-/* The entry, from its start to its end, or until it is not waited for any longer. */
-static void drive_run(struct run *run) {
-	struct sched *sched = &run->loop.sched;
-	run->entry = task_make(sched, run->name, run->stack_size, drive_entry, run);
-	if (!run->entry) {
-		run->result = -1;
-		run->error = errno;
-		struct text why;
-		text_fixed(&why, run->why, sizeof run->why);
-		text_add(&why, "its stack: ");
-		if (run->error == EINVAL) {
-			text_add(&why, STACK_TOO_LARGE);
-		} else {
-			text_error(&why, run->error);
-		}
-		return;
-	}
-	task_own(run->entry, NULL, drive_on_entry_ended, run);
-	run->entry->object.background = true;
-	task_start(sched, run->entry, NULL);
-	run->entry->object.maker = 0; /* not the driver, which has the same id */
-	if (sched->stopping) {
-		stop_cancel_entry(run, NULL);
-	}
-	if (!run->server) {
-		notify_ready(&run->notify);
-	}
-	drive_until(run, drive_stopped, INFINITY);
-	if (!drive_until(run, drive_entry_ended, grace_time(sched, GRACE_LAST))) {
-		run->entry->object.background = false;
-		post_list(&run->loop);
-		drive_snapshot(run);
-		task_cancel(sched, run->entry, "the end of the grace time", NULL);
-	}
-}
-
-static void drive_sweep(struct run *run) {
-	struct sched *sched = &run->loop.sched;
-	sched->sweeping = true;
-	sched->sweeper = run->driver;
-	registry_each (object, &sched->registry, KIND_TASK) {
-		struct arun_task *task = container_of(object, struct arun_task, object);
-		if (!(task->traits & TASK_EXEMPT)) {
-			task_cancel(sched, task, "the end of the run", NULL);
-		}
-	}
-	drive_until(run, drive_swept, grace_time(sched, GRACE_LAST));
-}
-
-/* What is none of the streams. */
-static void drive_close(struct run *run) {
-	struct loop *loop = &run->loop;
-	timer_stop_all(loop);
-	udp_close_all(loop);
-	signals_close_all(loop);
-	process_end_all(loop, grace_time(&loop->sched, GRACE_KILL));
-}
-
-int stop_drive(void *argument) {
-	struct run *run = argument;
-	struct loop *loop = &run->loop;
-	struct sched *sched = &loop->sched;
-	drive_run(run);
-	notify_stopping(&run->notify);
-	stop_clock(run, loop_clock());
-	server_stop_all(loop);
-	stop_tell_failed(run, 0);
-	post_list(loop);
-	drive_snapshot(run);
-	drive_sweep(run);
-	gen_close_all(sched, run->driver);
-	double flushed = sched->registry.now + 1;
-	conn_close_all(loop, flushed < sched->clock_end ? flushed : sched->clock_end);
-	server_close_all(loop);
-	drive_close(run);
-	/* Whoever still ignores its end has until the clock's. */
-	drive_until(run, drive_swept, INFINITY);
-	drive_until(run, drive_idle, sched->clock_end);
-	post_shut(loop);
-	loop_wakeup(loop);
-	drive_until(run, drive_posted, INFINITY);
-	drive_until(run, drive_swept, INFINITY);
-	/* Those that failed in their clean-up: the status is 1, and it must be said why. */
-	stop_tell_failed(run, 0);
-	drive_close(run); /* of who ignored its end */
-	registry_sweep_kind(&sched->registry, KIND_LOCK);
-	registry_sweep_kind(&sched->registry, KIND_CHANNEL);
-	registry_sweep_kind(&sched->registry, KIND_TLS);
-	registry_forget(&sched->registry);
-	tls_finish(loop);
-	if (!pool_finish(loop, sched->clock_end)) {
-		stop_on_clock(&run->clock);
-	}
-	stop_snapshot(run, true);
-	snapshot_outcomes(&run->snapshot, &sched->registry);
-	loop->quit = true;
-	return 0;
 }

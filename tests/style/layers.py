@@ -18,7 +18,7 @@ resolve endpoint socket_file inherit listen preopen
 conn close idle stream sendfile openssl tls tls_none tls_context tls_alpn tls_bio tls_greet tls_stream starttls race connect udp_ahead udp udp_open launch process exec child reaper signals
 accept server
 suppress rawfd closeup snapshot lines source notes journal snapshot_text snapshot_json report report_tasks report_fd unjoined scene dump crash hog
-stop reload yield leave inspect layout run
+run_state stop driver reload yield leave inspect layout run
 interpose
 """.split("\n")
 ORDER = [name for line in LAYERS for name in line.split()]
