@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run - arun_run() and arun_run_forever(): a run is made, driven, finalized, and has its
- * status. */
+/* run - arun_run() and arun_run_forever(): makes a run, drives it to its end, tells its status. */
 #include "conn.h"
 #include "driver.h"
 #include "layout.h"
@@ -40,7 +39,7 @@ static bool run_task_failed(const struct run *run) {
 	       !list_empty(&run->loop.sched.registry.objects[KIND_FAILED]);
 }
 
-/* The signal to die of; 0: none. Of those that came too late for the report as well. */
+/* The signal to die of; 0: none. It may have come too late for the report. */
 static int run_signal(const struct run *run) {
 	if (run->handler.forced || run->handler.stop == SIGINT) {
 		return run->handler.forced ? run->handler.forced : SIGINT;
@@ -49,7 +48,7 @@ static int run_signal(const struct run *run) {
 	return run->signal == SIGINT || killed ? run->signal : 0;
 }
 
-/* In the order of arun(1). */
+/* The exit status. Of several reasons the first in the order of arun(1) decides. */
 static int run_status(const struct run *run, bool leaks) {
 	int signal = run_signal(run);
 	if (signal) {
@@ -75,7 +74,7 @@ static const char *run_end_word(const struct run *run) {
 	}
 }
 
-/* What the run left, and how it ended, in words. Returns the status. */
+/* Says what the run left open, and how it ended. Returns the status. */
 static int run_report(struct run *run) {
 	struct report *report = &run->report;
 	stop_heed(run);
@@ -87,7 +86,7 @@ static int run_report(struct run *run) {
 	bool leaks = run->snapshot.total && report->leaks == ARUN_LEAKS_ERROR;
 	report->end = stop_report_end(
 		run, run_end_word(run), run->signal, run_status(run, leaks));
-	/* A full pipe must not outlive the clock. */
+	/* Where stderr blocks, say on a full pipe, the clock ends that too. */
 	run->handler.ending = !isinf(run->loop.sched.stop_at);
 	if (run->snapshot.notes) {
 		notes_resolve(&run->notes, &run->snapshot);
@@ -121,7 +120,7 @@ static void run_watch_process(void) {
 	leave_watch();
 }
 
-/* A member that the caller's header does not have yet is zero. */
+/* Copies what the caller has given; members that its older header does not have are zero. */
 static int run_options(const arun_options *given, arun_options *options) {
 	*options = (arun_options){.signals = true};
 	if (given && (given->struct_size < offsetof(arun_options, plugin) ||
@@ -138,8 +137,8 @@ static int run_options(const arun_options *given, arun_options *options) {
 	return 0;
 }
 
-/* C++ keeps the exceptions in flight in a struct of this thread: it must be each task's
- * own. */
+/* __cxa_get_globals(), or NULL without C++: exceptions in flight are kept in what it returns, one
+ * for each thread, of which each task must have its own. */
 static void *(*run_exceptions(void *plugin))(void) {
 	void *symbol = dlsym(plugin ? plugin : RTLD_DEFAULT, "__cxa_get_globals");
 	void *(*function)(void);
@@ -179,7 +178,7 @@ static void run_place(struct text *out, const struct calls *calls) {
 	notes_find_place(&run_here()->notes, out, calls);
 }
 
-/* What --debug knows more of objects, from the first one on. */
+/* Starts the records of --debug, before there is any object, so that they have all. */
 static void run_debug(struct run *run, const arun_options *options) {
 	struct registry *registry = &run->loop.sched.registry;
 	notes_init(&run->notes, &run->trace, run->report.plugin, options->plugin_path);
@@ -204,7 +203,7 @@ static void run_debug_end(struct run *run) {
 	}
 }
 
-/* There is none, for errno. */
+/* Records that there is no WHAT for the run, and errno as the reason. Returns -1. */
 static int run_without(struct run *run, const char *what) {
 	struct text out;
 	run->lacks = what;
@@ -216,7 +215,7 @@ static int run_without(struct run *run, const char *what) {
 	return -1;
 }
 
-/* What is told from handlers, and beside a task that runs for too long. */
+/* Installs the signal handlers, and with --debug the watch over tasks that run for too long. */
 static int run_watch(struct run *run, const arun_options *options) {
 	struct scene scene = {
 		&run->report, &run->loop, &run->rawfd, &run->entry, &run->trace};
@@ -245,7 +244,7 @@ static int run_watch(struct run *run, const arun_options *options) {
 		       : 0;
 }
 
-/* An option that cannot be had, for errno, and where it comes from; NULL: not known. */
+/* Says what is wrong with an option, and where that is from (NULL: not known). Returns -1/EINVAL. */
 static int run_refuse(struct run *run, const char *source, const char *words) {
 	const char *colon = source ? ": " : "";
 	struct text out;
@@ -261,7 +260,7 @@ static int run_refuse(struct run *run, const char *source, const char *words) {
 	return -1;
 }
 
-/* Nothing has run. Keeps errno. */
+/* Tells the service manager why nothing has run. Keeps errno. */
 static void run_tell_refused(struct run *run) {
 	int error = errno;
 	if (run->notify.loop && !run->silent) {
@@ -280,7 +279,7 @@ static int run_read_suppressions(struct run *run, const arun_options *options) {
 		       : 0;
 }
 
-/* A rule that matches nothing any more hides the next object that it fits. */
+/* Names the rules that matched nothing: left in the file they would hide a new leak one day. */
 static void run_name_idle_rules(const struct suppress *suppress) {
 	for (size_t i = 0; i < suppress->count; i++) {
 		const struct suppress_rule *rule = &suppress->rules[i];
@@ -291,7 +290,7 @@ static void run_name_idle_rules(const struct suppress *suppress) {
 	}
 }
 
-/* A server's descriptor is no longer known to be somebody else's. */
+/* An inherited descriptor is a server's from now on: left open it is a leak. */
 static void run_on_taken(struct loop *loop, int fd) {
 	struct run *run = container_of(loop, struct run, loop);
 	rawfd_disown(&run->rawfd, fd);
@@ -307,7 +306,7 @@ static int run_inherit(struct run *run, const arun_options *options) {
 		       : 0;
 }
 
-/* Process 1 without its signals is the host's. */
+/* Reaps orphans where this is process 1, and not of a host that keeps its signals. */
 static void run_reap(struct run *run, const arun_options *options) {
 	run->reaper = options->signals ? reaper_create(&run->loop) : NULL;
 	if (run->reaper) {
@@ -316,6 +315,37 @@ static void run_reap(struct run *run, const arun_options *options) {
 	}
 }
 
+static void run_begin_report(struct run *run, const arun_options *options) {
+	run->report = (struct report){
+		.plugin_handle = options->plugin,
+		.plugin_path = options->plugin_path,
+		.entry = options->name,
+		.server = run->server,
+		.fd = options->report_fd,
+		.leaks = options->leaks,
+		.started = loop_clock(),
+	};
+	fstat(options->report_fd, &run->report.file);
+	report_init(&run->report);
+}
+
+static int run_start_driver(struct run *run) {
+	struct sched *sched = &run->loop.sched;
+	/* An entry's usual size, so that one slab serves both. */
+	run->driver = task_make(sched, "arun", RUN_STACK, driver_main, run);
+	if (!run->driver) {
+		return run_without(run, "stack");
+	}
+	run->driver->object.part = true;
+	task_exempt(sched, run->driver);
+	task_start(sched, run->driver, NULL);
+	/* The reports are of the plugin's objects: the entry is #1. */
+	registry_remove(&run->driver->object);
+	sched->registry.last_id = 0;
+	return 0;
+}
+
+/* Everything up to the first turn of the loop. Returns 0; -1 with errno, and run_close() undoes it. */
 static int run_open(struct run *run, const arun_options *options) {
 	struct sched *sched = &run->loop.sched;
 	rawfd_begin(&run->rawfd);
@@ -339,17 +369,7 @@ static int run_open(struct run *run, const arun_options *options) {
 	run->handler.loop = &run->loop;
 	run->handler.grace = options->grace;
 	run->handler.last_words = stop_last_words;
-	run->report = (struct report){
-		.plugin_handle = options->plugin,
-		.plugin_path = options->plugin_path,
-		.entry = options->name,
-		.server = run->server,
-		.fd = options->report_fd,
-		.leaks = options->leaks,
-		.started = loop_clock(),
-	};
-	fstat(options->report_fd, &run->report.file);
-	report_init(&run->report);
+	run_begin_report(run, options);
 	if (run_watch(run, options) < 0) {
 		return -1;
 	}
@@ -359,17 +379,9 @@ static int run_open(struct run *run, const arun_options *options) {
 	if (post_init(&run->loop, options->signals) < 0) {
 		return -1;
 	}
-	/* Of an entry's usual size: one slab serves both. */
-	run->driver = task_make(sched, "arun", RUN_STACK, driver_main, run);
-	if (!run->driver) {
-		return run_without(run, "stack");
+	if (run_start_driver(run) < 0) {
+		return -1;
 	}
-	run->driver->object.part = true;
-	task_exempt(sched, run->driver);
-	task_start(sched, run->driver, NULL);
-	/* The reports are of the plugin's objects: its entry is the first. */
-	registry_remove(&run->driver->object);
-	sched->registry.last_id = 0;
 	layout_show(run, options->signals);
 	return 0;
 }
@@ -412,7 +424,7 @@ static double run_left(const struct sched *sched) {
 	return sched->stopping ? time_max(sched->clock_end - loop_clock(), 1) : 0;
 }
 
-/* A member that the caller's header does not have is not there. */
+/* Stores the results in the members that the caller's header has. */
 static void run_answer(arun_options *given, const struct run *run, int signal) {
 	if (!given) {
 		return;
