@@ -17,8 +17,7 @@ static const struct arun_conn *conn_of(const struct object *object) {
 	return container_of(object, const struct arun_conn, object);
 }
 
-/* The other end; of one that has no address, such as a client of a Unix socket, our own.
- */
+/* The other end's address; our own where that has none, like a client of a Unix socket. */
 static void conn_text(struct text *out, const struct arun_conn *conn) {
 	struct address local;
 	size_t before = out->length;
@@ -40,7 +39,7 @@ const char *conn_words(const struct arun_conn *conn, struct conn_words *words) {
 	return words->text;
 }
 
-/* One that is being closed is none. */
+/* One that is being closed is no leak. */
 static bool conn_kind_leaked(const struct object *object) {
 	return !conn_of(object)->closing;
 }
@@ -179,7 +178,7 @@ void conn_restore_flags(const struct registry *registry) {
 
 /* Bytes and waits ------------------------------------------------------------------ */
 
-/* Whether error is of a connection that is gone. Not EPIPE: its other side may have ended well. */
+/* Whether error means that the connection is gone. EPIPE does not: the end may have been in order. */
 static bool is_cut(int error) {
 	switch (error) {
 	case ECONNRESET:
@@ -278,7 +277,7 @@ static const char *fd_unfit(int fd, const struct stat *stat) {
 						   : NULL;
 }
 
-/* Opening /proc/self/fd/N of the master of a pseudoterminal would make another one. */
+/* Whether it can be opened anew. The master of a pseudoterminal cannot: that makes another one. */
 static bool fd_reopens(int fd, const struct stat *stat) {
 	unsigned number;
 	if (isatty(fd)) {
@@ -288,8 +287,8 @@ static bool fd_reopens(int fd, const struct stat *stat) {
 }
 
 /*
- * A descriptor of the same file: opened anew, so that O_NONBLOCK is its own, or of 0 to
- * 2, which stay open, a duplicate. -1: to be used itself.
+ * Another descriptor of the same file: opened anew, so that O_NONBLOCK is its own; of 0 to 2, which
+ * stay open, a duplicate. -1: fd itself is to be used.
  */
 static int fd_own(int fd, int flags, const struct stat *stat) {
 	if (S_ISREG(stat->st_mode) && fd <= STDERR_FILENO) {

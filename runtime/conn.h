@@ -114,7 +114,7 @@ void conn_unref(struct arun_conn *conn);
  */
 void conn_close_now(struct loop *loop, struct arun_conn *conn);
 
-/* Remembers what recv(2) or send(2) has said, which the kernel tells once alone. */
+/* Remembers an error of recv(2) or send(2): the kernel tells of it only once. */
 void conn_note_error(struct arun_conn *conn, int error);
 
 /*
@@ -149,23 +149,23 @@ int conn_wait_until(struct arun_conn *conn, struct arun_task *self,
 	enum poller_events event, double deadline);
 
 /*
- * The same until deadline, of one that is idle and whose server closes: until patience it may still
- * say something, and what has come by then is read. INFINITY: it is not. Then, too: ESHUTDOWN.
+ * The same until deadline, or until patience: so long a connection that is idle, and whose server
+ * closes, may still say something; then it is ESHUTDOWN. INFINITY: it is not such a connection.
  */
 int conn_wait_leaving(struct arun_conn *conn, struct arun_task *self,
 	enum poller_events event, double deadline, double patience);
 
 /*
- * Until when a handshake may wait: INFINITY, but where the connection is idle and its server closes.
- * heard: the other end has begun with it, and is given a moment from when that was seen, *left, which
- * is INFINITY before.
+ * Until when a handshake may wait; INFINITY, unless the connection is idle and its server closes.
+ * heard: the other end has begun with it, and is given a moment from when that was first seen, which
+ * is kept in *left (INFINITY before).
  */
 double conn_greeting_patience(const struct arun_conn *conn, bool heard, double *left);
 
-/* Its server closes: from now on it ends where it is idle (arun_idle()). */
+/* Its server closes: from now on it ends when it is idle (arun_idle()). */
 void conn_leave(struct sched *sched, struct arun_conn *conn);
 
-/* Those that wait on it look again, and find it closing. */
+/* Has those that wait on it look again, and find it closing. */
 void conn_wake(struct sched *sched, struct arun_conn *conn);
 
 /* What names it in arun_why(): its peer or its own address; valid until the next call. */

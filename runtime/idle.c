@@ -12,8 +12,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 
-/* Seconds from its begin that a connection is given to say something: who has just connected
- * has a request under way. */
+/* Seconds that a new connection has to say something: its first request may be on its way. */
 static const double IDLE_PATIENCE = 1;
 
 /* Nothing was read since it was said to be idle. */
@@ -25,7 +24,7 @@ static bool conn_is_idle(const struct arun_conn *conn) {
 	return conn_is_marked(conn) && !(conn->transport && conn->transport->holds(conn));
 }
 
-/* Its reader looks again, and who is in a handshake, which writes as well. */
+/* Has its reader look again, and whoever is in a handshake, which writes as well. */
 static void conn_end_idle(struct sched *sched, struct arun_conn *conn) {
 	if (conn_is_marked(conn)) {
 		conn_wake(sched, conn);
@@ -38,7 +37,7 @@ void conn_leave(struct sched *sched, struct arun_conn *conn) {
 	conn_end_idle(sched, conn);
 }
 
-/* What the loop has not told of yet is seen, too: bytes, room, the end, an error. */
+/* Asks the kernel for what the loop has not seen yet: bytes, room, the end, an error. */
 static bool conn_looks_ready(struct arun_conn *conn, enum poller_events event) {
 	bool reads = event == POLLER_READ;
 	struct pollfd entry = {.fd = conn->watch.fd, .events = reads ? POLLIN : POLLOUT};
@@ -49,7 +48,7 @@ static bool conn_looks_ready(struct arun_conn *conn, enum poller_events event) {
 	return true;
 }
 
-/* It is over: where the other end has got all of it, a close need not wait for more. */
+/* Ends it. Where the other end has received all that was sent, a close need not wait for more. */
 static int conn_rest(struct arun_conn *conn) {
 	int unsent = 0;
 	bool all = ioctl(conn->watch.fd, SIOCOUTQ, &unsent) == 0 && !unsent;
@@ -72,7 +71,7 @@ int conn_wait_leaving(struct arun_conn *conn, struct arun_task *self,
 	return error == ETIME && patience < deadline ? 0 : error;
 }
 
-/* Until when it is waited for where it is idle. */
+/* Until when an idle connection may still say something. */
 static double conn_patience(const struct arun_conn *conn, double now) {
 	double begun = time_max(conn->object.born, conn->greeted);
 	return conn->in ? now : begun + IDLE_PATIENCE;
@@ -85,12 +84,12 @@ int conn_wait_bounded(
 	bool ends = event == POLLER_READ && conn->leaves && conn_is_idle(conn);
 	int error = conn_wait_leaving(
 		conn, self, event, deadline, ends ? conn_patience(conn, now) : INFINITY);
-	/* Where nothing has run for a while, what came in time comes together with its end. */
+	/* After a pause of this process, what came in time is found only now that time is up. */
 	return error == ETIME && conn_looks_ready(conn, event) ? 0 : error;
 }
 
 double conn_greeting_patience(const struct arun_conn *conn, bool heard, double *left) {
-	/* Where it is done for a call that writes, there is something to be said. */
+	/* A handshake for a call that writes: there is something to be said. */
 	if (!conn->leaves || conn->writing || !conn_is_marked(conn)) {
 		return INFINITY;
 	}

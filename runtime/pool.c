@@ -123,7 +123,7 @@ static void pool_reap(struct pool *pool) {
 	}
 }
 
-/* A new thread inherits the signal mask. Returns 0, or EAGAIN. */
+/* Starts a thread, which inherits the signal mask. Returns 0, or EAGAIN. */
 static int pool_create(struct pool_thread *thread) {
 	sigset_t old;
 	handler_block(&old);
@@ -157,7 +157,7 @@ static int pool_start(struct pool *pool, struct pool_queue *queue) {
 
 /* Jobs ------------------------------------------------------------------------- */
 
-/* The condition is waited on by the clock of loop_clock(). */
+/* Makes a condition whose waits go by the clock of loop_clock(). Returns 0, or why not. */
 static int pool_condition(pthread_cond_t *condition) {
 	pthread_condattr_t attributes;
 	int error = pthread_condattr_init(&attributes);
@@ -169,8 +169,8 @@ static int pool_condition(pthread_cond_t *condition) {
 	return error;
 }
 
-/* On Linux neither a mutex nor a condition holds anything to give back where a later one
- * fails. */
+/* Returns 0, or why not: then nothing is to be destroyed, as on Linux neither a mutex nor a condition
+ * holds anything. */
 static int pool_init(struct pool *pool, struct loop *loop) {
 	*pool = (struct pool){.loop = loop};
 	list_init(&pool->ended);
@@ -388,7 +388,7 @@ unsigned pool_threads(const struct loop *loop) {
 	return loop->pool ? loop->pool->threads : 0;
 }
 
-/* Jobs that have not started count as ended. */
+/* Empties the queue: jobs that have not started count as ended. */
 static void pool_drop(struct pool *pool, struct pool_queue *queue) {
 	while (!list_empty(&queue->jobs)) {
 		struct pool_job *job = pool_take(queue);
@@ -398,7 +398,7 @@ static void pool_drop(struct pool *pool, struct pool_queue *queue) {
 	pthread_cond_broadcast(&queue->more);
 }
 
-/* Threads that still run a job: nobody will join them. */
+/* Lets go of threads that still run a job: nobody will join them. */
 static void pool_abandon(struct pool *pool) {
 	for (int lane = 0; lane < POOL_LANES; lane++) {
 		for (int i = 0; i < POOL_THREADS; i++) {

@@ -135,14 +135,14 @@ static int status_of(const siginfo_t *info) {
 					     : info->si_status;
 }
 
-/* As waitid(2) has it, of one that stays to be reaped. */
+/* Asks waitid(2) whether and how it has ended, without reaping it. */
 static int process_look(const struct arun_process *process, siginfo_t *info) {
 	*info = (siginfo_t){.si_pid = 0};
 	return waitid((idtype_t)PROCESS_P_PIDFD, (id_t)process->watch.fd, info,
 		WEXITED | WNOHANG | WNOWAIT);
 }
 
-/* Returns 0; -1 with errno. */
+/* Signals it, or its whole group where it leads one. Returns 0; -1 with errno. */
 static int process_signal(const struct arun_process *process, int signum) {
 	if (process->leads) {
 		return kill(-process->pid, signum);
@@ -150,13 +150,13 @@ static int process_signal(const struct arun_process *process, int signum) {
 	siginfo_t info;
 	int sent =
 		(int)syscall(SYS_pidfd_send_signal, process->watch.fd, signum, NULL, 0);
-	/* Unknown to Valgrind, for one. Its number is its own until it is reaped. */
+	/* Valgrind, for one, has no such call. The number is no other process' before it is reaped. */
 	return sent < 0 && errno == ENOSYS && process_look(process, &info) == 0
 		       ? kill(process->pid, signum)
 		       : sent;
 }
 
-/* Where the leader of a group has ended, what is left of that ends now. */
+/* Kills what is left of a group whose leader has ended. */
 static void process_end_group(const struct arun_process *process) {
 	siginfo_t info;
 	if (process_look(process, &info) == 0 && info.si_pid) {
@@ -196,8 +196,8 @@ static void process_on_end(struct watch *watch) {
 }
 
 /*
- * Waits until it may have ended. Results as task_suspend(), and what epoll_ctl(2) says. It
- * is watched only while somebody waits: a process that runs is nothing to wait for else.
+ * Waits until it may have ended. Results as task_suspend(), and what epoll_ctl(2) says. The pidfd is
+ * watched only meanwhile: a process that no task waits for is nothing to wait for.
  */
 static int process_suspend(struct loop *loop, struct arun_process *process,
 	struct arun_task *self, double deadline, bool interruptible) {
@@ -230,7 +230,7 @@ static bool process_await(struct loop *loop, struct arun_process *process,
 	return process->ended;
 }
 
-/* One that is stopped must go on to end. */
+/* SIGCONT, as a process that is stopped acts on SIGTERM only when it goes on. */
 static void process_terminate(const struct arun_process *process) {
 	process_signal(process, SIGTERM);
 	process_signal(process, SIGCONT);
@@ -275,7 +275,7 @@ static void check_handle(
 	}
 }
 
-/* What names it in arun_why(). */
+/* Fails with error, and the process' name in arun_why(). */
 static int process_error(int error, const char *op, const struct arun_process *process) {
 	char on[160];
 	struct text out;
@@ -444,7 +444,7 @@ static struct arun_process *process_running(const struct registry *registry) {
 	return NULL;
 }
 
-/* One by one; the list may change meanwhile. */
+/* Waits for one at a time, as the list may change meanwhile. */
 static void process_await_all(struct loop *loop, double deadline) {
 	struct arun_process *process;
 	bool ended = true;

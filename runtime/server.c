@@ -142,7 +142,7 @@ static int server_watch(struct loop *loop, struct arun_server *server) {
 	return 0;
 }
 
-/* What has not become a server. An inherited descriptor stays the caller's. */
+/* Gives back what no server was made of; an inherited descriptor stays the caller's. */
 static void server_undo(const struct endpoint *endpoint, struct listening *listening) {
 	int error = errno;
 	if (endpoint->kind != ENDPOINT_FD) {
@@ -168,7 +168,7 @@ static int server_parse(struct loop *loop, struct endpoint *out, const char *end
 	return 0;
 }
 
-/* Where a host is to be looked up, this is a call that suspends. */
+/* Opens the socket. Suspends where a host name is to be looked up. */
 static int server_open(struct loop *loop, const struct arun_site *site,
 	struct listening *out, const char *endpoint, const struct endpoint *parsed,
 	const arun_listen_options *options) {
@@ -352,7 +352,7 @@ static void server_detach(struct arun_server *server) {
 	server->handlers = server->open = 0;
 }
 
-/* Gives the handle's reference back. */
+/* Takes the server out of the reports, and gives the handle's reference back. */
 static void server_release(struct loop *loop, struct arun_server *server) {
 	if (server->released) {
 		return;
@@ -385,7 +385,7 @@ static void server_cancel(struct sched *sched, struct arun_server *server) {
 	}
 }
 
-/* Whose connection is idle, or will be, need not be waited for. */
+/* Connections that are idle, or will be, need not be waited for. */
 static void server_leave(struct sched *sched, struct arun_server *server) {
 	list_each (at, &server->conns) {
 		conn_leave(sched, container_of(at, struct arun_conn, link));

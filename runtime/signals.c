@@ -31,8 +31,8 @@ struct signals_action {
 };
 
 /*
- * What the handler works with: of the run that has signals. Not of its memory, as the handler
- * may be on another thread when that ends.
+ * What the handler works with, for the one run that has signals. It is not in the run's memory, as a
+ * handler may be at work on another thread when the run ends.
  */
 static struct {
 	struct loop *loop; /* NULL: there are no objects */
@@ -198,7 +198,7 @@ static int signals_take(struct signals_action *action, int number) {
 	}
 	sigfillset(&entered.sa_mask);
 	action->came = 0;
-	/* First, as the handler looks there in a forked child. */
+	/* What was there is stored first: in a forked child the handler looks for it. */
 	if (sigaction(number, NULL, &action->before) < 0 ||
 		sigaction(number, &entered, NULL) < 0) {
 		return errno;
@@ -238,7 +238,7 @@ static bool signals_reserved(int number) {
 	return number == SIGRTMAX;
 }
 
-/* Has the hub work for this run, from its first object on. Returns 0, or EBUSY. */
+/* Takes the hub for this run, at its first object. Returns 0; EBUSY: another run has it. */
 static int signals_begin_hub(struct loop *loop) {
 	if (hub.loop && hub.process == getpid()) {
 		return hub.loop == loop ? 0 : EBUSY;
@@ -251,7 +251,7 @@ static int signals_begin_hub(struct loop *loop) {
 	return 0;
 }
 
-/* Gives back what it wants, and the hub with the last object. */
+/* Gives its signals back, and with the last object the hub. */
 static void signals_drop(struct arun_signals *signals) {
 	for (int i = 1; i < SIGNALS_MAX; i++) {
 		if (signals->wanted[i]) {
@@ -399,7 +399,7 @@ int arun_signals_next_at(const struct arun_site *site, arun_signals *signals) {
 	return number < 0 ? task_fail(-number, self->op, NULL) : number;
 }
 
-/* Takes it out of everything; who waits is told. */
+/* Takes it out of everything, and wakes who waits. */
 static void signals_end(struct arun_signals *signals) {
 	signals->closing = true;
 	registry_remove(&signals->object);

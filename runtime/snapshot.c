@@ -109,7 +109,7 @@ static void snapshot_see(struct snapshot *snapshot, const struct object *object)
 	group->count++;
 }
 
-/* What belongs to one that may live to the end may live as long. */
+/* Whether object, or what it belongs to, may live to the end of the run. */
 static bool in_background(const struct object *object) {
 	while (object && !object->background) {
 		object = object->owner;
@@ -154,7 +154,7 @@ static void snapshot_see_all(struct snapshot *snapshot,
 
 /* Copies ------------------------------------------------------------------------- */
 
-/* A text at the end of the arena. */
+/* Begins a text at the end of the arena, which arena_end() completes. */
 static struct text arena_begin(struct snapshot_memory *memory) {
 	size_t room = ARENA_SIZE - memory->used;
 	struct text text;
@@ -168,7 +168,7 @@ static const char *arena_end(struct snapshot_memory *memory, const struct text *
 	return text->data;
 }
 
-/* For four more texts. */
+/* Whether there is room for the four texts of an object. */
 static bool arena_has_room(const struct snapshot_memory *memory) {
 	return ARENA_SIZE - memory->used > 4 * TEXT_LIMIT;
 }
@@ -186,7 +186,7 @@ static const char *copy_line(
 	return arena_end(memory, &text);
 }
 
-/* One that is cut would not be JSON any more. */
+/* A detail that does not fit is left out: cut short, it would not be JSON. */
 static const char *copy_detail(
 	struct snapshot_memory *memory, const struct object *object) {
 	if (!object->kind->detail) {
@@ -200,7 +200,7 @@ static const char *copy_detail(
 	return arena_end(memory, &text);
 }
 
-/* As many as fit. */
+/* What else the task waits for in arun_chan_select(), as far as there is room. */
 static const char *copy_others(
 	struct snapshot_memory *memory, const struct arun_task *task) {
 	const struct object *other = select_other(task, 0);
@@ -349,7 +349,7 @@ static void snapshot_see_fd(void *context, int fd) {
 		snapshot->unlisted++;
 		return;
 	}
-	/* Where the arena is full groups are cut off at the end: the next one is free. */
+	/* The next group is free: where the arena was full, the last ones were cut off. */
 	struct snapshot_item *item = &memory->groups[snapshot->groups].items[0];
 	rawfd_copy(search, item, fd);
 	struct snapshot_group *same = group_of_fd(snapshot, &item->closeup);
@@ -369,7 +369,7 @@ static void snapshot_see_fd(void *context, int fd) {
 
 /* Order -------------------------------------------------------------------------- */
 
-/* In lines a task comes after the connections; in counts it is the first. */
+/* Tasks come after the connections among the lines of a report, but first in its counts. */
 static unsigned kind_rank(const struct kind *kind) {
 	unsigned index = kind->index;
 	return index == KIND_TASK ? 2 * KIND_CONNECTION + 1 : 2 * index;
@@ -389,7 +389,7 @@ static int group_compare(const struct snapshot_group *a, const struct snapshot_g
 	return 0;
 }
 
-/* qsort(3) may call malloc; there are few, and they are nearly in order by run. */
+/* By insertion: qsort(3) may call malloc(3), and the groups are few and nearly in order. */
 static void snapshot_sort(struct snapshot *snapshot) {
 	const struct snapshot_group **order = snapshot->memory->order;
 	for (unsigned i = 1; i < snapshot->groups; i++) {

@@ -74,7 +74,7 @@ static void stop_tell_manager(struct run *run) {
 	notify_status(&run->notify, status);
 }
 
-/* FNV-1a: of whatever the driver waits for, in words. */
+/* FNV-1a of what the stop waits for, in words. */
 static uint64_t stop_hash_awaited(const struct run *run) {
 	const struct report_tasks tasks = stop_tasks(run);
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
@@ -88,7 +88,7 @@ static uint64_t stop_hash_awaited(const struct run *run) {
 	return hash;
 }
 
-/* Whether that is to be told now; asked for each second. */
+/* Whether to tell now what the stop waits for; asked each second. */
 static bool stop_slow_due(struct run *run) {
 	uint64_t awaited = stop_hash_awaited(run);
 	bool news = awaited != run->slow_told;
@@ -125,7 +125,7 @@ void stop_start_clock(struct run *run, double at) {
 	loop_timer_start(&run->loop, &run->clock, left > 0 ? left : 0, stop_on_clock);
 	double told = at + STOP_TELL + STOP_LATER - loop_clock();
 	loop_timer_start(&run->loop, &run->slow, told > 0 ? told : 0, stop_on_slow);
-	/* A little later than the loop's own: only a blocked one needs it. */
+	/* A little later than the loop's timer: it is for a loop that is blocked. */
 	handler_arm(&run->handler, left + 0.1);
 }
 
@@ -141,7 +141,7 @@ struct report_end stop_report_end(
 	};
 }
 
-/* Async-signal-safe: also called where the loop is blocked. */
+/* Async-signal-safe: called by a handler where the loop is blocked. */
 void stop_last_words(struct loop *loop, int forced) {
 	struct run *run = run_of(loop);
 	struct sched *sched = &loop->sched;
@@ -197,7 +197,7 @@ void stop_ask(struct run *run, int signal, const struct arun_site *site) {
 	task_wake(sched, run->driver);
 }
 
-/* The second signal: the end is now. */
+/* Ends the process at once where a second signal has come. */
 static void stop_force(struct run *run) {
 	if (run->handler.forced) {
 		run->handler.ending = 1;
@@ -278,7 +278,7 @@ void stop_on_ignored(struct arun_task *task) {
 	log_line(LOG_LEVEL_WARNING, "task %s", line);
 }
 
-/* With --debug, looks up where all tasks are. */
+/* With --debug, looks up the source lines of where all tasks are. */
 static void stop_resolve(struct run *run) {
 	struct snapshot all;
 	const struct registry *registry = &run->loop.sched.registry;
