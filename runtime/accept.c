@@ -127,7 +127,7 @@ struct arun_conn *accept_adopt(struct arun_server *server) {
 	return conn;
 }
 
-/* Gives the pending connection to a handler. Returns 0, or ENOMEM. */
+/* Gives the pending connection to a task of the handler's. Returns 0, or ENOMEM. */
 static int accept_hand_over(struct arun_server *server) {
 	struct arun_conn *conn = server->pending;
 	struct arun_task *task = task_make(sched_current, server->handler_name,
@@ -150,7 +150,7 @@ static int accept_hand_over(struct arun_server *server) {
 
 /* Accepting ------------------------------------------------------------------------ */
 
-/* Errors of one connection, which is gone with them. */
+/* Whether error is that of one connection, which is gone: the next one may do. */
 static bool accept_error_passes(int error) {
 	static const int passing[] = {ECONNABORTED, EINTR, EPROTO, ENETDOWN, ENOPROTOOPT,
 		EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, EPERM, EEXIST};
@@ -204,28 +204,24 @@ static int accept_make(struct arun_server *server) {
 	return 0;
 }
 
+/* Once. Returns 0 with server->pending, or why not. */
+static int accept_try(struct arun_server *server) {
+	int error = server->pending_fd < 0 ? accept_fd(server) : 0;
+	return error ? error : accept_make(server);
+}
+
 int accept_one(struct arun_server *server) {
-	int error = 0, passed = 0;
-	for (int i = 0; i < ACCEPT_BATCH && !server->pending; i++) {
-		if (server->pending_fd < 0) {
-			error = accept_fd(server);
-		}
-		if (!error) {
-			error = accept_make(server);
-		}
-		if (error && !accept_error_passes(error)) {
-			break;
-		}
-		passed = error;
-		error = error ? ECONNABORTED : 0;
+	int error = server->pending ? 0 : accept_try(server);
+	for (int i = 1; i < ACCEPT_BATCH && accept_error_passes(error); i++) {
+		error = accept_try(server);
 	}
-	if (error == ECONNABORTED && passed == EPERM) {
-		/* Of so many in a row it is the call that is forbidden, and no connection. */
-		error = passed;
+	/* EPERM so many times in a row is not a connection's: the call itself is forbidden. */
+	if (accept_error_passes(error) && error != EPERM) {
+		error = ECONNABORTED;
 	}
 	if (error == EAGAIN) {
 		server->watch.readable = false;
-		server->told = false;
+		server->paused = false;
 	}
 	return error;
 }
@@ -237,10 +233,10 @@ bool accept_full(const struct arun_server *server) {
 
 void accept_pause(struct arun_server *server, int error) {
 	server->starved = true;
-	if (server->told) {
+	if (server->paused) {
 		return;
 	}
-	server->told = true;
+	server->paused = true;
 	char line[256];
 	struct text out;
 	text_fixed(&out, line, sizeof line);

@@ -29,7 +29,7 @@ struct arun_server {
 	bool stopped;  /* accepts no more */
 	bool released; /* the handle is gone */
 	bool starved;  /* waits for the end of one of its connections, or the timer */
-	bool told;     /* that it is paused */
+	bool paused;   /* and a line has said so */
 	bool single;   /* it has the one connection that the process was started for */
 	bool over;     /* and that is closed */
 

@@ -75,7 +75,7 @@ const struct layout arun_layout = {
 		SERVER("object", object), SERVER("fd", listening.fd),
 		SERVER("address", address), SERVER("name", name),
 		SERVER("handler_name", handler_name), SERVER("accepted", accepted),
-		SERVER("open", open), SERVER("paused", told), SERVER("closing", closing),
+		SERVER("open", open), SERVER("paused", paused), SERVER("closing", closing),
 		STRUCT("generator", struct arun_gen),
 		GEN(object), GEN(name), GEN(body), GEN(consumer), GEN(suspended), GEN(started),
 		GEN(ended), GEN(yielded),

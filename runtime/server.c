@@ -25,7 +25,7 @@ static const char *server_kind_name(const struct object *object) {
 
 static const char *server_kind_state(const struct object *object) {
 	const struct arun_server *server = server_of(object);
-	return server->closing ? "closing" : server->told ? "paused" : "listening";
+	return server->closing ? "closing" : server->paused ? "paused" : "listening";
 }
 
 static void server_kind_line(const struct object *object, struct text *out) {
