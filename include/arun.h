@@ -295,13 +295,13 @@ struct arun_scope {
  */
 #define ARUN_SHIELD(seconds) ARUN_SCOPE_(arun_shield_begin, seconds)
 
-/* The names differ by what begins, too: a macro of yours may declare one of each. */
+/* Each has a name of its own: any number may stand on a line, as in a macro of yours. */
 #define ARUN_SCOPE_(begin, seconds)                                                      \
-	struct arun_scope ARUN_PASTE(begin, ARUN_PASTE(_space_, __LINE__));              \
-	struct arun_scope *ARUN_PASTE(begin, __LINE__)                                   \
-		__attribute__((cleanup(arun_scope_end), unused)) =                       \
-			begin(&ARUN_PASTE(begin, ARUN_PASTE(_space_, __LINE__)),         \
-				ARUN_SITE, seconds)
+	ARUN_SCOPE_NAMED_(begin, ARUN_PASTE(arun_scope_, __COUNTER__), seconds)
+#define ARUN_SCOPE_NAMED_(begin, name, seconds)                                          \
+	struct arun_scope ARUN_PASTE(name, _space_);                                     \
+	struct arun_scope *name __attribute__((cleanup(arun_scope_end), unused)) =       \
+		begin(&ARUN_PASTE(name, _space_), ARUN_SITE, seconds)
 ARUN_API struct arun_scope *arun_timeout_begin(
 	struct arun_scope *space, const struct arun_site *site, double seconds);
 ARUN_API struct arun_scope *arun_shield_begin(

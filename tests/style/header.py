@@ -32,6 +32,18 @@ static int second(int argc, char **argv) {
 ARUN_MAIN(first)
 ARUN_SERVER(second, .name = "second", .about = "serves", .stack_size = 128 * 1024)
 """
+# Any number of scopes on a line, as a macro has them; in blocks that are in one another, too.
+SCOPES = r"""
+#include <arun.h>
+#define WITHIN(seconds) ARUN_TIMEOUT(seconds); ARUN_TIMEOUT(2 * (seconds)); ARUN_SHIELD(seconds)
+#define TWICE(call) do { WITHIN(1); { WITHIN(arun_now()); call; break; } } while (0)
+int twice(int times);
+int twice(int times) {
+	TWICE(times += arun_sleep(0)); { ARUN_SHIELD(1); { ARUN_SHIELD(1); { ARUN_TIMEOUT(1); } } }
+	for (int i = 0; i < times; i++) { ARUN_TIMEOUT(1); if (i > 2) { ARUN_TIMEOUT(2); return i; } }
+	return times;
+}
+"""
 
 
 def functions():
@@ -48,9 +60,9 @@ def macros():
     return set(re.findall(r"\*/\n#define (ARUN_[A-Z]+)\(", HEADER)) - {"ARUN_SITE"}
 
 
-def compiles(compiler, language, *options):
+def compiles(compiler, language, *options, texts=("#include <arun.h>\n", USER)):
     command = [*compiler, "-x", language, *STRICT, *options, f"-I{INCLUDE}", "-"]
-    for text in ("#include <arun.h>\n", USER):
+    for text in texts:
         done = subprocess.run(command, input=text, capture_output=True, text=True)
         assert done.returncode == 0, f"{shlex.join(command)}\n{done.stderr}"
 
@@ -62,6 +74,15 @@ def it_compiles_alone_as_C11_without_a_warning():
 
 def it_compiles_alone_as_C_plus_plus_20_without_a_warning():
     compiles([house.tool("g++", "clang++", "c++")], "c++", "-std=c++20")
+
+
+def scopes_share_a_line_without_a_warning():
+    for standard in ("c11", "c17", "c2x"):
+        compiles(shlex.split(os.environ.get("CC", "cc")), "c", f"-std={standard}", "-Wshadow",
+                 texts=[SCOPES])
+    for standard in ("c++17", "c++20"):
+        compiles([house.tool("g++", "clang++", "c++")], "c++", f"-std={standard}", "-Wshadow",
+                 texts=[SCOPES])
 
 
 def words(*patterns):
@@ -108,6 +129,7 @@ def arun_starts_with_libc_and_libev_alone():
 house.run(
     it_compiles_alone_as_C11_without_a_warning,
     it_compiles_alone_as_C_plus_plus_20_without_a_warning,
+    scopes_share_a_line_without_a_warning,
     every_name_is_in_a_manual_page,
     every_name_is_used_in_a_test_of_the_interface,
     the_library_exports_these_names_and_no_others,
