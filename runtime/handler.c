@@ -259,6 +259,11 @@ void handler_block(sigset_t *before) {
 	pthread_sigmask(SIG_SETMASK, &all, before);
 }
 
+bool handler_owned(void) {
+	return __atomic_load_n(&owner.handler, __ATOMIC_ACQUIRE) &&
+	       getpid() == owner.process;
+}
+
 void handler_ask(struct handler *handler) {
 	siginfo_t info = {.si_code = SI_QUEUE};
 	info.si_signo = SIGRTMAX;

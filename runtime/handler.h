@@ -73,6 +73,9 @@ void handler_arm(struct handler *handler, double seconds);
  */
 void handler_block(sigset_t *before);
 
+/* Whether a run has the signals of this process. For any thread. */
+bool handler_owned(void);
+
 /* Has handler->asked() called in the run's thread, soon. For other threads. */
 void handler_ask(struct handler *handler);
 

@@ -2,6 +2,7 @@
 #include "leave.h"
 
 #include "conn.h"
+#include "job.h"
 #include "log.h"
 #include "pool.h"
 #include "post.h"
@@ -19,21 +20,25 @@ enum { LEFT_STACK = 256 * 1024, LEFT_UNKNOWN = -1 };
 
 /* Seconds: that threads which are idle may take to end. */
 static const double LEFT_THREADS = 1;
+/* That the loop may take to turn, for a thread that exits. */
+static const double LEFT_TURN = 1;
 /* That the last words may. */
 static const double LEFT_TELL = 1;
 
-static void leave(int status, void *unused) {
-	/* None in a forked child, after the end of the run, and after pthread_exit(). */
-	struct run *run = run_here();
-	struct arun_task *self = run ? run->loop.sched.current : NULL;
-	(void)unused;
-	if (!run) {
-		return;
+static void leave_with_leaks(void) {
+	fflush(NULL);
+	_exit(RUN_STATUS_LEAKS);
+}
+
+/* Who calls exit() cannot do more about its own end. */
+static void leave_alone(struct object *object) {
+	if (object) {
+		object->background = true;
 	}
-	if (self) {
-		/* Who calls exit() cannot do more about its own end. */
-		self->object.background = true;
-	}
+}
+
+/* Returns whether what is open makes the status RUN_STATUS_LEAKS. */
+static bool leave_report(struct run *run, int status) {
 	stop_snapshot(run, true);
 	bool strict = run->snapshot.total && run->report.leaks == ARUN_LEAKS_ERROR;
 	bool changed = strict && status != LEFT_UNKNOWN && (status & 0xff) == 0;
@@ -44,9 +49,141 @@ static void leave(int status, void *unused) {
 	report_leaks(&run->report, &run->snapshot);
 	report_to_parent(&run->report, &run->snapshot, &run->loop.broker);
 	conn_restore_flags(&run->loop.sched.registry);
-	if (changed) {
-		fflush(NULL);
-		_exit(RUN_STATUS_LEAKS);
+	return changed;
+}
+
+/*
+ * In a thread that has no run, it is the run's that reports, between two tasks, and goes no further:
+ * what exit() ends is not to change meanwhile.
+ */
+enum departure_state { DEPARTURE_ASKED, DEPARTURE_SEEN, DEPARTURE_TOLD, DEPARTURE_LOST };
+
+struct departure {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct pool_job *job; /* whose thread it is; NULL: another one */
+	int status;
+	enum departure_state state;
+	bool leaks; /* out: they make the status */
+};
+
+static struct departure *departure_create(int status) {
+	struct departure *departure = calloc(1, sizeof *departure);
+	if (departure) {
+		departure->job = pool_job_here();
+		departure->status = status;
+		pthread_mutex_init(&departure->lock, NULL);
+		pool_condition(&departure->changed);
+	}
+	return departure;
+}
+
+static bool departure_turn(
+	struct departure *departure, enum departure_state from, enum departure_state to) {
+	pthread_mutex_lock(&departure->lock);
+	bool turns = departure->state == from;
+	departure->state = turns ? to : departure->state;
+	pthread_cond_signal(&departure->changed);
+	pthread_mutex_unlock(&departure->lock);
+	return turns;
+}
+
+static struct pool_job *departure_job(
+	const struct departure *departure, const struct run *run) {
+	registry_each (object, &run->loop.sched.registry, KIND_JOB) {
+		if (departure->job && object == &departure->job->object) {
+			return departure->job;
+		}
+	}
+	return NULL;
+}
+
+/* Posted. A host's other threads have nothing to do with a run that leaves it the signals. */
+static void departure_see(void *argument) {
+	struct departure *departure = argument;
+	struct run *run = run_here();
+	if (!departure_turn(departure, DEPARTURE_ASKED, DEPARTURE_SEEN)) {
+		return;
+	}
+	struct pool_job *job = departure_job(departure, run);
+	bool asked = job || run->handler.installed;
+	if (job) {
+		leave_alone(&job->object);
+		leave_alone(job->waiter ? &job->waiter->object : NULL);
+	}
+	if (asked) {
+		run->handler.ending = 1; /* a signal finds it told */
+		departure->leaks = leave_report(run, departure->status);
+	}
+	departure_turn(departure, DEPARTURE_SEEN, DEPARTURE_TOLD);
+	while (asked) {
+		pause();
+	}
+}
+
+/* Returns whether it was told of. */
+static bool departure_wait(struct departure *departure) {
+	struct timespec until = pool_time(loop_clock() + LEFT_TURN);
+	int late = 0;
+	pthread_mutex_lock(&departure->lock);
+	while (departure->state == DEPARTURE_ASKED && !late) {
+		late = pthread_cond_timedwait(
+			&departure->changed, &departure->lock, &until);
+	}
+	if (departure->state == DEPARTURE_ASKED) {
+		departure->state = DEPARTURE_LOST;
+	}
+	while (departure->state == DEPARTURE_SEEN) {
+		pthread_cond_wait(&departure->changed, &departure->lock);
+	}
+	bool told = departure->state == DEPARTURE_TOLD;
+	pthread_mutex_unlock(&departure->lock);
+	return told;
+}
+
+static void departure_lose(const struct pool_job *job, const char *why) {
+	char line[256];
+	struct text out;
+	text_fixed(&out, line, sizeof line);
+	text_add(&out, "exit() in ");
+	if (job) {
+		text_add(&out, "job \"");
+		text_escape(&out, job->name);
+		text_add(&out, "\"");
+	} else {
+		text_add(&out, "a thread");
+	}
+	text_add(&out, ", and %s: there is no report", why);
+	log_line(LOG_LEVEL_ERROR, "%s", line);
+}
+
+static void leave_elsewhere(int status) {
+	struct departure *departure = departure_create(status);
+	if (!departure || arun_post(departure_see, departure) < 0) {
+		departure_lose(pool_job_here(),
+			errno == ESHUTDOWN ? "the run is over" : "memory is out");
+		free(departure);
+		return;
+	}
+	if (!departure_wait(departure)) {
+		departure_lose(departure->job, "the loop does not turn");
+	} else if (departure->leaks) {
+		leave_with_leaks();
+	}
+}
+
+static void leave(int status, void *unused) {
+	/* None in a forked child, after the end of the run, and after pthread_exit(). */
+	struct run *run = run_here();
+	(void)unused;
+	if (run) {
+		struct arun_task *self = run->loop.sched.current;
+		leave_alone(self ? &self->object : NULL);
+		if (leave_report(run, status)) {
+			leave_with_leaks();
+		}
+	} else if (pool_job_here() || handler_owned()) {
+		leave_elsewhere(status);
 	}
 }
 

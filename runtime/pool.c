@@ -12,10 +12,8 @@
 #include "handler.h"
 #include "job.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum pool_state { POOL_FREE, POOL_ALIVE, POOL_GONE, POOL_ABANDONED };
 
@@ -44,9 +42,20 @@ struct pool {
 	unsigned jobs, threads; /* for the loop's thread: not collected, not joined */
 };
 
+/* Of a thread. */
+static __thread struct pool_job *pool_job_current;
+
 /* On a thread ------------------------------------------------------------------ */
 
-static struct timespec pool_time(double time) {
+struct pool_job *pool_job_here(void) {
+	return pool_job_current;
+}
+
+void pool_forked(void) {
+	pool_job_current = NULL;
+}
+
+struct timespec pool_time(double time) {
 	time = time_min(time_max(time, 0), 1e9); /* INFINITY is no time_t */
 	double seconds = (double)(time_t)time;
 	return (struct timespec){(time_t)seconds, (long)((time - seconds) * 1e9)};
@@ -81,9 +90,11 @@ static void pool_notify(struct pool *pool) {
 
 static void pool_run(struct pool *pool, struct pool_job *job) {
 	pthread_mutex_unlock(&pool->lock);
+	pool_job_current = job->name ? job : NULL;
 	errno = 0;
 	job->result = job->fn(job->arg);
 	job->error = errno;
+	pool_job_current = NULL;
 	pthread_mutex_lock(&pool->lock);
 	list_append(&pool->ended, &job->link);
 	pool_notify(pool);
@@ -157,8 +168,7 @@ static int pool_start(struct pool *pool, struct pool_queue *queue) {
 
 /* Jobs ------------------------------------------------------------------------- */
 
-/* Makes a condition whose waits go by the clock of loop_clock(). Returns 0, or why not. */
-static int pool_condition(pthread_cond_t *condition) {
+int pool_condition(pthread_cond_t *condition) {
 	pthread_condattr_t attributes;
 	int error = pthread_condattr_init(&attributes);
 	if (!error) {

@@ -112,6 +112,7 @@ static void run_in_child(void) {
 	}
 	arun_process_run = NULL;
 	post_forked();
+	pool_forked();
 	rawfd_forked();
 }
 

@@ -341,6 +341,38 @@ def what_is_open_is_told_of_also_where_the_plugin_calls_exit():
 
 
 @claim
+def so_it_is_where_a_thread_of_it_calls_exit():
+    file = report_of("threads")
+    for how in "job", "thread":
+        for options, status, wanted in (([], 7, 7), ([], 0, 0), (["--leaks=error"], 0, 23),
+                                        (["--leaks=error", "--debug"], 7, 7)):
+            done = arun(f"--report={file}", *options, plugin("departs"), status, how, "task")
+            equal((done.returncode, done.stdout.split("\n")[0]), (wanted, "flushed"), done.stderr)
+            contains(masked_text(done.stderr), 'leak: task "nap" (#N) still running')
+            contains(done.stderr, "arun: departs.so: 1 leak: 1 task\n")
+            report = reports(file)[-1]
+            equal((report["end"]["reason"], report["end"]["status"], report["counts"]),
+                  ("return", wanted, {"task": 1}))
+        done = arun("--leaks=error", plugin("departs"), 0, how)
+        equal((done.returncode, done.stdout, done.stderr), (0, "flushed\nlast\n", ""))
+    equal(len(reports(file)), 8)
+
+
+@claim
+def where_the_loop_does_not_turn_there_is_a_line_that_names_the_job():
+    done = arun(plugin("departs"), 7, "late", "task")
+    equal((done.returncode, done.stdout, done.stderr),
+          (7, "flushed\nlast\n",
+           'arun: exit() in job "leaves", and the loop does not turn: there is no report\n'))
+
+
+@claim
+def a_child_that_a_job_has_forked_exits_without_a_word():
+    done = arun(plugin("departs"), 7, "forked")
+    equal((done.returncode, done.stderr), (5, ""))
+
+
+@claim
 def where_pthread_exit_has_left_the_stacks_there_is_no_report():
     source = pathlib.Path(FOLDER.name, "leaves.c")
     source.write_text(LEAVES.replace("exit(*(int *)status)", "pthread_exit(status)")
