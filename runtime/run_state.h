@@ -73,8 +73,9 @@ struct run {
 	struct crash crash;
 	struct hog hog;
 	struct trace trace;
-	struct notes notes; /* with --debug */
-	unsigned failures;  /* detached tasks that failed */
+	struct notes notes;     /* with --debug */
+	unsigned failures;      /* detached tasks that failed */
+	unsigned failures_told; /* without those that a rule leaves out */
 	struct loop_timer
 		told; /* tells of failed tasks that nobody has joined for a second */
 };

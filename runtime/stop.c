@@ -230,13 +230,19 @@ void stop_on_wakeup(struct loop *loop) {
 
 /* What happens meanwhile */
 
+/* Whether a rule leaves a failed task out. */
+static bool stop_suppresses(struct run *run, const struct arun_task *task) {
+	return suppress_matches(
+		&run->suppress, task_failed_kind.word, task->name, task->object.site);
+}
+
 void stop_tell_failed(struct run *run, double seconds) {
 	struct registry *registry = &run->loop.sched.registry;
 	unsigned told = 0, untold = 0;
 	registry_each (object, registry, KIND_FAILED) {
 		struct arun_task *task = container_of(object, struct arun_task, object);
 		bool due = !object->told && registry->now - task->since >= seconds;
-		if (due && told++ < STOP_LINES) {
+		if (due && !stop_suppresses(run, task) && told++ < STOP_LINES) {
 			report_tasks_failed(&run->report, task);
 		}
 		untold += !object->told && !due;
@@ -259,7 +265,11 @@ static void stop_on_told(struct loop_timer *timer) {
 void stop_on_failed(struct arun_task *task) {
 	struct run *run = run_here();
 	if (task->detached) {
-		if (run->failures++ < STOP_LINES || run->handler.stop) {
+		run->failures++;
+		if (stop_suppresses(run, task)) {
+			return;
+		}
+		if (run->failures_told++ < STOP_LINES || run->handler.stop) {
 			report_tasks_failed(&run->report, task);
 		}
 	} else if (!run->told.active) {

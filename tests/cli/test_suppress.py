@@ -31,6 +31,27 @@ ARUN_MAIN(leaves)
 """
 
 
+FAILS = """#include <arun.h>
+#include <errno.h>
+static int fail(void *arg) {
+	(void)arg;
+	errno = EIO;
+	return -1;
+}
+static int fails(int argc, char **argv) {
+	(void)argc;
+	(void)argv;
+	arun_task *joined = arun_spawn(fail, NULL);
+	arun_set_name(joined, "joined");
+	arun_task *detached = arun_spawn(fail, NULL);
+	arun_set_name(detached, "detached");
+	arun_detach(detached);
+	return arun_sleep(0);
+}
+ARUN_MAIN(fails)
+"""
+
+
 def plugin():
     path = FOLDER / "leaves.c"
     if not path.exists():
@@ -52,6 +73,22 @@ def objects_that_fit_a_rule_are_left_out():
     contains(ended.stderr, "1 leak: 1 fd")
     assert "janitor" not in ended.stderr and "generator" not in ended.stderr, ended.stderr
     equal(json.loads(report.read_text())["suppressed"], 2)
+
+
+@claim
+def a_task_that_failed_is_left_out_with_its_line_and_fails_the_run_all_the_same():
+    path = FOLDER / "fails.c"
+    path.write_text(FAILS)
+    for words, told in ((), ("joined", "detached")), (("failed:joined",), ("detached",)), \
+            (("failed:detached", "failed:nobody"), ("joined",)), (("failed:*",), ()), (("*:*",), ()):
+        report = FOLDER / "fails.json"
+        report.unlink(missing_ok=True)
+        ended = arun("-s", rules("\n".join((*words, ""))), f"--report={report}", build(FOLDER, path))
+        lines = re.findall(r": failed: task \"(\w+)\"", ended.stderr)
+        equal((ended.returncode, sorted(lines)), (1, sorted(told)), ended.stderr)
+        equal("1 failed task" in ended.stderr, "joined" in told, ended.stderr)
+        counts = [json.loads(line)["counts"] for line in report.read_text().splitlines()]
+        equal(counts, [{"failed": 1}] if "joined" in told else [])
 
 
 @claim
