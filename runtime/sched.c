@@ -6,7 +6,7 @@
 #include <time.h>
 
 /* So many suspending calls of a cancelled task are one too many. */
-enum { SCHED_PATIENCE = 1000, SCHED_FIRST_RING = 64 };
+enum { SCHED_PATIENCE = 1000, SCHED_FIRST_ROOM = 64 };
 
 /*
  * Where more than a few are runnable, the one so FAR ahead has its struct fetched, and the one
@@ -27,7 +27,7 @@ int sched_init(struct sched *sched, void *(*plugin_exceptions)(void)) {
 	sched->exceptions = plugin_exceptions ? plugin_exceptions() : NULL;
 	sched->hooked = sched->sanitized || sched->exceptions;
 	stack_pool_init(&sched->stacks, context_hooks_address());
-	return sched_reserve(sched, SCHED_FIRST_RING - 1);
+	return sched_reserve(sched, SCHED_FIRST_ROOM);
 }
 
 void sched_keep(struct sched *sched, struct quarantine *quarantine) {
@@ -76,39 +76,55 @@ void sched_bury_slow(struct sched *sched, struct arun_task *task) {
 void sched_finish(struct sched *sched) {
 	sched_bury_corpse(sched);
 	stack_pool_finish(&sched->stacks);
-	free(sched->ring);
-	sched->ring = NULL;
+	free(sched->queue);
+	sched->queue = NULL;
+}
+
+/* Moves the runnable ones to the start of queue. */
+static void sched_move(struct sched *sched, struct arun_task **queue) {
+	ptrdiff_t used = sched->tail - sched->head, left = sched->limit - sched->head;
+	if (used) {
+		memmove(queue, sched->head, (size_t)used * sizeof *queue);
+	}
+	sched->head = queue;
+	sched->tail = queue + used;
+	sched->limit = queue + left;
+}
+
+/*
+ * Between two turns at most room entries lie before head, and at most room tasks are runnable; a
+ * turn takes head on by SCHED_BUDGET at most. The queue has space for all three.
+ */
+static void sched_rewind(struct sched *sched) {
+	if (!sched_runnable(sched) ||
+		sched->head - sched->queue > (ptrdiff_t)sched->room) {
+		sched_move(sched, sched->queue);
+	}
 }
 
 int sched_reserve_slow(struct sched *sched) {
-	unsigned size = sched->ring ? (sched->mask + 1) * 2 : SCHED_FIRST_RING;
-	struct arun_task **ring = malloc(size * sizeof *ring);
-	if (!ring) {
+	unsigned room = sched->room ? sched->room * 2 : SCHED_FIRST_ROOM;
+	struct arun_task **queue =
+		malloc((2 * (size_t)room + SCHED_BUDGET) * sizeof *queue);
+	if (!queue) {
 		errno = ENOMEM;
 		return -1;
 	}
-	unsigned used = sched->tail - sched->head;
-	for (unsigned i = 0; i < used; i++) {
-		ring[i] = sched->ring[(sched->head + i) & sched->mask];
-	}
-	free(sched->ring);
-	sched->ring = ring;
-	sched->limit -= sched->head;
-	sched->head = 0;
-	sched->tail = used;
-	sched->mask = size - 1;
+	sched_move(sched, queue);
+	free(sched->queue);
+	sched->queue = queue;
+	sched->room = room;
 	return 0;
 }
 
 /*
  * Has memory fetched in time: the registers of a task, and the calls that return first. What
- * is in the ring is alive. Inlined by force: gcc takes the call of a function that does nothing
+ * is in the queue is alive. Inlined by force: gcc takes the call of a function that does nothing
  * but this for one without effect, and drops it.
  */
 __attribute__((always_inline)) static inline void sched_prefetch(struct sched *sched) {
-	struct arun_task **ring = sched->ring;
-	__builtin_prefetch(ring[(sched->head + SCHED_FAR) & sched->mask]);
-	const char *sp = ring[(sched->head + SCHED_NEAR) & sched->mask]->sp;
+	__builtin_prefetch(sched->head[SCHED_FAR]);
+	const char *sp = sched->head[SCHED_NEAR]->sp;
 #pragma GCC unroll 8
 	for (int line = 0; line < SCHED_LINES; line++) {
 		__builtin_prefetch(sp + (ptrdiff_t)line * SCHED_LINE);
@@ -130,7 +146,7 @@ static inline bool sched_is_due(const struct sched *sched) {
 
 /* The next task to run, of those that are runnable. */
 static inline struct arun_task *sched_shift(struct sched *sched) {
-	struct arun_task *next = sched->ring[sched->head++ & sched->mask];
+	struct arun_task *next = *sched->head++;
 	if (unlikely(sched->tail - sched->head > SCHED_FEW)) {
 		sched_prefetch(sched);
 	}
@@ -149,7 +165,7 @@ static struct arun_task *sched_take_hooked(struct sched *sched) {
 		return NULL;
 	}
 	sched->limit = sched->head + 1;
-	return sched->ring[sched->head++ & sched->mask];
+	return *sched->head++;
 }
 
 /* Of the monotonic clock. */
@@ -288,6 +304,7 @@ void sched_run(struct sched *sched) {
 	} else {
 		context_switch(&sched->loop_sp, next->sp, 0);
 	}
+	sched_rewind(sched);
 	sched_bury_corpse(sched);
 }
 

@@ -4,9 +4,10 @@
  *
  * Design notes. All tasks of a run share one thread. A task that suspends switches
  * straight to the next runnable one; after SCHED_BUDGET switches, or with nothing
- * runnable, to the loop, whose turn lets time and descriptors in. Waking is a push onto a
- * circular array, which lets the processor fetch the next task's stack ahead (a linked
- * list is 13 times slower at 100,000 tasks).
+ * runnable, to the loop, whose turn lets time and descriptors in. The runnable ones are in
+ * an array, which lets the processor fetch the next task's stack ahead (a linked list is 13
+ * times slower at 100,000 tasks). It is no ring: as a turn is bounded, what is left is moved
+ * back to the start between two turns, now and then, and a push is one store.
  *
  * A wait: the task enters itself where its waker will look, calls task_suspend(), and
  * takes itself out there. task_wake() ends the wait; task_nudge() only lets the task look
@@ -111,16 +112,17 @@ _Static_assert(offsetof(struct arun_task, why) <= 192, "three for a short life")
 
 struct sched {
 	/* What each switch touches. */
-	struct arun_task *current; /* NULL: the loop */
-	struct arun_task **ring;   /* the runnable ones */
-	unsigned head, tail, mask;
-	unsigned limit; /* of head: there a switch takes the slow path */
+	struct arun_task *current;       /* NULL: the loop */
+	struct arun_task **head, **tail; /* the runnable ones */
+	struct arun_task **limit;        /* of head: there a switch takes the slow path */
 	int *error;  /* errno of this thread: to ask for it at each switch takes a call */
 	int fuel;    /* calls that did not need to wait, until one gives way anyway */
 	bool hooked; /* a switch is more than registers: sanitizers, C++ */
 	bool sanitized;
 	bool careful; /* with what ended tasks leave: sanitized, or kept for a while */
 
+	struct arun_task **queue; /* where head and tail are */
+	unsigned room;            /* so many tasks it is large enough for */
 	unsigned tasks;
 	unsigned exempt;          /* of them */
 	struct arun_task *corpse; /* ended; its stack was still in use */
@@ -199,10 +201,10 @@ static inline bool sched_runnable(const struct sched *sched) {
 	return sched->head != sched->tail;
 }
 
-/* Makes room for count tasks in the ring. Returns 0; -1/ENOMEM. */
+/* Makes room for count tasks in the queue. Returns 0; -1/ENOMEM. */
 int sched_reserve_slow(struct sched *sched);
 static inline int sched_reserve(struct sched *sched, unsigned count) {
-	return likely(count <= sched->mask) ? 0 : sched_reserve_slow(sched);
+	return likely(count <= sched->room) ? 0 : sched_reserve_slow(sched);
 }
 
 /* For object::maker: the running task's id; 0: the loop. */
@@ -229,7 +231,7 @@ static inline unsigned sched_sweepable(const struct sched *sched) {
 
 /* For a task that is TASK_READY. */
 static inline void sched_push(struct sched *sched, struct arun_task *task) {
-	sched->ring[sched->tail++ & sched->mask] = task;
+	*sched->tail++ = task;
 }
 
 /* Switches to the next runnable task, or to the loop. The caller must be queued

@@ -343,10 +343,10 @@ __attribute__((noinline)) static struct arun_task *task_make_slow(struct sched *
 	return task;
 }
 
-/* What is common by itself: a stack of the usual size that was used before, room in the ring. */
+/* What is common by itself: a stack of the usual size that was used before, room in the queue. */
 struct arun_task *task_make(struct sched *sched, const char *name, size_t stack_size,
 	int (*fn)(void *), void *arg) {
-	bool common = !stack_size && !sched->hooked && sched->tasks < sched->mask;
+	bool common = !stack_size && !sched->hooked && sched->tasks < sched->room;
 	char *stack =
 		likely(common) ? stack_acquire_warm(&sched->stacks, STACK_SIZE) : NULL;
 	return likely(stack != NULL) ? task_lay(stack, STACK_SIZE, name, fn, arg)

@@ -77,6 +77,55 @@ START_TEST(a_yield_lets_every_runnable_task_run_once) {
 }
 END_TEST
 
+/* Who has to run next; what tasks do to it follows what the queue should do. */
+static struct {
+	int next[65536];
+	int head, tail;
+	int tasks;
+} line;
+
+static int stand_in_line(void *arg);
+
+static void enter_line(void) {
+	static int numbers[2000];
+	int *number = &numbers[line.tasks];
+	*number = line.tasks++;
+	line.next[line.tail++] = *number;
+	arun_detach(drive_spawn(stand_in_line, number));
+}
+
+static int stand_in_line(void *arg) {
+	int number = *(int *)arg, turns = 3 + number % 20;
+	for (int turn = 0; turn < turns; turn++) {
+		ck_assert_int_eq(line.next[line.head++], number);
+		if (turn % 3 == 1 && line.tasks < 2000) {
+			enter_line();
+		}
+		line.next[line.tail++] = number;
+		drive_yield();
+	}
+	ck_assert_int_eq(line.next[line.head++], number);
+	return 0;
+}
+
+static int keep_a_line(void *arg) {
+	(void)arg;
+	for (int i = 0; i < 100; i++) {
+		enter_line();
+	}
+	while (drive_sched()->tasks > 1) {
+		drive_yield();
+	}
+	return 0;
+}
+
+START_TEST(tasks_take_turns_in_order_while_ever_more_are_made) {
+	drive(keep_a_line, NULL);
+	ck_assert_int_eq(line.tasks, 2000);
+	ck_assert_int_eq(line.head, line.tail);
+}
+END_TEST
+
 static int yield_for_ever(void *arg) {
 	for (;;) {
 		++*(int *)arg;
@@ -325,6 +374,7 @@ Suite *suite(void) {
 	tcase_add_test(core,
 		tasks_first_run_when_the_spawner_suspends_and_in_the_order_of_spawning);
 	tcase_add_test(core, a_yield_lets_every_runnable_task_run_once);
+	tcase_add_test(core, tasks_take_turns_in_order_while_ever_more_are_made);
 	tcase_add_test(core, the_loop_gets_its_turn_after_256_switches);
 	tcase_add_test(core, each_task_has_its_own_errno);
 	tcase_add_test(core, a_cancel_ends_the_wait_under_way_and_every_later_one);
