@@ -25,7 +25,7 @@ static void ignore(int signum) {
 	(void)signum;
 }
 
-static _Noreturn void die(int signum) {
+void ending_die_now(int signum) {
 	sigset_t set;
 	sigemptyset(&set);
 	sigaddset(&set, signum);
@@ -57,7 +57,7 @@ static void end(void) {
 	}
 	if (ending.signum) {
 		fflush(NULL);
-		die(ending.signum);
+		ending_die_now(ending.signum);
 	}
 	if (ending.checks) {
 		check_stdout();

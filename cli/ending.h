@@ -39,4 +39,7 @@ void ending_bound(const char *plugin, double seconds);
 /* Ends the process by that signal; with 128 + signum where that does nothing (PID 1). */
 _Noreturn void ending_die(int signum);
 
+/* The same at once, and nothing else: for a signal handler. */
+_Noreturn void ending_die_now(int signum);
+
 #endif

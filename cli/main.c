@@ -3,6 +3,7 @@
  * main - from the command line to arun_run() and back: a client of arun.h and loader.h
  * alone. It decides the exit status.
  */
+#include "early.h"
 #include "ending.h"
 #include "family.h"
 #include "keeper.h"
@@ -124,6 +125,10 @@ static void find_plugin(struct launch *launch) {
 	launch->argv[0] = launch->word;
 }
 
+static double grace_of(const struct launch *launch) {
+	return launch->options.grace > 0 ? launch->options.grace : GRACE_DEFAULT;
+}
+
 /* Returns in each process that is to run the plugin. What all of them would say is said before
  * there are several. */
 static void start_workers(struct launch *launch) {
@@ -137,7 +142,7 @@ static void start_workers(struct launch *launch) {
 	}
 	const struct workers_options workers = {
 		.count = options->workers ? options->workers : 1,
-		.grace = options->grace > 0 ? options->grace : GRACE_DEFAULT,
+		.grace = grace_of(launch),
 		.watch = options->reload ? launch->name.path : NULL,
 		.path = launch->name.path,
 		.report = options->report,
@@ -161,6 +166,9 @@ static void open_report(struct launch *launch) {
 
 static void load_plugin(struct launch *launch) {
 	struct loader_error error;
+	if (!launch->options.check) {
+		early_begin(launch->name.path, grace_of(launch));
+	}
 	if (loader_open(launch->name.path, launch->options.check, &launch->plugin,
 		    &error) < 0) {
 		fail(launch, &error);
@@ -232,7 +240,7 @@ static void run(struct launch *launch) {
 		.name = loader_entry_name(entry),
 		.stack_size = entry->stack_size,
 		.reload = entry->reload,
-		.grace = launch->options.grace,
+		.grace = early_end(grace_of(launch)),
 		.leaks = launch->options.leaks,
 		.report_fd = launch->report_fd,
 		.suppress = launch->options.suppress,
@@ -248,6 +256,9 @@ static void run(struct launch *launch) {
 	};
 	int status = (entry->kind == ARUN_ENTRY_SERVER ? arun_run_forever : arun_run)(
 		entry->function, launch->argc, launch->argv, &options);
+	if (status < 0) {
+		early_drop();
+	}
 	/* EINVAL is a bad file of suppressions, or --listen: both stderr and the service manager
 	 * have been told. */
 	if (status < 0 && errno == EINVAL) {

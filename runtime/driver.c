@@ -86,6 +86,8 @@ static void driver_has_no_entry(struct run *run) {
 /* Returns whether there is an entry. */
 static bool driver_start_entry(struct run *run) {
 	struct sched *sched = &run->loop.sched;
+	/* A signal that came before the loop asks for a stop of the start, too. */
+	stop_heed(run);
 	run->entry = task_make(sched, run->name, run->stack_size, driver_entry, run);
 	if (!run->entry) {
 		driver_has_no_entry(run);

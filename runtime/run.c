@@ -362,7 +362,7 @@ static int run_open(struct run *run, const arun_options *options) {
 	sched->ignores = stop_on_ignored;
 	notify_init(&run->notify, &run->loop, options->signals);
 	broker_init(&run->loop.broker, options->signals);
-	if (run_read_suppressions(run, options) < 0 || run_inherit(run, options) < 0) {
+	if (run_read_suppressions(run, options) < 0) {
 		return -1;
 	}
 	run->loop.woken = reload_on_wakeup;
@@ -371,7 +371,8 @@ static int run_open(struct run *run, const arun_options *options) {
 	run->handler.grace = options->grace;
 	run->handler.last_words = stop_last_words;
 	run_begin_report(run, options);
-	if (run_watch(run, options) < 0) {
+	/* In this order: names that are looked up may take longer than a stop is to. */
+	if (run_watch(run, options) < 0 || run_inherit(run, options) < 0) {
 		return -1;
 	}
 	rawfd_baseline(&run->rawfd);

@@ -267,7 +267,7 @@ def what_a_run_has_not_got_is_named():
         ("pthread_create", errno.EAGAIN, ("--debug",), f"no thread for --debug: {threads}"),
     ):
         manager = Manager()
-        ended = refusing(call, error, 1, 1, *options, plugin(), NOTIFY_SOCKET=manager.address)
+        ended = refusing(call, error, 1, 100, *options, plugin(), NOTIFY_SOCKET=manager.address)
         equal((ended.returncode, ended.stderr), (125, f"arun: {plugin()}: cannot run: {words}\n"))
         why = words.removesuffix(" (ulimit -u, -i)")
         told = manager.messages()

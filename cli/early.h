@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * early - a stop that is asked for before there is a run, while the plugin is being loaded.
+ *
+ * Design notes. SIGTERM is kept for the run, which then stops in good order, so that the exit status
+ * is the same whenever it came: 0 of a server. The grace time counts from it; a constructor that
+ * hangs is given up when that is over, or at a second SIGTERM. SIGINT needs none of this: whoever
+ * gets it dies of it.
+ */
+#ifndef EARLY_H
+#define EARLY_H
+
+/* Keeps SIGTERM from now on, in this process, for as long as grace, in seconds. Loads plugin. */
+void early_begin(const char *plugin, double grace);
+
+/*
+ * Hands it on: arun_run() finds it, or meets it where it comes from now on. Returns what is left
+ * of the grace time.
+ */
+double early_end(double grace);
+
+/* It could not be handed on: there was no run. What is kept counts as it would without arun. */
+void early_drop(void);
+
+#endif
