@@ -24,6 +24,7 @@ const struct kind rawfd_kind = {
 	.fate = "not closed (run with --debug for the line)",
 	.waits = "waits",
 	.help = "close()",
+	.outcome = "abandoned", /* it is the plugin's */
 	.ageless = true,
 };
 

@@ -454,10 +454,14 @@ static struct snapshot_item **ids_find(struct snapshot_memory *memory, uint64_t 
 	return &memory->ids[at];
 }
 
+/* The id of a descriptor is its number, which an object may have for an id, too. */
 static void group_outcome(struct snapshot_memory *memory, struct snapshot_group *group) {
+	bool listed = group->kind != &rawfd_kind;
 	for (unsigned i = 0; i < group->kept; i++) {
 		group->items[i].outcome = group->kind->outcome;
-		*ids_find(memory, group->items[i].id) = &group->items[i];
+		if (listed) {
+			*ids_find(memory, group->items[i].id) = &group->items[i];
+		}
 	}
 }
 
@@ -474,10 +478,7 @@ static void object_abandoned(
 void snapshot_outcomes(struct snapshot *snapshot, const struct registry *registry) {
 	struct snapshot_memory *memory = snapshot->memory;
 	for (unsigned i = 0; memory && i < snapshot->groups; i++) {
-		struct snapshot_group *group = &memory->groups[i];
-		if (group->kind != &rawfd_kind) {
-			group_outcome(memory, group);
-		}
+		group_outcome(memory, &memory->groups[i]);
 	}
 	for (int i = 0; memory && i < KIND_COUNT; i++) {
 		registry_each (object, registry, i) {

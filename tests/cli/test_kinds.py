@@ -44,7 +44,7 @@ KINDS = {
               {"running", "ended"}),
     "post": (r'post "tick" \(#\d+\) not delivered', "closed", set()),
     "child": (r'child "arun" \(pid \d+, \w+\) not waited for', "abandoned", {"pid"}),
-    "fd": (r"fd \d+ /etc/passwd not closed", None, {"type", "flags", "pos"}),
+    "fd": (r"fd \d+ /etc/passwd not closed", "abandoned", {"type", "flags", "pos"}),
     "failed": (r'failed: task "fails" \(#\d+\): Inappropriate ioctl for device', "closed",
                {"result", "errno", "why"}),
     "tls": (r"tls context of a client \(#\d+\) with 0 uses not freed", "closed", set()),
@@ -91,7 +91,7 @@ def check_JSON(kind, report):
     _, outcome, detail = KINDS[kind]
     equal((report["counts"], report["total"]), ({kind: 1}, 1))
     leak, = report["leaks"]
-    equal((leak["kind"], leak.get("outcome")), (kind, outcome))
+    equal((leak["kind"], leak["outcome"]), (kind, outcome))
     equal(set(leak.get("detail", {})), detail, kind)
     assert leak["hint"], leak
     if kind in WITHOUT_PLACE:
