@@ -18,7 +18,7 @@ static bool has_address(const siginfo_t *info) {
 	return memory && info->si_code > 0 && info->si_code != SI_KERNEL;
 }
 
-/* Whether somebody else has sent it. */
+/* Whether another process has sent it. */
 static bool is_sent(const siginfo_t *info) {
 	return info->si_code <= 0 && info->si_pid != getpid();
 }
@@ -120,7 +120,7 @@ static void write_closed(const struct crash *crash, int fd) {
 	text_write_within(&out, STDERR_FILENO, CRASH_PATIENCE);
 }
 
-/* libev asserts that what it is to watch is open. */
+/* Says so where libev has aborted because the plugin closed the loop's descriptor. */
 static void write_cause(const struct crash *crash, const struct fault *fault) {
 	bool loop = fault->info->si_signo == SIGABRT &&
 		    ((!fault->known && !fault->foreign) || loop_lost(crash->scene.loop));
@@ -130,7 +130,7 @@ static void write_cause(const struct crash *crash, const struct fault *fault) {
 	}
 }
 
-/* Apart, as the tables that it needs may be what is broken. */
+/* In a write of its own: the tables that it reads may be what is broken. */
 static void write_stack(const struct crash *crash, const struct fault *fault) {
 	char space[8192];
 	struct text out;

@@ -12,7 +12,7 @@
 
 enum { PORT_MAX = 65535, GROUPS = 8 };
 
-/* What is being read, for what it says of failures. */
+/* What is read, by whom and into what; failures name it. */
 struct reading {
 	struct endpoint *out;
 	const char *text, *op;

@@ -45,7 +45,7 @@ static int exec_pipe(
 	return 0;
 }
 
-/* Returns the descriptor for one of its streams in *fd: 0; -1 with errno. */
+/* Stores in *fd what the child gets for one of its streams. Returns 0; -1 with errno. */
 static int exec_stream(
 	struct loop *loop, struct arun_process *process, int index, int how, int *fd) {
 	switch (how) {

@@ -151,7 +151,7 @@ static int gen_wait(struct sched *sched, struct arun_gen *gen, struct arun_task 
 	return gen->closed ? EBADF : gen->full || gen->ended ? 0 : error;
 }
 
-/* name: its own; a close may have freed it. */
+/* name: the generator's; it itself may have been closed and freed meanwhile. */
 static void *gen_fail(struct arun_task *self, const char *name, int error) {
 	if (error) {
 		task_fail(error, self->op, name);
@@ -160,7 +160,7 @@ static void *gen_fail(struct arun_task *self, const char *name, int error) {
 	return NULL;
 }
 
-/* What the body failed of is what the call fails of. */
+/* Fails as the body did: with its errno, in its words. */
 static int gen_pass_on(const struct arun_task *self, const struct arun_gen *gen) {
 	return task_fail_words(gen->error, self->op, gen->name, gen->why);
 }
@@ -234,7 +234,7 @@ int arun_gen_yield_at(const struct arun_site *site, void *item) {
 			error = task_suspend(sched, self, INFINITY, true);
 		}
 		gen->suspended = false;
-		/* The body goes on, and its item with it. */
+		/* The item is valid no longer, as the body goes on. */
 		gen->full = false;
 	}
 	error = gen->closed ? ECANCELED : error;
@@ -268,7 +268,7 @@ static void gen_finish(
 	}
 }
 
-/* Returns what the close does. */
+/* Frees it. Returns what arun_gen_close() is to return. */
 static int gen_destroy(const struct arun_task *self, struct arun_gen *gen) {
 	int result = gen->result;
 	if (result == -1 && gen->error == ECANCELED) {

@@ -156,8 +156,8 @@ struct group_reason {
 	const struct arun_site *site;
 };
 
-/* error: what has ended the parent's waits, which then is the reason in groups of any depth;
- * else why. */
+/* The reason is what has interrupted the parent (error: ECANCELED, ETIMEDOUT), so that it is the same
+ * in groups of any depth; else why. */
 static void group_blame_cancel(struct group_reason *reason, const struct sched *sched,
 	const struct group *group, int error, const char *why) {
 	const struct arun_task *parent = group->parent;

@@ -81,7 +81,7 @@ static void handler_hangup(struct handler *handler, siginfo_t *info, void *conte
 	loop_wakeup(handler->loop);
 }
 
-/* The loop did not end the run in time. */
+/* The clock is over, and the loop has not ended the run. */
 static void handler_over(struct handler *handler) {
 	if (handler->ending) {
 		if (handler->forced) {
@@ -98,7 +98,7 @@ static void handler_over(struct handler *handler) {
 	_exit(HANDLER_OVERDUE);
 }
 
-/* Whoever else sends it means nothing by it. */
+/* SIGRTMAX: the timer's, or handler_ask()'s; from anybody else it means nothing. */
 static void handler_clock(struct handler *handler, siginfo_t *info, void *context) {
 	if (info->si_code == SI_TIMER) {
 		handler_over(handler);
@@ -107,7 +107,7 @@ static void handler_clock(struct handler *handler, siginfo_t *info, void *contex
 	}
 }
 
-/* Of SIGPIPE and SIGXFSZ, in whatever thread or child it is; exec(3) resets it. */
+/* For SIGPIPE and SIGXFSZ, in any thread or child. Not SIG_IGN, which exec(3) would pass on. */
 static void handler_nothing(int signal, siginfo_t *info, void *context) {
 	(void)signal;
 	(void)info;
@@ -130,13 +130,13 @@ static void handler_pass(pid_t thread, const siginfo_t *info) {
 	}
 }
 
-/* Where the handler returns to, the process dies of the signal as if it had just come:
- * the core is of that moment. */
+/* Has the process die of the signal where the handler returns to, as if it had just come: the core
+ * is of that moment. */
 static void handler_default(const siginfo_t *info) {
 	struct sigaction action = {.sa_handler = SIG_DFL};
 	sigaction(info->si_signo, &action, NULL);
 	if (getpid() == 1) {
-		/* The first process of a namespace would be spared. */
+		/* As process 1 it would be spared. */
 		handler_die(info->si_signo);
 	}
 	handler_pass((pid_t)syscall(SYS_gettid), info);
@@ -179,7 +179,7 @@ static void handler_crash(struct handler *handler, siginfo_t *info, void *contex
 
 struct handler_signal {
 	int number; /* 0: SIGRTMAX, which is no constant */
-	/* Found ignored it stays so: nohup(1), and a shell's background jobs. */
+	/* It stays ignored where it was: nohup(1), and a shell's background jobs. */
 	bool ignorable;
 	/* NULL: nothing is to happen. */
 	void (*fn)(struct handler *handler, siginfo_t *info, void *context);
@@ -216,7 +216,7 @@ static bool handler_is_lost(const siginfo_t *info) {
 
 static void handler_entered(int signal, siginfo_t *info, void *context);
 
-/* The run has ended since the signal came: it is whose it was before. */
+/* The run has ended since the signal came: gives it to whoever had it before. */
 static void handler_give_back(const siginfo_t *info) {
 	struct sigaction now;
 	sigaction(info->si_signo, NULL, &now);
@@ -298,7 +298,7 @@ static void handler_take(struct handler *handler, int index) {
 			sigdelset(&action.sa_mask, i);
 		}
 	}
-	/* Not even for a moment is one taken that is ignored. */
+	/* A signal that may be found ignored is asked about first: taken for a moment, it would come. */
 	struct sigaction *before = &handler->before[index];
 	bool asks = handler_signals[index].ignorable;
 	sigaction(signal, asks ? NULL : &action, before);

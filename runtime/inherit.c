@@ -46,7 +46,7 @@ static void next_name(const char **names, char *name, size_t size) {
 	*names += length + ((*names)[length] == ':');
 }
 
-/* Descriptors that are not there are passed over: the count may be of anybody. */
+/* Passes over descriptors that are not open: anybody may have set the variable. */
 static int inherit_passed(struct inherit *inherit, int count, const char *names) {
 	char name[ENDPOINT_HOST];
 	for (int fd = INHERIT_FIRST; fd < INHERIT_FIRST + count; fd++) {

@@ -35,7 +35,7 @@ struct launch_child {
 	char stack[LAUNCH_STACK] __attribute__((aligned(16)));
 };
 
-/* All of them: the C library's own calls leave out two. */
+/* Sets the mask of all signals: the C library's call spares two of its own. */
 static void launch_mask(int how, uint64_t set, uint64_t *before) {
 	syscall(SYS_rt_sigprocmask, how, &set, before, sizeof set);
 }
@@ -158,7 +158,7 @@ static bool launch_copies(void) {
 	return dlsym(RTLD_DEFAULT, "__tsan_init");
 }
 
-/* Starts the child, and goes on when it is the program, or has ended. */
+/* Starts the child, and returns when it has become the program, or has ended. */
 static pid_t launch_clone(struct launch_child *child, struct launch *launch, int memory) {
 	uint64_t before;
 	launch_mask(SIG_BLOCK, UINT64_MAX, &before);
@@ -170,7 +170,7 @@ static pid_t launch_clone(struct launch_child *child, struct launch *launch, int
 	return pid;
 }
 
-/* Has a child that did not become the program gone. */
+/* Reaps a child that has not become the program. */
 static void launch_reap(const struct launch *launch) {
 	siginfo_t info;
 	waitid((idtype_t)LAUNCH_P_PIDFD, (id_t)launch->pidfd, &info, WEXITED);

@@ -18,11 +18,11 @@
 /* LEFT_UNKNOWN: a status. */
 enum { LEFT_STACK = 256 * 1024, LEFT_UNKNOWN = -1 };
 
-/* Seconds: that threads which are idle may take to end. */
+/* Seconds that idle threads may take to end, */
 static const double LEFT_THREADS = 1;
-/* That the loop may take to turn, for a thread that exits. */
+/* that the loop may take to turn, for a thread that exits, */
 static const double LEFT_TURN = 1;
-/* That the last words may. */
+/* and that the last words may take. */
 static const double LEFT_TELL = 1;
 
 static void leave_with_leaks(void) {
@@ -188,9 +188,9 @@ static void leave(int status, void *unused) {
 }
 
 /*
- * pthread_exit() leaves all stacks first, also that of main(), with what the report names, and
- * the run is over. The plugin's other threads go on, as POSIX has it; the process ends with the
- * last one, which must not be one of arun's.
+ * Ends the run after pthread_exit(3), which has left all stacks, and with them what a report would
+ * name. The plugin's other threads go on, as POSIX has it; the process ends with the last one,
+ * which must not be one of arun's.
  */
 static void leave_thread(void *unused) {
 	struct run *run = run_here();
@@ -210,7 +210,7 @@ static void leave_thread(void *unused) {
 	}
 }
 
-/* Of each thread that has had a run: its end is told. Written once. */
+/* Set in each thread that has had a run, so that leave_thread() is called at its end. Made once. */
 static pthread_key_t leave_key;
 
 #ifndef __GLIBC__

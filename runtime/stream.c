@@ -8,7 +8,7 @@
 
 enum { BUFFER_FIRST = 4096, BUFFER_KEPT = 64 * 1024, PIECES = 16 };
 
-/* The right to read, or to write, and to go on at all. */
+/* Begins a call: takes the right to read, or to write. Returns 0, or why not. */
 static int stream_admit(struct stream_call *call, enum poller_events event) {
 	struct arun_conn *conn = call->conn;
 	bool *busy = event == POLLER_READ ? &conn->reading : &conn->writing;
@@ -50,13 +50,13 @@ int stream_begin(struct stream_call *call, const struct arun_site *site, const c
 	return call->error ? -1 : 0;
 }
 
-/* A wait has ended for good. Of an idle connection whose server closes that is its end. */
+/* Whether nothing was read as the connection is idle and its server closes: that is its end. */
 static bool stream_unserved(const struct stream_call *call) {
 	return call->error == ESHUTDOWN && call->busy == &call->conn->reading;
 }
 
-/* The end of the stream is no failure. What takes it for one sets errno, which then is not that of
- * an earlier one: arun_why() is not of it. */
+/* The end of the stream: no failure. A caller that takes it for one, and sets errno itself, is not to
+ * be given the words of an earlier failure. */
 static ssize_t stream_over(const struct stream_call *call) {
 	call->self->why_error = -1;
 	return 0;
@@ -110,7 +110,7 @@ ssize_t stream_error(struct stream_call *call, int error) {
 
 /* Reading -------------------------------------------------------------------------- */
 
-/* Every read is told the end, or what broke a connection, also where no event will come. */
+/* Whether a read need not wait: also for the end, or an error, of which no further event tells. */
 static bool transport_has(const struct arun_conn *conn) {
 	return conn->error || conn->saw_end || conn->transport->holds(conn);
 }
@@ -147,7 +147,7 @@ static ssize_t stream_receive(struct stream_call *call, void *buf, size_t size) 
 }
 
 static char *buffer_bytes(struct arun_conn *conn) {
-	/* No sum with NULL, not even of 0. */
+	/* NULL + 0 is not defined. */
 	return conn->buffer.start ? conn->buffer.data + conn->buffer.start
 				  : conn->buffer.data;
 }
@@ -210,7 +210,7 @@ ssize_t arun_read_at(
 	return stream_end(&call, result);
 }
 
-/* buf has the buffer's bytes already: fills it, or puts what came behind them. */
+/* Fills buf, which begins with what is buffered. Where it cannot, what has come is buffered, too. */
 static ssize_t stream_fill(struct stream_call *call, char *buf, size_t size) {
 	struct arun_conn *conn = call->conn;
 	size_t kept = conn->buffer.length, got = kept;
@@ -231,7 +231,7 @@ static ssize_t stream_read_exactly(struct stream_call *call, char *buf, size_t s
 	if (conn->buffer.length >= size) {
 		return (ssize_t)buffer_take(conn, buf, size);
 	}
-	/* Before the first byte is read, so that none is lost. */
+	/* Now, so that no byte is lost where the stream is cut short and there is no memory. */
 	if (buffer_reserve(call, size) < 0) {
 		return -1;
 	}
@@ -402,7 +402,7 @@ static int stream_send_some(struct stream_call *call, struct outgoing *outgoing)
 	return (int)stream_error(call, error);
 }
 
-/* What the transport has kept goes out, too. Returns 0; -1 with the call's error. */
+/* Sends what the transport has kept. Returns 0; -1 with the call's error. */
 static int stream_flush(struct stream_call *call) {
 	struct arun_conn *conn = call->conn;
 	while (conn->transport->flush(conn) < 0) {

@@ -201,7 +201,7 @@ static struct held *mutex_release(
 	return held;
 }
 
-/* Misuse of the unlock: by whom, and who holds it. */
+/* Says which task unlocks, and which one holds it, and aborts. */
 _Noreturn static void mutex_misused(
 	const struct mutex *mutex, const struct arun_task *self) {
 	char line[256];
@@ -242,7 +242,7 @@ int arun_cond_wait_at(
 	if (mutex->holder != self->object.id) {
 		return task_fail(EPERM, self->op, "a mutex that the task does not hold");
 	}
-	/* For the time when it is locked again: that cannot fail. */
+	/* Now, as locking it again must not fail. */
 	struct held *spare = malloc(sizeof *spare);
 	if (!spare) {
 		return task_fail(ENOMEM, self->op, NULL);

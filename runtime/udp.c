@@ -36,7 +36,7 @@ static void udp_kind_line(const struct object *object, struct text *out) {
 	text_add(out, out->length > before ? " (fd %d)" : "(fd %d)", udp->watch.fd);
 }
 
-/* What the kernel has dropped, as nobody received it in time. */
+/* How many datagrams the kernel has dropped, as nobody received them in time. */
 static unsigned udp_dropped(int fd) {
 	uint32_t info[SK_MEMINFO_VARS] = {0};
 	socklen_t length = sizeof info;
@@ -102,7 +102,7 @@ static void check_handle(
 	}
 }
 
-/* Who waits finds out. */
+/* Closes the socket; who waits on it finds that out. */
 static void udp_end(struct loop *loop, struct arun_udp *udp) {
 	int fd = udp->watch.fd;
 	udp->closing = true;

@@ -27,7 +27,7 @@ static int opening_bad(const struct opening *opening, const char *words) {
 /* rest: "HOST:PORT", "connect:HOST:PORT". */
 static int opening_udp(struct opening *opening, const char *rest) {
 	size_t length = strlen(CONNECT);
-	/* "connect:80" is a host. */
+	/* But in "connect:80" it is a host. */
 	opening->connects = !strncmp(rest, CONNECT, length) && strchr(rest + length, ':');
 	rest += opening->connects ? length : 0;
 	if (endpoint_parse(&opening->endpoint, rest, opening->op) < 0) {
@@ -77,7 +77,7 @@ static int udp_bind(struct arun_udp *udp, int fd, const struct address *address)
 	return result < 0 ? -1 : socket_file_note(&udp->file, address);
 }
 
-/* One that has no name cannot be answered: the kernel gives a Unix socket one. */
+/* Has the kernel name a Unix socket first: without a name it could not be answered. */
 static int udp_connect(int fd, const struct address *address) {
 	sa_family_t family = AF_UNIX;
 	if (address->any.sa_family == AF_UNIX &&

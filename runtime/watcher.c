@@ -20,7 +20,7 @@ static const char *watcher_kind_name(const struct object *object) {
 	return watcher_of(object)->name;
 }
 
-/* Where another libev does not tell that it has stopped one, its own word counts. */
+/* When libev stops one by itself, that may not be seen: its own flag is asked, too. */
 static bool watcher_kind_leaked(const struct object *object) {
 	const struct watcher *watcher = watcher_of(object);
 	return !watcher->watcher || loop_watcher_active(watcher->watcher);
@@ -30,7 +30,7 @@ static const char *watcher_kind_state(const struct object *object) {
 	return watcher_kind_leaked(object) ? "active" : "stopped";
 }
 
-/* Nothing tells those from one another that were not noted. */
+/* Nothing for watchers that were not noted, which cannot be told apart. */
 static void watcher_kind_line(const struct object *object, struct text *out) {
 	const struct watcher *watcher = watcher_of(object);
 	if (watcher->fd >= 0) {
@@ -92,7 +92,7 @@ static struct watcher **place_of(struct watcher_notes *notes, const void *watche
 	return place;
 }
 
-/* Whether libev calls itself: of that, only what ev_once() starts is a plugin's. */
+/* Whether the caller is libev itself; what its ev_once() starts is the plugin's all the same. */
 static bool is_inside(const void *caller, const void *libev) {
 	Dl_info from, to;
 	return dladdr(caller, &from) && dladdr(libev, &to) &&
@@ -100,7 +100,7 @@ static bool is_inside(const void *caller, const void *libev) {
 	       !(from.dli_sname && strcmp(from.dli_sname, "ev_once") == 0);
 }
 
-/* libev does so with what only tells of its own end. */
+/* Whether it does not keep the loop alive: libev does not count those that tell of its end. */
 static bool counts_for_nothing(const char *name) {
 	return strcmp(name, "ev_cleanup") == 0;
 }
