@@ -119,7 +119,14 @@ static void on_not_started(struct group *group, struct slot *slot) {
 	group_stop(group, SIGTERM);
 }
 
-bool group_start(struct group *group, unsigned number, bool replaces) {
+static _Noreturn void work(struct group *group, const struct worker *worker) {
+	const struct workers_options *options = group->options;
+	const struct workers_start start = {worker->line.fd, worker->replaces};
+	forget_all(group);
+	options->work(options->context, &start);
+}
+
+void group_start(struct group *group, unsigned number, bool replaces) {
 	struct worker worker = {.slot = number,
 		.replaces = replaces,
 		.started = group->now,
@@ -130,18 +137,15 @@ bool group_start(struct group *group, unsigned number, bool replaces) {
 	}
 	int result = worker_start(&worker, &group->mask);
 	if (result > 0) {
-		forget_all(group);
-		group->start = (struct workers_start){worker.line.fd, replaces};
-		return true;
+		work(group, &worker);
 	}
 	slot->due = 0;
 	if (result < 0) {
 		say("cannot start a worker: %s", strerror(errno));
 		on_not_started(group, slot);
-		return false;
+		return;
 	}
 	group->workers[group->count++] = worker;
-	return false;
 }
 
 static struct worker *find_in(
@@ -177,9 +181,11 @@ struct worker *group_find(struct group *group, pid_t pid) {
 	return NULL;
 }
 
-bool group_restart(struct group *group, unsigned slot) {
+void group_restart(struct group *group, unsigned slot) {
 	group->slots[slot].due = 0;
-	return !find_in(group, slot, WORKER_STARTING) && group_start(group, slot, false);
+	if (!find_in(group, slot, WORKER_STARTING)) {
+		group_start(group, slot, false);
+	}
 }
 
 static void tell_ready(struct group *group) {
@@ -205,20 +211,20 @@ static void roll_over(struct group *group) {
 }
 
 /* Starts the next; the old one of its slot is told to go when it is ready. */
-static bool roll_next(struct group *group) {
+static void roll_next(struct group *group) {
 	if (group->roll == group->options->count) {
 		roll_over(group);
-		return false;
+		return;
 	}
 	group->slots[group->roll].pause = PAUSE_MIN;
-	return group_start(group, group->roll, find_serving(group, group->roll) != NULL);
+	group_start(group, group->roll, find_serving(group, group->roll) != NULL);
 }
 
 /* From the beginning, also where one is under way: it may be of an older version. */
-bool group_roll(struct group *group) {
+void group_roll(struct group *group) {
 	group->wanted = !group->ready;
 	if (group->over || !group->ready) {
-		return false;
+		return;
 	}
 	for (size_t i = 0; i < group->count; i++) {
 		struct worker *worker = &group->workers[i];
@@ -229,10 +235,10 @@ bool group_roll(struct group *group) {
 	}
 	manager_tell_reloading(&group->manager);
 	group->roll = 0;
-	return roll_next(group);
+	roll_next(group);
 }
 
-bool group_on_ready(struct group *group, struct worker *worker) {
+void group_on_ready(struct group *group, struct worker *worker) {
 	struct worker *old = find_serving(group, worker->slot);
 	if (old) {
 		worker_stop(old, SIGTERM, group->now + group->options->grace + OVERTIME);
@@ -242,10 +248,10 @@ bool group_on_ready(struct group *group, struct worker *worker) {
 	group->slots[worker->slot].due = 0;
 	if (group->roll == worker->slot) {
 		group->roll++;
-		return roll_next(group);
+		roll_next(group);
+	} else {
+		tell_first_ready(group);
 	}
-	tell_first_ready(group);
-	return false;
 }
 
 /* Deaths ---------------------------------------------------------------------------- */

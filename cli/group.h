@@ -30,16 +30,15 @@ struct group {
 	int signals; /* a signalfd(2) */
 	sigset_t mask;
 	double now;
-	struct workers_start start; /* in a worker */
-	bool ready;                 /* all were, once */
-	bool terminal;              /* stdin was one */
-	unsigned roll;              /* the slot that is being replaced; count: none */
-	bool wanted;                /* to be replaced all, once they are ready */
-	int stop;                   /* the signal to stop by; 0: none */
-	bool over;                  /* told to stop, or failed at the start */
-	double since;               /* when that was */
-	double beat;                /* when to tell the watchdog; 0: never */
-	int status;                 /* waitpid(2)'s, that the parent ends with */
+	bool ready;    /* all were, once */
+	bool terminal; /* stdin was one */
+	unsigned roll; /* the slot that is being replaced; count: none */
+	bool wanted;   /* to be replaced all, once they are ready */
+	int stop;      /* the signal to stop by; 0: none */
+	bool over;     /* told to stop, or failed at the start */
+	double since;  /* when that was */
+	double beat;   /* when to tell the watchdog; 0: never */
+	int status;    /* waitpid(2)'s, that the parent ends with */
 };
 
 enum { POLLED_FIRST = 3 }; /* what stands in group->polled before the workers */
@@ -50,23 +49,18 @@ struct worker *group_find(struct group *group, pid_t pid);
 /* Whether one is in that state. */
 bool group_has(const struct group *group, enum worker_state state);
 
-/*
- * The next four may fork: they return true in the new process alone, which has nothing of the
- * parent's left. Whoever calls them returns true there, too, and at once.
- */
-
-/* Starts one in a slot. */
-bool group_start(struct group *group, unsigned slot, bool replaces);
+/* Starts one in a slot: a process that has nothing of the parent's left, and does not return. */
+void group_start(struct group *group, unsigned slot, bool replaces);
 
 /* Starts one in a slot where none is on its way. */
-bool group_restart(struct group *group, unsigned slot);
+void group_restart(struct group *group, unsigned slot);
 
 /* Replaces all, one after the other; from the beginning, where that is under way. Before
  * they are ready: sets group->wanted. */
-bool group_roll(struct group *group);
+void group_roll(struct group *group);
 
 /* A worker is ready: where all are being replaced, the next one is started. */
-bool group_on_ready(struct group *group, struct worker *worker);
+void group_on_ready(struct group *group, struct worker *worker);
 
 /* One has ended, and is none of group->workers any more. */
 void group_on_end(struct group *group, const struct worker *worker, int status);

@@ -129,28 +129,6 @@ static double grace_of(const struct launch *launch) {
 	return launch->options.grace > 0 ? launch->options.grace : GRACE_DEFAULT;
 }
 
-/* Returns in each process that is to run the plugin. What all of them would say is said before
- * there are several. */
-static void start_workers(struct launch *launch) {
-	const struct options *options = &launch->options;
-	if ((!options->workers && !options->reload) || options->check) {
-		return;
-	}
-	if (options->report &&
-		report_file_try(options->report, options->report_source) < 0) {
-		give_up(launch, STATUS_FAILED);
-	}
-	const struct workers_options workers = {
-		.count = options->workers ? options->workers : 1,
-		.grace = grace_of(launch),
-		.watch = options->reload ? launch->name.path : NULL,
-		.path = launch->name.path,
-		.report = options->report,
-		.report_source = options->report_source,
-	};
-	launch->start = workers_run(&workers);
-}
-
 /* Before loading: a constructor of the plugin could take the number of an unopened
  * "fd:N". */
 static void open_report(struct launch *launch) {
@@ -233,7 +211,7 @@ static _Noreturn void fail_to_run(const struct launch *launch, const char *lacks
 	give_up(launch, STATUS_FAILED);
 }
 
-static void run(struct launch *launch) {
+static _Noreturn void run(struct launch *launch) {
 	const struct arun_entry *entry = launch->entry;
 	arun_options options = {
 		.struct_size = sizeof options,
@@ -276,6 +254,49 @@ static void run(struct launch *launch) {
 	ending_exit(status);
 }
 
+static _Noreturn void run_plugin(struct launch *launch) {
+	open_report(launch);
+	load_plugin(launch);
+	check_report(launch);
+	pick_entry(launch);
+	if (launch->options.check) {
+		print_offer(launch);
+		ending_exit(EXIT_SUCCESS);
+	}
+	run(launch);
+}
+
+__attribute__((noreturn)) static void work(
+	void *context, const struct workers_start *start) {
+	struct launch *launch = context;
+	launch->start = *start;
+	run_plugin(launch);
+}
+
+static bool wants_workers(const struct options *options) {
+	return (options->workers || options->reload) && !options->check;
+}
+
+/* What all workers would say is said before there are several. */
+static _Noreturn void run_workers(struct launch *launch) {
+	const struct options *options = &launch->options;
+	if (options->report &&
+		report_file_try(options->report, options->report_source) < 0) {
+		give_up(launch, STATUS_FAILED);
+	}
+	const struct workers_options workers = {
+		.count = options->workers ? options->workers : 1,
+		.grace = grace_of(launch),
+		.watch = options->reload ? launch->name.path : NULL,
+		.path = launch->name.path,
+		.report = options->report,
+		.report_source = options->report_source,
+		.work = work,
+		.context = launch,
+	};
+	workers_run(&workers);
+}
+
 int main(int argc, char **argv) {
 	/* Not on the stack: where a task calls exit(3), LeakSanitizer does not look at this one. */
 	static struct launch launch;
@@ -290,14 +311,8 @@ int main(int argc, char **argv) {
 	}
 	parse_options(&launch, argc, argv);
 	find_plugin(&launch);
-	start_workers(&launch);
-	open_report(&launch);
-	load_plugin(&launch);
-	check_report(&launch);
-	pick_entry(&launch);
-	if (launch.options.check) {
-		print_offer(&launch);
-		ending_exit(EXIT_SUCCESS);
+	if (wants_workers(&launch.options)) {
+		run_workers(&launch);
 	}
-	run(&launch);
+	run_plugin(&launch);
 }

@@ -40,7 +40,7 @@ static bool is_for_manager(const struct group *group, const char *text) {
 					 manager_says(text, "ERRNO=")));
 }
 
-static bool hear(struct group *group) {
+static void hear(struct group *group) {
 	struct manager_message message;
 	for (int i = 0; i < HEARD_MOST && manager_hear(&group->manager, &message); i++) {
 		struct worker *worker = group_find(group, message.process);
@@ -56,20 +56,16 @@ static bool hear(struct group *group) {
 		worker->beat = group->now;
 		bool ready = manager_says(message.text, "READY=1");
 		worker->ready = worker->ready || ready;
-		if (ready && worker->state == WORKER_STARTING &&
-			group_on_ready(group, worker)) {
-			return true;
+		if (ready && worker->state == WORKER_STARTING) {
+			group_on_ready(group, worker);
 		}
 	}
-	return false;
 }
 
 /* What the worker had said and asked for before it died counts before its death: it may have
  * done both since the others were heard. */
-static bool bury(struct group *group, pid_t pid, int status) {
-	if (hear(group)) {
-		return true;
-	}
+static void bury(struct group *group, pid_t pid, int status) {
+	hear(group);
 	struct worker *found = group_find(group, pid);
 	if (found) {
 		struct worker worker = *found;
@@ -79,19 +75,15 @@ static bool bury(struct group *group, pid_t pid, int status) {
 		*found = group->workers[--group->count];
 		group_on_end(group, &worker, status);
 	}
-	return false;
 }
 
 /* Also what nobody here made: as PID 1 it is the parent's to reap. */
-static bool reap(struct group *group) {
+static void reap(struct group *group) {
 	int status;
 	pid_t pid;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (bury(group, pid, status)) {
-			return true;
-		}
+		bury(group, pid, status);
 	}
-	return false;
 }
 
 /* Signals --------------------------------------------------------------------------- */
@@ -107,11 +99,10 @@ static bool is_hang_up(const struct group *group) {
 	return group->terminal && !isatty(STDIN_FILENO);
 }
 
-static bool on_signal(struct group *group, int signum) {
+static void on_signal(struct group *group, int signum) {
 	if (signum == SIGHUP && !is_hang_up(group)) {
-		return group_roll(group);
-	}
-	if (signum == SIGUSR1) {
+		group_roll(group);
+	} else if (signum == SIGUSR1) {
 		forward(group, signum);
 	} else if (signum != SIGCHLD) {
 		if (!group->stop) {
@@ -122,17 +113,13 @@ static bool on_signal(struct group *group, int signum) {
 			group_note_end(group, SIGINT);
 		}
 	}
-	return false;
 }
 
-static bool read_signals(struct group *group) {
+static void read_signals(struct group *group) {
 	struct signalfd_siginfo info;
 	while (read(group->signals, &info, sizeof info) > 0) {
-		if (on_signal(group, (int)info.ssi_signo)) {
-			return true;
-		}
+		on_signal(group, (int)info.ssi_signo);
 	}
-	return false;
 }
 
 /* As nohup(1) and a shell's "&" want it; blocked, it would be read all the same. */
@@ -194,22 +181,19 @@ static void feed_watchdog(struct group *group, double *next) {
 }
 
 /* Starts workers again whose pause is over. */
-static bool restart_due(struct group *group, double *next) {
+static void restart_due(struct group *group, double *next) {
 	for (unsigned i = 0; !group->over && i < group->options->count; i++) {
 		double due = group->slots[i].due;
 		if (due && group->now >= due) {
-			if (group_restart(group, i)) {
-				return true;
-			}
+			group_restart(group, i);
 		} else if (due) {
 			*next = earlier(*next, due);
 		}
 	}
-	return false;
 }
 
 /* Does what is due. Stores in *next when to look again. */
-static bool pass_time(struct group *group, double *next) {
+static void pass_time(struct group *group, double *next) {
 	*next = NEVER;
 	feed_watchdog(group, next);
 	if (manager_pay(&group->manager)) {
@@ -220,15 +204,15 @@ static bool pass_time(struct group *group, double *next) {
 	}
 	if (group->options->watch) {
 		if (group->now >= group->changes.due &&
-			changes_seen(&group->changes, group->now) && group_roll(group)) {
-			return true;
+			changes_seen(&group->changes, group->now)) {
+			group_roll(group);
 		}
 		*next = earlier(*next, group->changes.due);
 	}
-	if (group->wanted && group->ready && group_roll(group)) {
-		return true;
+	if (group->wanted && group->ready) {
+		group_roll(group);
 	}
-	return restart_due(group, next);
+	restart_due(group, next);
 }
 
 /* The loop -------------------------------------------------------------------------- */
@@ -307,19 +291,18 @@ static bool is_over(const struct group *group) {
 }
 
 /* What has happened: words and lines of a worker count before its death. */
-static bool act(struct group *group) {
+static void act(struct group *group) {
 	serve_lines(group);
 	if (group->changes.fd >= 0 && group->polled[2].revents) {
 		changes_read(&group->changes, group->now);
 	}
-	if (hear(group) || read_signals(group) || reap(group)) {
-		return true;
-	}
+	hear(group);
+	read_signals(group);
+	reap(group);
 	answer_lines(group);
 	if (!group->over && is_settled(group) && !group_has(group, WORKER_LEAVING)) {
 		drop_unused(group);
 	}
-	return false;
 }
 
 /* Figures --------------------------------------------------------------------------- */
@@ -359,7 +342,7 @@ static _Noreturn void leave(struct group *group) {
 	ending_exit(WEXITSTATUS(group->status));
 }
 
-struct workers_start workers_run(const struct workers_options *options) {
+_Noreturn void workers_run(const struct workers_options *options) {
 	/* The workers keep what they forked with. */
 	static struct group *group;
 	double next;
@@ -387,19 +370,15 @@ struct workers_start workers_run(const struct workers_options *options) {
 		changes_open(&group->changes, options->watch, group->now);
 	}
 	for (unsigned i = 0; i < options->count && !group->over; i++) {
-		if (group_start(group, i, false)) {
-			return group->start;
-		}
+		group_start(group, i, false);
 	}
-	while (!pass_time(group, &next)) {
+	for (;;) {
+		pass_time(group, &next);
 		if (is_over(group)) {
 			leave(group);
 		}
 		show_figures(group);
 		wait_for_something(group, next);
-		if (act(group)) {
-			break;
-		}
+		act(group);
 	}
-	return group->start;
 }

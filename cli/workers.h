@@ -12,6 +12,12 @@
 
 #include <stdbool.h>
 
+/* How a worker begins. */
+struct workers_start {
+	int line;      /* to its parent: keeper_lets_say() */
+	bool replaces; /* an older one serves meanwhile */
+};
+
 struct workers_options {
 	unsigned count;
 	double grace;       /* seconds */
@@ -19,18 +25,13 @@ struct workers_options {
 	const char *path;   /* of the plugin */
 	const char *report; /* what report_source (--report) names; NULL: nothing */
 	const char *report_source;
+	/* What a worker does, in a process of its own, which it ends. */
+	void (*work)(void *context, const struct workers_start *start)
+		__attribute__((noreturn));
+	void *context; /* for work() */
 };
 
-/* How a worker begins. */
-struct workers_start {
-	int line;      /* to its parent: keeper_lets_say() */
-	bool replaces; /* an older one serves meanwhile */
-};
-
-/*
- * Starts them and looks after them. Returns in each worker alone. The parent ends the process
- * when it is over.
- */
-struct workers_start workers_run(const struct workers_options *options);
+/* Starts them and looks after them, until it is over; then ends the process. */
+_Noreturn void workers_run(const struct workers_options *options);
 
 #endif
