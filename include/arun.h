@@ -14,8 +14,8 @@
  * - One thread runs all tasks of a run; calls are made from that thread, but arun_post() and
  *   arun_log() from any.
  * - Many calls are macros over a function of the same name plus "_at" that takes the place of the
- *   call, so that the reports can name the line. The plain function exists too, for pointers. What
- *   takes data of yours takes a compound literal, too: arun_chan_send(chan, &(struct pair){1, 2}).
+ *   call, so that the reports can name the line. The plain function exists too, for pointers. A
+ *   pointer to data of yours may be to a compound literal: arun_chan_send(chan, &(struct pair){1, 2}).
  *   It lives to the end of the block that it stands in.
  * - Suspending outside a task, waking one from another thread, and using a handle that is gone,
  *   print one line and abort.
@@ -327,11 +327,12 @@ ARUN_API const char *arun_why(void);
  */
 
 /*
- * Connects; of a host's addresses to the one that answers first (RFC 8305: the families in turns, the
- * next one after 250 ms; arun_why() names each). The connection is the caller's, to be closed with
- * arun_close() or arun_abort().
- * NULL with EINVAL: no endpoint; ENOENT: the host has no address; EAGAIN: no name server answers;
- * ENOMEM, EMFILE, ENFILE; what connect(2) says; ECANCELED, ETIMEDOUT. Suspends.
+ * Connects; where a host has several addresses, to the one that answers first (RFC 8305: the families
+ * in turns, the next one after 250 ms; arun_why() names each).
+ *
+ * Returns the connection, to be closed with arun_close() or arun_abort(). NULL with EINVAL: no
+ * endpoint; ENOENT: the host has no address; EAGAIN: no name server answers; ENOMEM, EMFILE, ENFILE;
+ * what connect(2) says; ECANCELED, ETIMEDOUT. Suspends.
  */
 ARUN_API arun_conn *arun_connect(const char *endpoint);
 
@@ -516,10 +517,10 @@ ARUN_API const char *arun_server_address(const arun_server *server);
 /*
  * Says that conn is between two requests, until the next byte of it is read. Once its server closes,
  * a read that would wait there returns 0, as at the end of the stream: a client that is only
- * connected is not waited for. What has come by then is read first; and who has connected less than
- * 1 s ago, and sent nothing yet, has the rest of that. To be called before each read that may begin
- * a request; another task than the one that reads may, too. NULL is ignored; of a connection that
- * no server accepted it says nothing. Does not suspend.
+ * connected is not waited for. What has come by then is read first; and a client that has connected
+ * less than 1 s ago, and sent nothing yet, has the rest of that second. To be called before each read
+ * that may begin a request, by the task that reads or by another. NULL is ignored; for a connection
+ * that no server accepted it does nothing. Does not suspend.
  */
 ARUN_API void arun_idle(arun_conn *conn);
 
@@ -632,10 +633,10 @@ ARUN_API void *arun_gen_next_at(const struct arun_site *site, arun_gen *gen);
 #define arun_gen_next(gen) arun_gen_next_at(ARUN_SITE, gen)
 
 /*
- * In a generator's body: hands out item (the body's, until it is resumed) and waits until the next
- * one is wanted. Returns 0; -1 with ECANCELED: the generator is closed, clean up and return;
- * ETIMEDOUT: by an ARUN_TIMEOUT of the body; EPERM: not in a generator's body; EINVAL: item is NULL.
- * Suspends.
+ * In a generator's body: hands out item (which the body keeps as it is until it is resumed), and waits
+ * until the next one is wanted. Returns 0; -1 with ECANCELED: the generator is closed, clean up and
+ * return; ETIMEDOUT: by an ARUN_TIMEOUT of the body; EPERM: not in a generator's body; EINVAL: item is
+ * NULL. Suspends.
  */
 ARUN_API int arun_gen_yield(void *item);
 ARUN_API int arun_gen_yield_at(const struct arun_site *site, void *item);
@@ -768,9 +769,9 @@ ARUN_API int arun_chan_recv_at(const struct arun_site *site, arun_chan *chan, vo
 #define arun_chan_recv(chan, item) arun_chan_recv_at(ARUN_SITE, chan, item)
 
 /*
- * The same without a wait: -1 with EAGAIN, of which arun_why() does not tell, where there would be one.
- * Also in the callback of a timer, and in a task that is cancelled. Without a run in this thread
- * ESHUTDOWN. Do not suspend.
+ * The same, but where they would wait it is -1 with EAGAIN, which arun_why() does not tell of. They may
+ * be called in the callback of a timer, and in a cancelled task, too. ESHUTDOWN: there is no run in
+ * this thread. Do not suspend.
  */
 ARUN_API int arun_chan_try_send(arun_chan *chan, const void *item);
 ARUN_API int arun_chan_try_recv(arun_chan *chan, void *item);
@@ -811,7 +812,7 @@ ARUN_API void arun_chan_free(arun_chan *chan);
 /* Inspection */
 
 /*
- * What handle stands for may live to the end: it is no leak, nor is what belongs to it (a server's
+ * Lets an object live to the end of the run: it is no leak, nor is what belongs to it (a server's
  * connections, a task's groups, jobs and locks). handle is that of a task, server, connection,
  * generator, timer or channel. Does not suspend.
  */
@@ -983,7 +984,7 @@ typedef struct arun_exec_options {
 	char *const *environment; /* NULL: this process' */
 	const char *directory;    /* to start in; NULL: this one */
 	int in, out, err;         /* of enum arun_exec_stream */
-	bool process_group;       /* it leads one of its own, of all that it starts */
+	bool process_group; /* it leads a group of its own, with all that it starts */
 } arun_exec_options;
 
 /*
@@ -1045,8 +1046,8 @@ ARUN_API void arun_process_close_at(const struct arun_site *site, arun_process *
 /* Signals */
 
 /*
- * Asks for count signals of this process; whatever else was to happen at them does not until
- * arun_signals_close(). Every object that asks for a signal gets it.
+ * Asks for count signals of this process: until arun_signals_close() they are handed out by
+ * arun_signals_next(), and do nothing else. Every object that asks for a signal gets it.
  *
  * Returns the object. NULL with EINVAL: no signal, one that cannot be handled, or one that arun(1)
  * acts on (INT, TERM, HUP, USR1, QUIT, SEGV, BUS, FPE, ILL, ABRT, PIPE, and RTMAX); EBUSY: a run in
@@ -1066,7 +1067,7 @@ ARUN_API int arun_signals_next(arun_signals *signals);
 ARUN_API int arun_signals_next_at(const struct arun_site *site, arun_signals *signals);
 #define arun_signals_next(signals) arun_signals_next_at(ARUN_SITE, signals)
 
-/* Puts back what happened at them before; who waits gets EBADF. NULL is ignored. Does not suspend. */
+/* Has them do again what they did before; who waits gets EBADF. NULL is ignored. Does not suspend. */
 ARUN_API void arun_signals_close(arun_signals *signals);
 
 /* Messages */
@@ -1088,15 +1089,15 @@ ARUN_API void arun_log_at(const struct arun_site *site, int level, const char *f
 /* The service manager (systemd) */
 
 /*
- * What systemctl status shows of this service, in the language of printf(3), within a second; ""
- * or NULL: again how many connections and tasks there are, which is shown without it. Where there is
- * no manager nothing happens. Does not suspend.
+ * Has systemctl status show a text for this service, within a second; format is printf(3)'s. "" or
+ * NULL: has it show again how many connections and tasks there are, as it does without this call.
+ * Where there is no manager nothing happens. Does not suspend.
  */
 ARUN_API void arun_status(const char *format, ...) ARUN_FORMAT(1, 2);
 
 /*
- * The same at once, of a start, a reload or a stop that takes long: from each call on the manager
- * waits for 30 s more. To be called more often than that. Does not suspend.
+ * The same at once, for a start, a reload or a stop that takes long: from each call on the manager
+ * waits for another 30 s, so it is to be called more often than that. Does not suspend.
  */
 ARUN_API void arun_progress(const char *format, ...) ARUN_FORMAT(1, 2);
 
@@ -1141,7 +1142,7 @@ typedef struct arun_options {
 	/* where they come from ("--suppress", "my.conf:7"), which the line about a bad one
 	 * begins with; NULL: with nothing */
 	const char *suppress_source, *listen_source;
-	/* out, where it returns -1: of what there was none ("loop"); NULL: of nothing that has a
+	/* out, where it returns -1: what could not be had ("loop"); NULL: nothing that has a
 	 * name */
 	const char *lacks;
 	/* out: seconds of its grace time that a stop leaves for what comes after the run, 1 at
@@ -1157,8 +1158,8 @@ typedef struct arun_options {
  * Returns the exit status: what fn returned (1 where negative), 1, 23 or 124 as arun(1) has it; -1
  * with EBUSY: inside a run; EINVAL: struct_size, or, said on stderr, no such suppress file, or an
  * endpoint of listen that cannot be had; ENOMEM, EMFILE, ENOSPC (fs.epoll.max_user_watches), EAGAIN (a
- * limit of threads or timers): there is no options->lacks. Does not return where tasks were abandoned:
- * they hold their stacks, so the process ends.
+ * limit of threads or timers): what options->lacks names could not be had. Does not return where tasks
+ * were abandoned: they hold their stacks, so the process ends.
  */
 ARUN_API int arun_run(
 	int (*fn)(int, char **), int argc, char **argv, arun_options *options);
