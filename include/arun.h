@@ -322,7 +322,8 @@ ARUN_API const char *arun_why(void);
  * "unix:@abstract", "fd:N" (a descriptor this process was given), "tls:HOST:PORT" (TCP with TLS).
  *
  * One task may read and one may write a connection at a time; another one gets EBUSY. A cancelled or
- * timed-out call damages nothing: what has arrived stays buffered, the connection stays usable.
+ * timed-out call damages nothing: what has arrived stays buffered, the connection stays usable. From
+ * then on each read fails, also where bytes are there, or came while it waited.
  * A connection that is closed while another task waits on it fails that wait with EBADF.
  */
 

@@ -454,6 +454,37 @@ START_TEST(each_call_that_waits_is_cancelled_and_late_and_loses_nothing) {
 }
 END_TEST
 
+struct cancelling {
+	arun_conn *conn; /* a byte there is the word */
+	arun_task *task;
+};
+
+static int cancel_when_told(void *arg) {
+	struct cancelling *cancelling = arg;
+	char byte;
+	ck_assert_int_eq(arun_read(cancelling->conn, &byte, 1), 1);
+	arun_cancel(cancelling->task);
+	return 0;
+}
+
+/* Both have their bytes in one turn of the loop, the one that cancels first. */
+CLAIM(a_cancelled_read_takes_nothing_of_what_is_there_already) {
+	struct pair told = tcp_pair(), read = tcp_pair();
+	struct cancelling cancelling = {.conn = told.b};
+	arun_task *canceller = waiting(cancel_when_told, &cancelling);
+	cancelling.task = waiting(read_some, read.b);
+	say(told.a, "!");
+	say(read.a, "bytes");
+	ck_assert_int_eq(joined(cancelling.task), -ECANCELED);
+	arun_task *begins = arun_spawn(read_some, read.b);
+	arun_cancel(begins);
+	ck_assert_int_eq(joined(begins), -ECANCELED);
+	hear(read.b, "bytes");
+	joined(canceller);
+	close_pair(told);
+	close_pair(read);
+}
+
 Suite *suite(void) {
 	Suite *suite = suite_create("interrupt");
 	TCase *all = tcase_create("each");
@@ -461,6 +492,7 @@ Suite *suite(void) {
 	tcase_add_loop_test(all,
 		each_call_that_waits_is_cancelled_and_late_and_loses_nothing, 0,
 		(int)(sizeof calls / sizeof *calls));
+	tcase_add_test(all, a_cancelled_read_takes_nothing_of_what_is_there_already);
 	suite_add_tcase(suite, all);
 	return suite;
 }
