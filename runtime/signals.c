@@ -310,6 +310,7 @@ static int signals_begin(struct loop *loop, struct arun_signals *signals,
 	if (error) {
 		return error;
 	}
+	signals_collect(loop); /* what has come by now is not for this one */
 	list_append(&hub.all, &signals->link);
 	error = signals_want(signals, signums, count, bad);
 	if (error) {
@@ -359,6 +360,8 @@ static int signals_wait(
 	int error = task_interrupted(&loop->sched, self);
 	while (!error) {
 		error = signals->closing ? EBADF : signals->waiter ? EBUSY : 0;
+		/* With what has come since the loop has looked. */
+		signals_collect(loop);
 		int number = error ? 0 : signals_pending(signals);
 		if (number) {
 			return number;

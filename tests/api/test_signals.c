@@ -53,6 +53,40 @@ CLAIM(signals_that_came_before_are_one_each_the_lowest_first) {
 	arun_signals_close(signals);
 }
 
+CLAIM(all_that_came_before_a_wait_are_one_also_since_the_loop_has_looked) {
+	arun_signals *signals = signals_of(SIGUSR2);
+	raise(SIGUSR2);
+	ck_assert_int_eq(arun_sleep(0.001), 0);
+	raise(SIGUSR2);
+	ck_assert_int_eq(next_signal(signals), SIGUSR2);
+	ARUN_TIMEOUT(0.01);
+	assert_fails(arun_signals_next(signals), ETIMEDOUT);
+	arun_signals_close(signals);
+}
+
+CLAIM(the_lowest_that_has_come_is_first_also_since_the_loop_has_looked) {
+	const int both[] = {SIGWINCH, SIGUSR2};
+	arun_signals *signals = arun_signals_open(both, 2);
+	ck_assert_ptr_nonnull(signals);
+	raise(SIGWINCH);
+	ck_assert_int_eq(arun_sleep(0.001), 0);
+	raise(SIGUSR2);
+	ck_assert_int_eq(next_signal(signals), SIGUSR2);
+	ck_assert_int_eq(next_signal(signals), SIGWINCH);
+	arun_signals_close(signals);
+}
+
+CLAIM(what_came_before_it_was_opened_is_not_its) {
+	arun_signals *older = signals_of(SIGUSR2);
+	raise(SIGUSR2);
+	arun_signals *newer = signals_of(SIGUSR2);
+	ck_assert_int_eq(next_signal(older), SIGUSR2);
+	ARUN_TIMEOUT(0.01);
+	assert_fails(arun_signals_next(newer), ETIMEDOUT);
+	arun_signals_close(newer);
+	arun_signals_close(older);
+}
+
 CLAIM(no_realtime_signal_is_lost) {
 	arun_signals *signals = signals_of(SIGRTMIN + 1);
 	for (int i = 0; i < 100; i++) {
@@ -265,6 +299,11 @@ static void add_coming(Suite *suite) {
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, a_signal_ends_the_wait);
 	tcase_add_test(tcase, signals_that_came_before_are_one_each_the_lowest_first);
+	tcase_add_test(tcase,
+		all_that_came_before_a_wait_are_one_also_since_the_loop_has_looked);
+	tcase_add_test(
+		tcase, the_lowest_that_has_come_is_first_also_since_the_loop_has_looked);
+	tcase_add_test(tcase, what_came_before_it_was_opened_is_not_its);
 	tcase_add_test(tcase, no_realtime_signal_is_lost);
 	tcase_add_test(tcase, every_object_that_asked_gets_it);
 	tcase_add_test(tcase, SIGCHLD_tells_of_children);
