@@ -418,8 +418,9 @@ ARUN_API int arun_sendfile_at(
 ARUN_API size_t arun_written(const arun_conn *conn);
 
 /*
- * Ends the sending side; the other end reads to the end of the stream. Returns 0; -1 with ENOTCONN,
- * EBADF, or ENOTSOCK where conn is no socket. Does not suspend.
+ * Ends the sending side; the other end reads to the end of the stream, a write of another task that
+ * waits fails with EPIPE. Returns 0; -1 with ENOTCONN, EBADF, or ENOTSOCK where conn is no socket. Does
+ * not suspend.
  */
 ARUN_API int arun_shutdown(arun_conn *conn);
 

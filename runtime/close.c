@@ -249,7 +249,13 @@ int arun_shutdown(arun_conn *conn) {
 	if (!conn || conn->closing) {
 		return task_fail(EBADF, "shutdown", NULL);
 	}
-	return conn_shutdown(conn) == 0
-		       ? 0
-		       : task_fail(errno, "shutdown", conn_words(conn, &words));
+	if (conn_shutdown(conn) < 0) {
+		return task_fail(errno, "shutdown", conn_words(conn, &words));
+	}
+	/* Who waits for room is told, whether or not there will be any. */
+	conn->watch.writable = true;
+	if (conn->watch.writer) {
+		task_wake(sched_current, conn->watch.writer);
+	}
+	return 0;
 }

@@ -274,6 +274,25 @@ CLAIM(a_write_after_the_shutdown_is_no_error_of_the_connection) {
 	ck_assert_int_eq(arun_close(pair.b), 0);
 }
 
+static int write_until_it_fails(void *conn) {
+	static const char bytes[1 << 16];
+	while (arun_write(conn, bytes, sizeof bytes) == 0) {
+	}
+	return -1;
+}
+
+CLAIM(a_shutdown_ends_the_write_that_waits) {
+	struct pair pairs[] = {tcp_pair(), unix_pair()};
+	for (size_t i = 0; i < 2; i++) {
+		arun_task *writer = waiting(write_until_it_fails, pairs[i].a);
+		ck_assert_int_eq(arun_shutdown(pairs[i].a), 0);
+		ck_assert_int_eq(joined(writer), -EPIPE);
+		ck_assert_int_eq(arun_shutdown(pairs[i].a), 0);
+		arun_abort(pairs[i].b);
+		arun_abort(pairs[i].a);
+	}
+}
+
 /* TCP's: a recv(2) ends before one, whatever has come behind it. */
 CLAIM(what_has_come_behind_an_urgent_byte_is_read) {
 	struct pair pair = tcp_pair();
@@ -442,6 +461,7 @@ Suite *suite(void) {
 	TCase *closes = tcase_create("close");
 	tcase_add_test(closes, shutdown_ends_one_side_only);
 	tcase_add_test(closes, a_write_after_the_shutdown_is_no_error_of_the_connection);
+	tcase_add_test(closes, a_shutdown_ends_the_write_that_waits);
 	tcase_add_test(closes, shutdown_of_who_was_reset_fails);
 	tcase_add_test(closes, an_answer_outlives_a_close_with_unread_input);
 	tcase_add_test(closes, a_close_in_a_cancelled_task_does_its_work);
