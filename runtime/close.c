@@ -249,6 +249,7 @@ int arun_shutdown(arun_conn *conn) {
 	if (!conn || conn->closing) {
 		return task_fail(EBADF, "shutdown", NULL);
 	}
+	int before = errno;
 	if (conn_shutdown(conn) < 0) {
 		return task_fail(errno, "shutdown", conn_words(conn, &words));
 	}
@@ -257,5 +258,6 @@ int arun_shutdown(arun_conn *conn) {
 	if (conn->watch.writer) {
 		task_wake(sched_current, conn->watch.writer);
 	}
+	errno = before;
 	return 0;
 }

@@ -120,13 +120,22 @@ static bool stream_may_receive(const struct arun_conn *conn) {
 	       unlikely(conn->transport && transport_has(conn));
 }
 
+/* A library's calls leave any errno, where they succeed too: OpenSSL's read sets 0. */
+static ssize_t transport_receive(const struct stream_call *call, void *buf, size_t size) {
+	ssize_t n = call->conn->transport->receive(call->conn, buf, size);
+	if (n >= 0) {
+		stream_keep_errno(call);
+	}
+	return n;
+}
+
 /* Waits for bytes. How many; 0: the end; -1 with the call's error. */
 static ssize_t stream_receive(struct stream_call *call, void *buf, size_t size) {
 	struct arun_conn *conn = call->conn;
 	for (;;) {
 		if (stream_may_receive(conn)) {
 			ssize_t n = unlikely(conn->transport)
-					    ? conn->transport->receive(conn, buf, size)
+					    ? transport_receive(call, buf, size)
 					    : conn_take_in(conn, buf, size);
 			if (likely(n > 0)) {
 				return n;
@@ -417,6 +426,7 @@ static int stream_flush(struct stream_call *call) {
 			return -1;
 		}
 	}
+	stream_keep_errno(call);
 	return 0;
 }
 

@@ -100,6 +100,24 @@ CLAIM(a_file_is_sent) {
 	close_pair(pair);
 }
 
+CLAIM(a_call_that_succeeds_keeps_errno) {
+	struct pair pair = secured(tcp_pair());
+	char byte;
+	errno = EXDEV;
+	ck_assert_int_eq(arun_write(pair.a, "12", 2), 0);
+	ck_assert_int_eq(errno, EXDEV);
+	ck_assert_int_eq(arun_read(pair.b, &byte, 1), 1);
+	ck_assert_int_eq(arun_read_exactly(pair.b, &byte, 1), 1);
+	ck_assert_int_eq(errno, EXDEV);
+	ck_assert_int_eq(arun_shutdown(pair.a), 0);
+	ck_assert_int_eq(errno, EXDEV);
+	ck_assert_int_eq(arun_read(pair.b, &byte, 1), 0);
+	ck_assert_int_eq(errno, EXDEV);
+	arun_abort(pair.b);
+	ck_assert_int_eq(errno, EXDEV);
+	ck_assert_int_eq(arun_close(pair.a), -1);
+}
+
 /* The end ------------------------------------------------------------------------- */
 
 CLAIM(one_side_may_end_before_the_other) {
@@ -423,6 +441,7 @@ Suite *suite(void) {
 	tcase_add_test(all, it_reads_and_writes_as_every_stream_does);
 	tcase_add_test(all, small_pieces_are_put_together);
 	tcase_add_test(all, a_file_is_sent);
+	tcase_add_test(all, a_call_that_succeeds_keeps_errno);
 	tcase_add_test(all, one_side_may_end_before_the_other);
 	tcase_add_test(all, an_end_without_close_notify_is_an_error);
 	tcase_add_test(all, a_record_that_was_changed_is_an_error);
