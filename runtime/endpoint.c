@@ -116,9 +116,21 @@ static int read_bracketed(const struct reading *reading, const char *rest) {
 	return 0;
 }
 
+/* rest: "X:HOST:PORT". Of an address without its brackets X are hexadecimal digits. */
+static int too_many_colons(const struct reading *reading, const char *rest) {
+	bool address = rest[strspn(rest, "0123456789abcdefABCDEF")] == ':';
+	return endpoint_bad(
+		reading, address ? "an IPv6 address stands in brackets: [::1]:80"
+				 : "neither tcp:, tls:, unix:, fd: nor HOST:PORT");
+}
+
 static int read_tcp(const struct reading *reading, const char *rest) {
 	struct endpoint *out = reading->out;
 	out->kind = ENDPOINT_TCP;
+	if (strchr(rest, '/')) {
+		return endpoint_bad(
+			reading, "no URL, no path: HOST:PORT, tls:HOST:PORT, unix:/PATH");
+	}
 	if (*rest == '[') {
 		return read_bracketed(reading, rest);
 	}
@@ -130,8 +142,7 @@ static int read_tcp(const struct reading *reading, const char *rest) {
 				: "no port");
 	}
 	if (memchr(rest, ':', (size_t)(colon - rest))) {
-		return endpoint_bad(
-			reading, "an IPv6 address stands in brackets: [::1]:80");
+		return too_many_colons(reading, rest);
 	}
 	if (read_service(reading, colon + 1) < 0 ||
 		read_host(reading, rest, (size_t)(colon - rest)) < 0) {

@@ -44,6 +44,23 @@ CLAIM(a_string_that_is_no_endpoint_is_named) {
 	assert_contains(arun_why(), "connect x: no endpoint");
 }
 
+CLAIM(what_is_taken_from_elsewhere_is_told_what_it_should_be) {
+	static const char *const urls[] = {"tcp://127.0.0.1:80", "tls://127.0.0.1:80",
+		"https://example.com:443", "http://example.com", "127.0.0.1:80/",
+		"/run/x.sock"};
+	static const char *const kinds[] = {"ssl:127.0.0.1:80", "TCP:127.0.0.1:80"};
+	for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+		assert_null(arun_connect(urls[i]), EINVAL);
+		assert_contains(arun_why(), ": no URL, no path: HOST:PORT, ");
+	}
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		assert_null(arun_connect(kinds[i]), EINVAL);
+		assert_contains(arun_why(), ": neither tcp:, tls:, unix:, fd: nor ");
+	}
+	assert_null(arun_connect("fe80::1%lo:80"), EINVAL);
+	assert_contains(arun_why(), ": an IPv6 address stands in brackets");
+}
+
 CLAIM(a_string_of_any_length_is_no_danger) {
 	char *text = malloc(1 << 20);
 	memset(text, 'x', (1 << 20) - 1);
@@ -401,6 +418,7 @@ static void add_connects(Suite *suite) {
 	TCase *connects = tcase_create("connect");
 	tcase_add_test(connects, a_refused_connect_says_where_and_why);
 	tcase_add_test(connects, a_string_that_is_no_endpoint_is_named);
+	tcase_add_test(connects, what_is_taken_from_elsewhere_is_told_what_it_should_be);
 	tcase_add_test(connects, a_string_of_any_length_is_no_danger);
 	tcase_add_test(connects, what_is_not_built_in_is_said);
 	tcase_add_test(connects, both_ends_know_both_addresses);
