@@ -19,6 +19,7 @@ static struct {
 	pid_t pid;   /* a forked child that exits runs the handler too: not for it */
 	int signum;  /* to die of; 0: none */
 	bool checks; /* the status is 0 */
+	bool prints; /* SIGPIPE ends it */
 } ending;
 
 static void ignore(int signum) {
@@ -77,6 +78,15 @@ void ending_prepare(void) {
 	}
 }
 
+void ending_by_pipe(void) {
+	sigset_t broken;
+	sigemptyset(&broken);
+	sigaddset(&broken, SIGPIPE);
+	ending.prints = true;
+	signal(SIGPIPE, SIG_DFL);
+	pthread_sigmask(SIG_UNBLOCK, &broken, NULL);
+}
+
 void ending_adopt(void) {
 	ending.pid = getpid();
 }
@@ -118,7 +128,9 @@ void ending_bound(const char *plugin, double seconds) {
 /* What stdio still holds may go to a pipe nobody reads: EPIPE says so, SIGPIPE would not.
  */
 static _Noreturn void leave(int status) {
-	signal(SIGPIPE, ignore);
+	if (!ending.prints) {
+		signal(SIGPIPE, ignore);
+	}
 	exit(status);
 }
 

@@ -21,6 +21,10 @@ enum {
  * and SIGPIPE end nothing. */
 void ending_prepare(void);
 
+/* From now on, and at the end, SIGPIPE does end the process, where this thread prints: without a
+ * word, as programs that only print do, where nobody reads on. */
+void ending_by_pipe(void);
+
 /* To be called in a forked child that is arun from now on. */
 void ending_adopt(void);
 

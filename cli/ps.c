@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <locale.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,6 +137,7 @@ struct showing {
 
 static void *show_main(void *argument) {
 	struct showing *showing = argument;
+	ending_by_pipe(); /* of a thread that begins with all signals blocked */
 	showing->status = show(showing->request, showing->pid);
 	return NULL;
 }
@@ -165,7 +165,7 @@ static int show_report(const char *path) {
 void ps_main(int argc, char **argv) {
 	struct request request = {.word = NULL};
 	/* `arun ps PID | head` ends without a word, as its like do. */
-	signal(SIGPIPE, SIG_DFL);
+	ending_by_pipe();
 	parse(&request, argc, argv);
 	setlocale(LC_CTYPE, "");
 	pid_t pid = read_pid(request.word);

@@ -65,6 +65,18 @@ def every_task_is_shown_with_where_it_waits_and_was_started():
 
 
 @claim
+def who_reads_only_the_beginning_ends_it_without_a_word():
+    server = opened("all").until_state("S")
+    for words in (["ps"], ["tree"], ["ps", "-j"], ["tree", "--html"]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = arun(*words, str(server.pid), stdout=writer)
+        os.close(writer)
+        equal((done.returncode, done.stderr), (-signal.SIGPIPE, ""), words)
+    equal(server.end(signal.SIGTERM)[0], 0)
+
+
+@claim
 def json_is_a_dump_as_the_schema_has_it():
     server = opened("all").until_state("S")
     report = json.loads(looked("ps", "-j", server.pid))
