@@ -7,7 +7,7 @@ import tempfile
 
 from installed import Installed, built_with, skip_where_sanitized
 from plugins import BUILD, SOURCE
-from tap import claim, contains, equal, main
+from tap import claim, contains, equal, main, run
 
 FOLDER = tempfile.TemporaryDirectory()
 USER = Installed(FOLDER.name)
@@ -66,6 +66,16 @@ def a_program_of_ones_own_links_with_the_library():
     )
     shell(f"{os.environ['CC']} -o own own.c $(pkg-config --cflags --libs arun)")
     equal(shell("./own"), shell("arun --version").split()[-1] + "\n")
+
+
+@claim
+def the_dynamic_linker_is_told_of_the_library():
+    """Else such a program cannot start after `meson install` to /usr/local, the default."""
+    command = ["meson", "install", "-C", BUILD, "--no-rebuild", "--dry-run"]
+    runs = re.compile("^Running .*ldconfig", re.M)
+    assert runs.search(run(*command).stdout)
+    packed = run(*command, "--destdir", FOLDER.name)
+    equal((packed.returncode, runs.findall(packed.stdout)), (0, []), packed.stderr)
 
 
 main()
