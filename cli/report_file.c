@@ -95,6 +95,9 @@ static int open_file(const char *path, int flags) {
 
 static int open_regular(const struct wanted *wanted, const char *path) {
 	const struct wanted expanded = {path, wanted->source};
+	if (!strcmp(path, "-")) {
+		return refuse(wanted, "no name of a file: fd:1 is standard output");
+	}
 	int fd = open_file(path, 0);
 	if (fd < 0) {
 		return refuse(&expanded, why_not_opened(errno));

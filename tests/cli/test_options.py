@@ -258,6 +258,7 @@ def report_refuses_all_but_regular_files():
     for name, why in (*((name, "not a regular file") for name in ("folder", "fifo", "socket", "/dev/null")),
                       ("link", "a symbolic link, which is not followed"),
                       ("null", "a symbolic link, which is not followed"),
+                      ("-", "no name of a file: fd:1 is standard output"),
                       ("missing/r.json", "No such file or directory")):
         refused(arun("--report", name, "./p.so:words"), f"--report: {name}: {why}")
     reader = os.open("fifo", os.O_RDONLY | os.O_NONBLOCK)
@@ -266,7 +267,7 @@ def report_refuses_all_but_regular_files():
     listener.close()
     refused(arun("./p.so", env={"ARUN_REPORT": "folder"}), "$ARUN_REPORT: folder: not a regular file")
     usage(arun("--report=", "./p.so"), "--report: '' is not the name of a file")
-    assert not os.path.exists("target.json")
+    assert not os.path.exists("target.json") and not os.path.exists("-")
 
 
 @claim
