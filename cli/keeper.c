@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "keeper.h"
 
+#include "../runtime/broker_message.h"
 #include "../runtime/fdpass.h"
 
 #include <errno.h>
@@ -26,10 +27,10 @@ int keeper_connect(struct keeper_line *line, int *other) {
 bool keeper_lets_say(int other, const char *words) {
 	const struct timeval patience = {.tv_sec = 5};
 	char text[1 + KEEPER_NAME], kind = 0;
-	snprintf(text, sizeof text, "S%s", words);
+	snprintf(text, sizeof text, "%c%s", BROKER_SAY, words);
 	setsockopt(other, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	return send(other, text, strlen(text), MSG_NOSIGNAL) < 0 ||
-	       recv(other, &kind, sizeof kind, 0) <= 0 || kind != 'R';
+	       recv(other, &kind, sizeof kind, 0) <= 0 || kind != BROKER_REFUSED;
 }
 
 void keeper_disconnect(struct keeper *keeper, struct keeper_line *line) {
@@ -50,9 +51,11 @@ void keeper_disconnect(struct keeper *keeper, struct keeper_line *line) {
 
 /* Answers -------------------------------------------------------------------------- */
 
-/* fd: goes with it; -1: none. Returns whether it was sent; it may be later. */
-static bool answer(struct keeper_line *line, char kind, int fd) {
+/* Sends an answer, and fd with it (-1: none). Returns whether it was sent; keeper_line::late: it is
+ * to be tried again. */
+static bool answer(struct keeper_line *line, enum broker_answer what, int fd) {
 	union fdpass_room room;
+	char kind = (char)what;
 	struct iovec part = {&kind, 1};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 	fdpass_put(&message, &room, fd);
@@ -71,29 +74,29 @@ static size_t find(const struct keeper *keeper, const char *name) {
 	return i;
 }
 
-/* One is opened at a time: who else asks meanwhile finds it, or tries after it. */
+/* One socket is opened at a time: who else asks is answered when it is there, or opens the next. */
 static void answer_name(struct keeper *keeper, struct keeper_line *line) {
 	size_t place = find(keeper, line->asked);
 	if (place < KEEPER_SOCKETS) {
 		line->uses |= UINT64_C(1) << place;
-		answer(line, 'H', keeper->kept[place].fd);
+		answer(line, BROKER_HERE, keeper->kept[place].fd);
 	} else if (find(keeper, "") == KEEPER_SOCKETS) {
-		answer(line, 'R', -1);
-	} else if (keeper->opener < 0 && answer(line, 'O', -1)) {
+		answer(line, BROKER_REFUSED, -1);
+	} else if (keeper->opener < 0 && answer(line, BROKER_OPEN, -1)) {
 		keeper->opener = line->fd;
 	}
 }
 
-/* One says something at a time, to its end: so it is said before all are stopped because another has
- * ended. */
+/* One worker says something at a time, and ends: so it is said before all are stopped because another
+ * has ended. */
 static void answer_failure(struct keeper *keeper, struct keeper_line *line) {
 	if (keeper->apart) {
-		answer(line, 'O', -1);
+		answer(line, BROKER_OPEN, -1);
 	} else if (keeper->speaker >= 0 && keeper->speaker != line->fd) {
 		return;
 	} else if (strcmp(keeper->said, line->asked) == 0) {
-		answer(line, 'R', -1);
-	} else if (answer(line, 'O', -1)) {
+		answer(line, BROKER_REFUSED, -1);
+	} else if (answer(line, BROKER_OPEN, -1)) {
 		strcpy(keeper->said, line->asked);
 		keeper->speaker = line->fd;
 	}
@@ -101,14 +104,14 @@ static void answer_failure(struct keeper *keeper, struct keeper_line *line) {
 
 void keeper_answer(struct keeper *keeper, struct keeper_line *line) {
 	switch (line->question) {
-	case 'A':
+	case BROKER_ASK:
 		answer_name(keeper, line);
 		break;
-	case 'S':
+	case BROKER_SAY:
 		answer_failure(keeper, line);
 		break;
-	case 'R':
-		answer(line, 'R', -1);
+	case BROKER_REFUSED:
+		answer(line, BROKER_REFUSED, -1);
 		break;
 	}
 }
@@ -187,31 +190,31 @@ void keeper_forget(struct keeper *keeper) {
 
 /* Requests ------------------------------------------------------------------------- */
 
-/* What was asked before is not answered any more. A name that is too long is refused. */
+/* A question, in place of one that has no answer yet. A name that is too long is refused. */
 static void ask(struct keeper_line *line, char kind, const char *text) {
 	int length = snprintf(line->asked, sizeof line->asked, "%s", text);
 	bool cut = length >= (int)sizeof line->asked;
-	line->question = cut && kind == 'A' ? 'R' : kind;
+	line->question = cut && kind == BROKER_ASK ? BROKER_REFUSED : kind;
 	line->late = false;
 }
 
-/* Takes fd. */
+/* Sees to a message. fd, which came with it, is taken; -1: none. */
 static void hear(
 	struct keeper *keeper, struct keeper_line *line, const char *text, int fd) {
 	bool opener = keeper->opener == line->fd;
-	if (text[0] == 'L') {
+	if (text[0] == BROKER_LEFT) {
 		keeper->sum.workers += !line->leaked;
 		line->leaked = true;
 		sum_add(&keeper->sum, text + 1);
-	} else if (text[0] == 'S' && text[1]) {
-		ask(line, 'S', text + 1);
-	} else if (text[0] == 'A' && text[1]) {
-		/* What it was to open before is not what it opens now. */
+	} else if (text[0] == BROKER_SAY && text[1]) {
+		ask(line, BROKER_SAY, text + 1);
+	} else if (text[0] == BROKER_ASK && text[1]) {
+		/* It has given up what it was to open before. */
 		keeper->opener = opener ? -1 : keeper->opener;
-		ask(line, 'A', text + 1);
-	} else if (opener && (text[0] == 'K' || text[0] == 'F')) {
+		ask(line, BROKER_ASK, text + 1);
+	} else if (opener && (text[0] == BROKER_KEEP || text[0] == BROKER_FAILED)) {
 		keeper->opener = -1;
-		if (text[0] == 'K' && fd >= 0) {
+		if (text[0] == BROKER_KEEP && fd >= 0) {
 			keep(keeper, line, fd, text + 1);
 			return;
 		}

@@ -2,7 +2,7 @@
 /*
  * keeper - the sockets that the workers share: opened by whichever needs one first, kept
  * here for the others and for those that come after them; what the workers left open; and who
- * says how all of them fail at the start. What is said is in runtime/broker.h, the other side.
+ * says how all of them fail at the start. What is said is in runtime/broker_message.h.
  */
 #ifndef KEEPER_H
 #define KEEPER_H
@@ -35,9 +35,9 @@ struct keeper {
 
 /* A worker's line. */
 struct keeper_line {
-	int fd;        /* -1: it is gone */
-	char question; /* that waits for its answer, by its kind; 0: none */
-	bool late;     /* the answer could not be sent yet: to be tried again */
+	int fd; /* -1: it is gone */
+	char question; /* that waits for its answer: enum broker_question; or BROKER_REFUSED; 0 */
+	bool late; /* the answer could not be sent yet: to be tried again */
 	char asked[KEEPER_NAME];
 	uint64_t uses; /* which of the kept it was given, or gave */
 	bool leaked;   /* it has told of leaks */

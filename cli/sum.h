@@ -20,7 +20,7 @@ struct sum {
 	unsigned long leaks; /* of all kinds */
 };
 
-/* Adds what a worker says, as in runtime/broker.h: "COUNT/WORD/ONE/MANY". */
+/* Adds what a worker says, as in runtime/broker_message.h: "COUNT/WORD/ONE/MANY". */
 void sum_add(struct sum *sum, const char *text);
 
 /* Prints a line on stderr, where two workers or more had leaks: one has said it all. */

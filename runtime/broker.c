@@ -33,8 +33,8 @@ static bool broker_send(
 	return sendmsg(broker_fd(broker), &message, MSG_NOSIGNAL) >= 0;
 }
 
-/* Returns the kind of the answer; 0: there is none. *fd: where it is 'H'; -1: none. */
-static char broker_receive(const struct broker *broker, int *fd) {
+/* Returns the answer. *fd: of BROKER_HERE; -1: none. */
+static enum broker_answer broker_receive(const struct broker *broker, int *fd) {
 	union fdpass_room room;
 	char kind = 0;
 	struct iovec part = {&kind, 1};
@@ -47,11 +47,11 @@ static char broker_receive(const struct broker *broker, int *fd) {
 		length = recvmsg(broker->fd, &message, MSG_CMSG_CLOEXEC);
 	} while (length < 0 && errno == EINTR);
 	*fd = length < 0 ? -1 : fdpass_take(&message);
-	if (*fd >= 0 && kind != 'H') {
+	if (*fd >= 0 && kind != BROKER_HERE) {
 		close(*fd);
 		*fd = -1;
 	}
-	return kind;
+	return (enum broker_answer)kind;
 }
 
 /* A descriptor of another process, or not of this kind, is not touched. */
@@ -92,21 +92,21 @@ void broker_finish(struct broker *broker) {
 enum broker_answer broker_ask(
 	struct broker *broker, const char *address, bool any, int *fd) {
 	char text[BROKER_NAME];
-	int length = any ? snprintf(text, sizeof text, "A%s#%u", address, broker->any++)
-			 : snprintf(text, sizeof text, "A%s", address);
+	int length = any ? snprintf(text, sizeof text, "%c%s#%u", BROKER_ASK, address,
+				   broker->any++)
+			 : snprintf(text, sizeof text, "%c%s", BROKER_ASK, address);
 	if (!broker->fd || length >= (int)sizeof text) {
 		return BROKER_NONE;
 	}
-	char kind = broker_send(broker, text, (size_t)length, -1)
-			    ? broker_receive(broker, fd)
-			    : 0;
-	switch (kind) {
-	case 'H':
+	enum broker_answer answer = broker_send(broker, text, (size_t)length, -1)
+					    ? broker_receive(broker, fd)
+					    : BROKER_NONE;
+	switch (answer) {
+	case BROKER_HERE:
 		return *fd >= 0 ? BROKER_HERE : BROKER_REFUSED;
-	case 'O':
-		return BROKER_OPEN;
-	case 'R':
-		return BROKER_REFUSED;
+	case BROKER_OPEN:
+	case BROKER_REFUSED:
+		return answer;
 	default:
 		/* A late answer would be taken for that to the next question. */
 		broker_hang_up(broker);
@@ -116,9 +116,9 @@ enum broker_answer broker_ask(
 
 bool broker_keep(struct broker *broker, int fd, const char *file) {
 	char text[1 + PATH_MAX];
-	int length = snprintf(text, sizeof text, "K%s", file ? file : "");
+	int length = snprintf(text, sizeof text, "%c%s", BROKER_KEEP, file ? file : "");
 	if (fd < 0) {
-		broker_send(broker, "F", 1, -1);
+		broker_send(broker, (char[]){BROKER_FAILED}, 1, -1);
 		return false;
 	}
 	/* What is longer is no path that a call takes. */
@@ -128,23 +128,23 @@ bool broker_keep(struct broker *broker, int fd, const char *file) {
 
 bool broker_says(struct broker *broker, const char *words) {
 	char text[BROKER_NAME];
-	int length = snprintf(text, sizeof text, "S%s", words), fd = -1;
+	int length = snprintf(text, sizeof text, "%c%s", BROKER_SAY, words), fd = -1;
 	size_t size = length < (int)sizeof text ? (size_t)length : sizeof text - 1;
 	if (!broker->fd || !broker_send(broker, text, size, -1)) {
 		return true;
 	}
-	char kind = broker_receive(broker, &fd);
+	enum broker_answer answer = broker_receive(broker, &fd);
 	if (fd >= 0) {
 		close(fd);
 	}
-	return kind != 'R';
+	return answer != BROKER_REFUSED;
 }
 
 void broker_tell(const struct broker *broker, const char *leaks) {
 	char text[BROKER_NAME];
-	int length = snprintf(text, sizeof text, "L%s", leaks);
+	int length = snprintf(text, sizeof text, "%c%s", BROKER_LEFT, leaks);
 	if (broker->fd && length < (int)sizeof text) {
-		/* The parent may be stopped: nobody waits for it. */
+		/* The parent may be stopped: it is not waited for. */
 		send(broker_fd(broker), text, (size_t)length,
 			MSG_NOSIGNAL | MSG_DONTWAIT);
 	}

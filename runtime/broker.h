@@ -4,36 +4,16 @@
  * of them finds open.
  *
  * `arun --workers` and `--reload` keep them. $ARUN_BROKER=FD:PID names a SOCK_SEQPACKET
- * socket to the parent, for process PID alone. A message begins with its kind:
- *
- *	to the parent     'A' NAME   asks for the socket of that name
- *	                  'K' PATH   keep this one (SCM_RIGHTS) under the name asked for; it has
- *	                             made this file, from the root ("": none)
- *	                  'F'        failed: let another try
- *	                  'L' N/WORD/ONE/MANY   has left so many of a kind open: "2/fd/fd/fds"
- *	                  'S' WORDS  has failed like this: is it to say so? It ends after that
- *	from the parent   'H'        here it is (SCM_RIGHTS)
- *	                  'O'        there is none: open it, the others wait; then 'K' or 'F'
- *	                  'R'        refused: there are too many; another has said that,
- *	                             and ended ('O': it is to say it)
- *
- * So whoever comes first opens a socket as it would alone, and the parent knows nothing
- * of addresses.
+ * socket to the parent, for process PID alone; broker_message.h has what is said over it.
  */
 #ifndef BROKER_H
 #define BROKER_H
 
 #include "base.h"
+#include "broker_message.h"
 
 #include <stdbool.h>
 #include <sys/stat.h>
-
-enum broker_answer {
-	BROKER_NONE, /* there is no broker, or it is gone, or the plugin has closed fd */
-	BROKER_HERE, /* *fd is the caller's */
-	BROKER_OPEN, /* the caller opens it, then calls broker_keep() */
-	BROKER_REFUSED,
-};
 
 struct broker {
 	int fd;           /* 0: none */
@@ -46,8 +26,8 @@ struct broker {
 void broker_init(struct broker *broker, bool taken);
 void broker_finish(struct broker *broker);
 
-/* Asks for the socket of an address, close-on-exec. any: each call means another one, as
- * the port is 0. */
+/* Asks for the socket of an address: *fd, close-on-exec, is the caller's where it is BROKER_HERE.
+ * After BROKER_OPEN broker_keep() follows. any: each call means another one, as the port is 0. */
 enum broker_answer broker_ask(
 	struct broker *broker, const char *address, bool any, int *fd);
 
