@@ -65,8 +65,8 @@ static void end(void) {
 	}
 }
 
-/* Who asks for a dump before there is a run gets none: that is no end. Nor is a file's limit
- * (ulimit -f), or a pipe nobody reads: EFBIG and EPIPE say so. */
+/* SIGUSR1 before there is a run asks for a dump that cannot be had: no reason to die. Nor is a file's
+ * limit (ulimit -f), or a pipe that nobody reads: there EFBIG and EPIPE say so. */
 void ending_prepare(void) {
 	ending.pid = getpid();
 	signal(SIGUSR1, ignore);
@@ -91,7 +91,7 @@ void ending_adopt(void) {
 	ending.pid = getpid();
 }
 
-/* The second time it is that line which nobody reads. */
+/* Called again, it has been held up by the line itself, which nobody reads. */
 static void on_overdue(int signum) {
 	static volatile sig_atomic_t told;
 	(void)signum;

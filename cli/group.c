@@ -53,7 +53,6 @@ _Noreturn void group_fail(const char *what) {
 	ending_exit(STATUS_FAILED);
 }
 
-/* A stop of all. */
 void group_stop(struct group *group, int signum) {
 	double limit = group->now + group->options->grace + OVERTIME;
 	bool again =
@@ -93,7 +92,7 @@ static void make_room(struct group *group) {
 	group->room = room;
 }
 
-/* What is the parent's alone. */
+/* In a worker: closes and frees what is the parent's alone. */
 static void forget_all(struct group *group) {
 	arun_workers.wanted = 0;
 	for (size_t i = 0; i < group->count; i++) {
@@ -108,7 +107,8 @@ static void forget_all(struct group *group) {
 	free(group->slots);
 }
 
-/* At the first start, as with one that fails before it is ready: whoever started it is to know. */
+/* At the first start this ends the group, like a worker that fails before it is ready; later it is
+ * tried again. */
 static void on_not_started(struct group *group, struct slot *slot) {
 	if (group->ready) {
 		slot->due = group->now + PAUSE_MAX;
@@ -220,7 +220,7 @@ static void roll_next(struct group *group) {
 	group_start(group, group->roll, find_serving(group, group->roll) != NULL);
 }
 
-/* From the beginning, also where one is under way: it may be of an older version. */
+/* Begins anew where a replacement is under way, which may be of an older version. */
 void group_roll(struct group *group) {
 	group->wanted = !group->ready;
 	if (group->over || !group->ready) {
@@ -256,7 +256,8 @@ void group_on_ready(struct group *group, struct worker *worker) {
 
 /* Deaths ---------------------------------------------------------------------------- */
 
-/* Who kills decides; what dies by itself is likely to do it again. */
+/* The pause doubles with each death: what dies by itself is likely to do so again. After SIGKILL, which
+ * somebody has sent, it is short. */
 static void restart_later(
 	struct group *group, const struct worker *worker, int status, const char *end) {
 	struct slot *slot = &group->slots[worker->slot];
@@ -297,7 +298,7 @@ static void on_failed_start(
 	restart_later(group, worker, status, end);
 }
 
-/* One that was told to end before it was ready had no time to do it well. */
+/* A worker has ended that was told to. To die of SIGTERM before it was ready is no failure. */
 static void on_left(
 	struct group *group, const struct worker *worker, int status, const char *end) {
 	bool early = WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;

@@ -59,7 +59,7 @@ static void refuse_privileges(void) {
 	}
 }
 
-/* With the line that was said last for a reason. */
+/* Tells the service manager, with the line that was said last as the reason. */
 static void tell_failed(const struct launch *launch, int status) {
 	if (!launch->options.check && *say_last()) {
 		manager_tell_failed(NULL, status, say_last());
@@ -71,7 +71,7 @@ static _Noreturn void give_up(const struct launch *launch, int status) {
 	ending_exit(status);
 }
 
-/* The workers of a group find the same, at the same time. */
+/* Says why the plugin cannot be run; of a group's workers, which all find the same, one does. */
 static _Noreturn void fail(
 	const struct launch *launch, const struct loader_error *error) {
 	const struct workers_start *start = &launch->start;
@@ -197,7 +197,7 @@ static void print_offer(const struct launch *launch) {
 	}
 }
 
-/* The limits that are meant, where the words for errno name none. */
+/* Names the limit that was met, which the words for errno do not. */
 static const char *limits(int error) {
 	return error == ENOSPC   ? " (fs.epoll.max_user_watches)"
 	       : error == EAGAIN ? " (ulimit -u, -i)"

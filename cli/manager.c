@@ -33,7 +33,7 @@ static void set_address(struct manager *manager, const char *path) {
 	}
 }
 
-/* What is none to the workers is none here: they would be waited for in vain. */
+/* Seconds; 0: none, as the workers have it, too: their signs of life would be waited for in vain. */
 static double watchdog(void) {
 	double seconds = variable_watchdog();
 	return seconds < 1e9 ? seconds : 0;
@@ -95,7 +95,7 @@ static bool is_repeated(const char *text) {
 	       manager_says(text, "EXTEND_TIMEOUT_USEC=");
 }
 
-/* The last word counts most: where there are too many, the oldest goes. */
+/* Keeps a message to be sent later. Where there are too many the oldest goes: the last counts most. */
 static void owe(struct manager *manager, const char *text, int fd) {
 	struct owed **end = &manager->owed, *owed;
 	size_t count = 0, size = strlen(text) + 1;
@@ -124,7 +124,8 @@ void manager_close(struct manager *manager) {
 
 /* Telling -------------------------------------------------------------------------- */
 
-/* Who waits for READY=1 kills what does not send it. One that is not there waits for nothing. */
+/* Says once that the manager cannot be told: waiting for READY=1, it would kill this service. Where
+ * there is no manager nobody waits. */
 static void complain(struct manager *manager, int error) {
 	bool there = error != ENOENT && error != ENOTDIR && error != ECONNREFUSED;
 	if (!fdpass_later(error) && there && !manager->complained) {
@@ -165,7 +166,7 @@ void manager_tell(struct manager *manager, const char *text, int fd) {
 	}
 }
 
-/* There is no later for it, so it waits for a while. */
+/* Sends the last message of a process: there is no later, so it waits for a while. */
 static void tell_alone(const char *text) {
 	const struct timeval patience = {.tv_sec = 1};
 	struct manager manager = {.fd = -1, .complained = true};

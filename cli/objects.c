@@ -76,7 +76,7 @@ static const char *detail(const struct reader *reader, const char *format, ...) 
 
 /* Kinds */
 
-/* By then its stack, with all that a wait has there, may be of another wait. */
+/* Whether the task has run since it was copied: then its stack no longer has what that wait had. */
 static bool has_run(const struct reader *reader) {
 	return constants_field(reader->constants, reader->copy.address,
 		       FIELD_TASK_RUNS) != number(reader, FIELD_TASK_RUNS);

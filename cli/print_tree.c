@@ -65,7 +65,7 @@ static void print_wait(struct line *line, const struct dump_object *object,
 	}
 }
 
-/* What a task does: of object, or object itself. */
+/* Adds what task does, which is object, or belongs to it. */
 static void print_does(struct line *line, const struct dump *dump,
 	const struct dump_object *object, const struct dump_object *task) {
 	if (task->waits) {

@@ -62,8 +62,8 @@ static void hear(struct group *group) {
 	}
 }
 
-/* What the worker had said and asked for before it died counts before its death: it may have
- * done both since the others were heard. */
+/* What a worker has said and asked for counts before its death: it may have done both since the
+ * last look. */
 static void bury(struct group *group, pid_t pid, int status) {
 	hear(group);
 	struct worker *found = group_find(group, pid);
@@ -77,7 +77,7 @@ static void bury(struct group *group, pid_t pid, int status) {
 	}
 }
 
-/* Also what nobody here made: as PID 1 it is the parent's to reap. */
+/* Reaps all that has ended: as PID 1 also what nobody here has made. */
 static void reap(struct group *group) {
 	int status;
 	pid_t pid;
@@ -94,7 +94,7 @@ static void forward(struct group *group, int signum) {
 	}
 }
 
-/* A terminal that was closed wants all to end. */
+/* Whether SIGHUP means that the terminal was closed, so that all are to end. */
 static bool is_hang_up(const struct group *group) {
 	return group->terminal && !isatty(STDIN_FILENO);
 }
@@ -122,7 +122,7 @@ static void read_signals(struct group *group) {
 	}
 }
 
-/* As nohup(1) and a shell's "&" want it; blocked, it would be read all the same. */
+/* Whether a signal was found ignored, by nohup(1) or a shell's "&". Blocked, it would still be read. */
 static bool stays_ignored(int signum) {
 	struct sigaction action;
 	return (signum == SIGINT || signum == SIGQUIT || signum == SIGHUP) &&
@@ -151,8 +151,8 @@ static void open_signals(struct group *group) {
 
 /* Time ------------------------------------------------------------------------------ */
 
-/* Those that hang, or do not end. SIGABRT has it say in which task; where it does not die of that (it
- * is stopped, or blocks it), it is killed as if it was to end. */
+/* Kills a worker that hangs, or does not end in time. One that hangs gets SIGABRT first, which has it
+ * say in which task. */
 static void look_after(struct group *group, struct worker *worker, double *next) {
 	double hangs = worker->state == WORKER_SERVING && group->manager.watchdog
 			       ? worker->beat + group->manager.watchdog
@@ -217,7 +217,7 @@ static void pass_time(struct group *group, double *next) {
 
 /* The loop -------------------------------------------------------------------------- */
 
-/* Where the parent did not run either (all were stopped, or moved to another host), nobody can have
+/* While the parent itself did not run (all were stopped, or moved to another host), nobody can have
  * given it a sign of life: that time does not count. */
 static void forgive_pause(struct group *group, double late) {
 	for (size_t i = 0; i < group->count; i++) {
@@ -228,7 +228,7 @@ static void forgive_pause(struct group *group, double late) {
 
 static void wait_for_something(struct group *group, double next) {
 	struct pollfd *polled = group->polled;
-	/* Not too long: how long it was stopped for is seen from when it should have gone on. */
+	/* Not for too long: a pause of the parent shows in a wait that has taken longer. */
 	double limit = group->manager.watchdog ? group->manager.watchdog / 4 : 3600;
 	double begun = arun_now(), left = earlier(next - begun, limit);
 	left = left > 0 ? left : 0;
@@ -259,14 +259,14 @@ static void serve_lines(struct group *group) {
 	}
 }
 
-/* Those who asked while another was opening a socket, which may have died over it. */
+/* Answers who asked while another was opening a socket: that one may have died over it. */
 static void answer_lines(struct group *group) {
 	for (size_t i = 0; i < group->count; i++) {
 		keeper_answer(&group->keeper, &group->workers[i].line);
 	}
 }
 
-/* Nobody uses a socket that the new version has given up. */
+/* Closes the sockets that no worker uses: the new version may have given them up. */
 static void drop_unused(struct group *group) {
 	uint64_t uses = 0;
 	for (size_t i = 0; i < group->count; i++) {
@@ -290,7 +290,7 @@ static bool is_over(const struct group *group) {
 	       (group->over || (is_settled(group) && !group->options->watch));
 }
 
-/* What has happened: words and lines of a worker count before its death. */
+/* Sees to what has happened; what a worker has said counts before its death. */
 static void act(struct group *group) {
 	serve_lines(group);
 	if (group->changes.fd >= 0 && group->polled[2].revents) {
@@ -309,7 +309,7 @@ static void act(struct group *group) {
 
 struct figures arun_workers = {.magic = {'a', 'r', 'u', 'n', '-', 'w', 'k', 's'}};
 
-/* A slot without a worker that has none to come has done its work. */
+/* For `arun ps`. A slot whose worker has done its work, and that gets no other, is not wanted. */
 static void show_figures(const struct group *group) {
 	uint32_t wanted = 0, serving = 0;
 	for (unsigned i = 0; i < group->options->count; i++) {
@@ -328,7 +328,7 @@ static void show_figures(const struct group *group) {
 	arun_workers.serving = none ? 0 : serving;
 }
 
-/* The workers' cores tell more than the parent's. */
+/* Ends the process as the workers have ended; without a core, of which theirs tell more. */
 static _Noreturn void leave(struct group *group) {
 	const struct rlimit none = {0, 0};
 	keeper_drop(&group->keeper, 0);
@@ -343,7 +343,7 @@ static _Noreturn void leave(struct group *group) {
 }
 
 _Noreturn void workers_run(const struct workers_options *options) {
-	/* The workers keep what they forked with. */
+	/* Static: a worker keeps it, and LeakSanitizer may not see the stack of main(). */
 	static struct group *group;
 	double next;
 	group = malloc(sizeof *group);
@@ -363,7 +363,7 @@ _Noreturn void workers_run(const struct workers_options *options) {
 		group_fail("no socket to hear them");
 	}
 	open_signals(group);
-	/* The workers are looked after also where nobody reads what it says of them. */
+	/* A stderr that nobody reads must not keep the parent from the workers. */
 	say_patiently(false);
 	group->now = arun_now();
 	if (options->watch) {
