@@ -8,16 +8,24 @@ import house
 
 # A file of runtime/ sees the lines above its own, and in its line what stands before it.
 LAYERS = """
-base list utf8 text text_within plain_name peek journal_stream fdpass same_file sockopt variable log broker_message broker threads reserve libdw build_id
+base list utf8 text text_within plain_name peek
+journal_stream fdpass same_file sockopt variable
+log broker_message broker threads reserve libdw build_id
 context stack backtrace origins opened registry quarantine local symbols trace
 sched task why spawn message
 poller
 loop
-grace notify handler scope group queue sync chan select gen job pool blocking post timer waitfd watcher
+grace notify handler
+scope group queue sync chan select gen
+job pool blocking post timer waitfd watcher
 resolve endpoint socket_file inherit listen preopen
-conn close idle stream sendfile openssl tls tls_none tls_context tls_alpn tls_bio tls_greet tls_stream starttls race connect udp_ahead udp udp_open launch process exec child reaper signals
+conn close idle stream sendfile
+openssl tls tls_none tls_context tls_alpn tls_bio tls_greet tls_stream starttls
+race connect udp_ahead udp udp_open
+launch process exec child reaper signals
 accept server
-suppress rawfd closeup snapshot lines source notes journal snapshot_text snapshot_json report report_tasks report_fd unjoined scene dump crash hog
+suppress rawfd closeup snapshot lines source notes journal snapshot_text snapshot_json
+report report_tasks report_fd unjoined scene dump crash hog
 run_state stop driver reload yield leave inspect layout run
 interpose
 """.split("\n")
