@@ -29,8 +29,14 @@ bool keeper_lets_say(int other, const char *words) {
 	char text[1 + KEEPER_NAME], kind = 0;
 	snprintf(text, sizeof text, "%c%s", BROKER_SAY, words);
 	setsockopt(other, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-	return send(other, text, strlen(text), MSG_NOSIGNAL) < 0 ||
-	       recv(other, &kind, sizeof kind, 0) <= 0 || kind != BROKER_REFUSED;
+	if (send(other, text, strlen(text), MSG_NOSIGNAL) < 0) {
+		return true;
+	}
+	ssize_t length;
+	do { /* A SIGTERM, as another has failed, comes before the answer. */
+		length = recv(other, &kind, sizeof kind, 0);
+	} while (length < 0 && errno == EINTR);
+	return length <= 0 || kind != BROKER_REFUSED;
 }
 
 void keeper_disconnect(struct keeper *keeper, struct keeper_line *line) {
