@@ -384,12 +384,22 @@ static void loop_block(struct loop *loop) {
 	}
 }
 
+/* Whether libev has a turn while tasks can run: its watchers have changed, or the pause is over. */
+static bool loop_is_due(struct loop *loop) {
+	double now = loop_clock();
+	bool due = loop->watchers->changes || now >= loop->turned + LOOP_PAUSE;
+	loop->turned = due ? now : loop->turned;
+	return due;
+}
+
 void loop_run(struct loop *loop) {
 	while (!loop->quit) {
 		sched_run(&loop->sched);
 		stack_pool_trim(&loop->sched.stacks);
 		if (sched_runnable(&loop->sched)) {
-			loop_turn(loop, EVRUN_NOWAIT);
+			if (loop_is_due(loop)) {
+				loop_turn(loop, EVRUN_NOWAIT);
+			}
 		} else if (!loop->quit) {
 			loop_block(loop);
 		}

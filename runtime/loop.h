@@ -25,6 +25,12 @@ struct posts;
 struct tls_run;
 struct watcher_notes;
 
+/*
+ * Seconds between two turns of libev while tasks can run. A turn takes as long as 50 switches: after
+ * each SCHED_BUDGET of short ones it would be a fifth of all.
+ */
+static const double LOOP_PAUSE = 20e-6;
+
 struct loop {
 	struct sched sched;
 	struct poller poller;
@@ -36,6 +42,7 @@ struct loop {
 	struct watcher_notes *foreign; /* watcher.h; NULL: it notes none */
 	bool owned;                    /* ev is ours */
 	bool quit;                     /* loop_run() is to return */
+	double turned;    /* when libev last had its turn while tasks could run */
 	unsigned counted; /* active watchers of the runtime that libev counts */
 	unsigned pending; /* what will wake the loop by itself: jobs, a server that waits
 			      for its stop */

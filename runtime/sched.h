@@ -4,10 +4,10 @@
  *
  * Design notes. All tasks of a run share one thread. A task that suspends switches
  * straight to the next runnable one; after SCHED_BUDGET switches, or with nothing
- * runnable, to the loop, whose turn lets time and descriptors in. The runnable ones are in
- * an array, which lets the processor fetch the next task's stack ahead (a linked list is 13
- * times slower at 100,000 tasks). It is no ring: as a turn is bounded, what is left is moved
- * back to the start between two turns, now and then, and a push is one store.
+ * runnable, to the loop, which lets time and descriptors in where that is due. The runnable
+ * ones are in an array, which lets the processor fetch the next task's stack ahead (a linked
+ * list is 13 times slower at 100,000 tasks). It is no ring: as a turn is bounded, what is
+ * left is moved back to the start between two turns, now and then, and a push is one store.
  *
  * A wait: the task enters itself where its waker will look, calls task_suspend(), and
  * takes itself out there. task_wake() ends the wait; task_nudge() only lets the task look

@@ -142,6 +142,33 @@ START_TEST(tasks_that_are_always_runnable_do_not_hold_up_time) {
 }
 END_TEST
 
+static int yield_many(void *arg) {
+	(void)arg;
+	for (int i = 0; i < 100 * SCHED_BUDGET; i++) {
+		drive_yield();
+	}
+	return 0;
+}
+
+/* However fast or slow the machine is: as many turns as there were pauses, and those at the ends. */
+static int count_turns(void *arg) {
+	double begin = loop_clock();
+	unsigned before = ev_iteration(drive_loop()->ev);
+	struct arun_task *one = drive_spawn(yield_many, arg);
+	struct arun_task *two = drive_spawn(yield_many, arg);
+	join(one);
+	join(two);
+	double turns = ev_iteration(drive_loop()->ev) - before;
+	ck_assert_double_ge(turns, 1);
+	ck_assert_double_le(turns, (loop_clock() - begin) / LOOP_PAUSE + 3);
+	return 0;
+}
+
+START_TEST(libev_has_its_turns_at_a_distance_while_tasks_can_run) {
+	ck_assert_int_eq(drive(count_turns, NULL), 0);
+}
+END_TEST
+
 /* Wake-ups ------------------------------------------------------------------------------------ */
 
 static struct arun_task *waiter;
@@ -370,6 +397,7 @@ Suite *suite(void) {
 	tcase_add_test(
 		core, a_timer_counts_from_its_last_start_whatever_tasks_did_before);
 	tcase_add_test(core, tasks_that_are_always_runnable_do_not_hold_up_time);
+	tcase_add_test(core, libev_has_its_turns_at_a_distance_while_tasks_can_run);
 	tcase_add_test(core, another_thread_ends_the_wait_of_the_loop);
 	tcase_add_test(core, a_signal_handler_ends_the_wait_of_the_loop);
 	tcase_add_test(core, wakeups_before_a_turn_are_one);
