@@ -96,7 +96,7 @@ def an_option_takes_a_value_or_does_not():
 def the_defaults_are_those_of_arun_run():
     got, text = record("./p.so:words", "a", "b")
     equal(text.split("\n")[0], "main name=words argv0=./p.so argc=3")
-    equal((got["grace"], got["leaks"], got["debug"]), ("0", "warn", "0"))
+    equal((got["grace"], got["leaks"], got["debug"]), ("8", "warn", "0"))
     equal((got["size"], got["stack"], got["reload"], got["signals"]), ("1", "0", "0", "1"))
     equal((got["plugin"], got["path"], got["suppress"], got["loop"]), ("1", "./p.so", "0", "0"))
     assert "report" not in got, text
@@ -141,7 +141,7 @@ def grace_is_a_number_of_seconds():
                   ["--grace=9", "--grace=2.5"]):
         equal(record(*words, "./p.so:words")[0]["grace"], "2.5", words)
     equal(record("./p.so:words", env={"ARUN_GRACE": "3"})[0]["grace"], "3")
-    equal(record("./p.so:words", env={"ARUN_GRACE": ""})[0]["grace"], "0")
+    equal(record("./p.so:words", env={"ARUN_GRACE": ""})[0]["grace"], "8")
     equal(record("-g", "4", "./p.so:words", env={"ARUN_GRACE": "bad"})[0]["grace"], "4")
     for value, grace in (("0", "0.001"), ("1e-9", "0.001"), ("1000000", "1e+06")):
         equal(record("--grace=" + value, "./p.so:words")[0]["grace"], grace)
