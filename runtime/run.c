@@ -93,11 +93,8 @@ static int run_report(struct run *run) {
 	}
 	report_leaks(report, &run->snapshot);
 	report_to_parent(report, &run->snapshot, &run->loop.broker);
-	if (!run->server && report->leaks != ARUN_LEAKS_OFF &&
-		run->snapshot.counts[KIND_SERVER]) {
-		log_line(LOG_LEVEL_ERROR,
-			"%s: a server is declared with ARUN_SERVER, and waits in arun_yield(); %s is a main and has returned",
-			report->plugin, run->name);
+	if (report->leaks != ARUN_LEAKS_OFF && run->snapshot.counts[KIND_SERVER]) {
+		stop_tell_servers(run);
 	}
 	return report->end.status;
 }

@@ -131,6 +131,19 @@ void stop_start_clock(struct run *run, double at) {
 
 /* The last words */
 
+void stop_tell_servers(const struct run *run) {
+	const char *plugin = run->report.plugin;
+	if (!run->server) {
+		log_line(LOG_LEVEL_ERROR,
+			"%s: a server is declared with ARUN_SERVER, and waits in arun_yield(); %s is a main and has returned",
+			plugin, run->name);
+	} else if (!run->has_yielded && run->end == RUN_RETURNED && run->result >= 0) {
+		log_line(LOG_LEVEL_ERROR,
+			"%s: a server waits in arun_yield() until it is to stop; %s has returned without",
+			plugin, run->name);
+	}
+}
+
 struct report_end stop_report_end(
 	const struct run *run, const char *reason, int signal, int status) {
 	return (struct report_end){

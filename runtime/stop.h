@@ -36,6 +36,9 @@ void stop_snapshot(struct run *run, bool fds);
 /* Names the failed tasks that nobody has joined for that many seconds, once each. */
 void stop_tell_failed(struct run *run, double seconds);
 
+/* The entry has returned, and servers are open: says how an entry waits while they serve. */
+void stop_tell_servers(const struct run *run);
+
 /* For the reports: how the run ends, now. Async-signal-safe. */
 struct report_end stop_report_end(
 	const struct run *run, const char *reason, int signal, int status);

@@ -100,6 +100,22 @@ static int leave(int argc, char **argv) {
 }
 ARUN_MAIN(leave)
 """
+RETURNS = """#include <arun.h>
+static int handle(arun_conn *conn, void *arg) {
+	(void)conn;
+	(void)arg;
+	return 0;
+}
+static int serve(int argc, char **argv) {
+	(void)argv;
+	return arun_listen("127.0.0.1:0", handle, NULL) && argc == 1 ? 0 : -1;
+}
+ARUN_SERVER(serve)
+static int as_main(int argc, char **argv) {
+	return serve(argc, argv);
+}
+ARUN_MAIN(as_main)
+"""
 # 10,000 from 30 sites, the lines 14 to 43.
 SPAWNS = "\n".join(f"\tspawn({334 if i < 10 else 333}, ARUN_SITE);" for i in range(30))
 
@@ -403,6 +419,23 @@ def a_report_is_added_to_what_the_file_has():
     for _ in range(2):
         run_leaves(f"--report={file}")
     equal([report["total"] for report in reports(file)], [6, 6])
+
+
+@claim
+def who_returns_while_servers_listen_is_told_how_a_server_waits():
+    source = pathlib.Path(FOLDER.name, "returns.c")
+    source.write_text(RETURNS)
+    there = build(FOLDER.name, source)
+    as_main, as_server = (arun(f"{there}:{name}") for name in ("as_main", "serve"))
+    equal((as_main.returncode, as_main.stderr.splitlines()[-1]),
+          (0, "arun: returns.so: a server is declared with ARUN_SERVER, and waits in "
+              "arun_yield(); as_main is a main and has returned"))
+    equal((as_server.returncode, as_server.stderr.splitlines()[-1]),
+          (0, "arun: returns.so: a server waits in arun_yield() until it is to stop; "
+              "serve has returned without"))
+    failed = arun(f"{there}:serve", "fail").stderr
+    contains(failed, "serve failed: ")
+    assert "arun_yield" not in failed, failed
 
 
 main()
