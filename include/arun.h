@@ -1016,9 +1016,10 @@ ARUN_API int arun_process_wait_at(
 	arun_process_wait_at(ARUN_SITE, process, status)
 
 /*
- * Sends it a signal, or all of its group where it leads one; never to another process that has got
- * its number. Returns 0; -1 with ESRCH: it has ended; EPERM: it has become another user's; EINVAL: no
- * such signal; EBADF: NULL. Does not suspend.
+ * Sends it a signal, or all of its group where it leads one, also when it has ended itself, but not
+ * when it was waited for; never to another process that has got its number. Returns 0; -1 with ESRCH:
+ * it has ended; EPERM: it has become another user's; EINVAL: no such signal; EBADF: NULL. Does not
+ * suspend.
  */
 ARUN_API int arun_process_kill(arun_process *process, int signum);
 

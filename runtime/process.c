@@ -156,6 +156,12 @@ static int process_signal(const struct arun_process *process, int signum) {
 		       : sent;
 }
 
+/* A group's number is its own until its leader is reaped, also when that has ended. */
+static bool process_keeps_group(const struct arun_process *process) {
+	siginfo_t info;
+	return process->leads && !process->ended && process_look(process, &info) == 0;
+}
+
 /* Kills what is left of a group whose leader has ended. */
 static void process_end_group(const struct arun_process *process) {
 	siginfo_t info;
@@ -318,7 +324,8 @@ int arun_process_kill(arun_process *process, int signum) {
 		errno = ESHUTDOWN;
 		return -1;
 	}
-	if (process_reap(loop_here(), process, WNOHANG)) {
+	if (!process_keeps_group(process) &&
+		process_reap(loop_here(), process, WNOHANG)) {
 		return process_error(ESRCH, op, process);
 	}
 	return process_signal(process, signum) < 0 ? process_error(errno, op, process)

@@ -106,13 +106,37 @@ CLAIM(a_close_leaves_nothing_of_the_group) {
 	ck_assert_int_eq(signal_of_grandchild(), SIGKILL);
 }
 
-CLAIM(a_close_after_the_end_of_the_leader_ends_the_group) {
+/* The leader has ended, and nobody has waited for it. */
+static arun_process *started_without_leader(void) {
 	arun_process *process = started_with_child("sleep 600 & echo $!");
 	siginfo_t info;
 	ck_assert_int_eq(
 		waitid(P_PID, (id_t)arun_process_pid(process), &info, WEXITED | WNOWAIT),
 		0);
+	return process;
+}
+
+CLAIM(a_signal_reaches_the_group_after_the_end_of_the_leader) {
+	arun_process *process = started_without_leader();
+	ck_assert_int_eq(arun_process_kill(process, SIGUSR1), 0);
+	ck_assert_int_eq(signal_of_grandchild(), SIGUSR1);
+	ck_assert_int_eq(status_of(process), 0);
+	assert_fails(arun_process_kill(process, SIGUSR1), ESRCH);
 	arun_process_close(process);
+}
+
+CLAIM(a_number_that_somebody_else_has_let_go_of_is_not_signalled) {
+	arun_process *process = started_without_leader();
+	ck_assert_int_eq(
+		waitpid(arun_process_pid(process), NULL, 0), arun_process_pid(process));
+	assert_fails(arun_process_kill(process, SIGUSR1), ESRCH);
+	ck_assert_int_eq(kill(grandchild, SIGUSR2), 0);
+	ck_assert_int_eq(signal_of_grandchild(), SIGUSR2);
+	arun_process_close(process);
+}
+
+CLAIM(a_close_after_the_end_of_the_leader_ends_the_group) {
+	arun_process_close(started_without_leader());
 	ck_assert_int_eq(signal_of_grandchild(), SIGKILL);
 }
 
@@ -304,6 +328,8 @@ static void add_groups(Suite *suite) {
 	TCase *tcase = tcase_create("groups");
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, a_signal_reaches_the_group_that_it_leads);
+	tcase_add_test(tcase, a_signal_reaches_the_group_after_the_end_of_the_leader);
+	tcase_add_test(tcase, a_number_that_somebody_else_has_let_go_of_is_not_signalled);
 	tcase_add_test(tcase, a_close_leaves_nothing_of_the_group);
 	tcase_add_test(tcase, a_close_after_the_end_of_the_leader_ends_the_group);
 	tcase_add_test(tcase, what_a_leader_that_was_waited_for_has_left_is_left_alone);
