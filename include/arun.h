@@ -184,7 +184,7 @@ ARUN_API arun_task *arun_spawn_with_at(const struct arun_site *site, const char 
  * Waits until task has ended, stores what its function returned in *result (where result is not
  * NULL; -errno in place of -1, -EIO where that set none), and frees it. Several tasks may join one:
  * all get the result, and of a failure arun_why(), too. A join of a task that was cancelled always
- * does its work.
+ * does its work, but where that one waits for the end of the caller.
  *
  * Returns 0; or -1, and the handle stays valid: ECANCELED, ETIMEDOUT; EDEADLK: task is the caller;
  * EINVAL: NULL, a detached task, or a task that a group owns. Suspends.

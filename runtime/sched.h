@@ -69,7 +69,6 @@ struct arun_task {
 	bool failed;    /* ended with a failure */
 	bool bound;     /* cancelled, or in scopes: its waits may end early */
 	uint8_t alike;  /* of its last wait: what sched_leave() said */
-	bool joins;     /* waits for the end of the task that awaits is the object of */
 	uint8_t traits; /* TASK_HAS_...: which members have a meaning; TASK_EXEMPT */
 	struct scope *scopes; /* the innermost; by task_set_scopes() */
 	/* Where it waits, or last waited. */

@@ -48,28 +48,44 @@ arun_task *arun_spawn_with_at(const struct arun_site *site, const char *name,
 	return task;
 }
 
-/* The task whose end task waits for; NULL: none. */
-static const struct arun_task *joined_by(const struct arun_task *task) {
-	return task->joins ? container_of(task->awaits, const struct arun_task, object)
-			   : NULL;
+/* How far to look for a circle: one that self is in may lead into one that it is not in. */
+enum { CIRCLE_STEPS = 65536, CIRCLE_DEPTH = 16 };
+
+/* The task that declared the group which task is of, and ends after it; NULL: it is of none. */
+static const struct arun_task *grouped_by(const struct arun_task *task) {
+	const struct object *owner = task->object.owner;
+	return owner && owner->kind->index == KIND_GROUP
+		       ? container_of(owner->owner, const struct arun_task, object)
+		       : NULL;
 }
 
-/* Whether task waits for self by a chain of joins: then neither can wait for the other's
- * end. */
-static bool join_cycle(const struct arun_task *self, const struct arun_task *task) {
-	const struct arun_task *slow = task;
-	bool step = false;
-	for (const struct arun_task *at = task; at; step = !step) {
-		if (at == self) {
+/* Whether task ends after self does, which joiners wait for, and who declared its group. */
+static bool ends_after(const struct arun_task *task, const struct arun_task *self,
+	unsigned *steps, unsigned depth) {
+	for (const struct arun_task *at = self, *next; at && *steps; at = next) {
+		(*steps)--;
+		if (at == task) {
 			return true;
 		}
-		at = joined_by(at);
-		slow = step ? joined_by(slow) : slow;
-		if (at == slow) {
-			break; /* a cycle, and self is not in it */
+		next = grouped_by(at);
+		const struct list *link = at->joiners;
+		while (link && *steps && depth) {
+			const struct arun_task *joiner =
+				container_of(link, const struct task_joiner, link)->task;
+			if (next && ends_after(task, joiner, steps, depth - 1)) {
+				return true;
+			}
+			next = next ? next : joiner;
+			link = link->next == at->joiners ? NULL : link->next;
 		}
 	}
 	return false;
+}
+
+/* Whether task cannot end before self does: then neither can wait for the other's end. */
+static bool join_circle(const struct arun_task *self, const struct arun_task *task) {
+	unsigned steps = CIRCLE_STEPS;
+	return ends_after(task, self, &steps, CIRCLE_DEPTH);
 }
 
 /* Enters one in the ring, as the last. */
@@ -103,14 +119,11 @@ static int join_wait(
 	/* The others run: one that joins it, too, would free it. */
 	int interrupted = task->cancelled ? 0 : task_interrupted(sched, self);
 	while (likely(task->state != TASK_ENDED)) {
-		bool must = unlikely(task->cancelled) && !join_cycle(self, task);
+		bool must = unlikely(task->cancelled) && !join_circle(self, task);
 		if (unlikely(interrupted && !must)) {
 			break;
 		}
-		/* Set after the look for a cycle: it is not one by itself. */
-		self->joins = true;
 		interrupted = task_suspend(sched, self, INFINITY, !must);
-		self->joins = false;
 	}
 	self->awaits = NULL;
 	join_leave(task, &joiner);

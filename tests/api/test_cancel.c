@@ -130,6 +130,60 @@ CLAIM(two_cancelled_tasks_that_join_each_other_can_be_joined_by_a_third) {
 	ck_assert_int_eq(joined(joiners[1]), -ECANCELED);
 }
 
+/* Joins it from a group, with another task between them or not. */
+struct circle {
+	arun_task *joined; /* by the one in the group */
+	arun_task *outer;  /* that declares the group */
+	int error;         /* of that one's join */
+};
+
+static int join_in_group(void *arg) {
+	struct circle *circle = arg;
+	int status = arun_join(circle->joined, NULL);
+	circle->error = status < 0 ? errno : 0;
+	return status;
+}
+
+static int declare_and_wait(void *arg) {
+	ARUN_GROUP(group);
+	ck_assert_int_eq(arun_group_spawn(group, join_in_group, arg), 0);
+	return arun_group_wait(group);
+}
+
+CLAIM(a_cancelled_task_does_not_wait_for_one_of_its_group_that_joins_it) {
+	struct circle circle = {.error = -1};
+	circle.joined = circle.outer = arun_spawn(declare_and_wait, &circle);
+	let_others_run(2);
+	arun_cancel(circle.outer);
+	ck_assert_int_eq(joined(circle.outer), -ECANCELED);
+	ck_assert_int_eq(circle.error, ECANCELED);
+}
+
+CLAIM(nor_for_one_that_joins_another_which_joins_it) {
+	struct circle circle = {.error = -1};
+	circle.outer = arun_spawn(declare_and_wait, &circle);
+	circle.joined = arun_spawn(join_it, &circle.outer);
+	let_others_run(2);
+	arun_task *others[] = {circle.joined, circle.outer};
+	for (int i = 0; i < 2; i++) {
+		arun_cancel(others[i]);
+	}
+	ck_assert_int_eq(joined(circle.outer), -ECANCELED);
+}
+
+CLAIM(nor_do_two_whose_groups_join_the_other) {
+	struct circle circles[2] = {{.error = -1}, {.error = -1}};
+	for (int i = 0; i < 2; i++) {
+		circles[i].outer = arun_spawn(declare_and_wait, &circles[i]);
+		circles[1 - i].joined = circles[i].outer;
+	}
+	let_others_run(2);
+	arun_cancel(circles[0].outer);
+	arun_cancel(circles[1].outer);
+	ck_assert_int_eq(joined(circles[0].outer), -ECANCELED);
+	ck_assert_int_eq(joined(circles[1].outer), -ECANCELED);
+}
+
 CLAIM(the_second_cancel_changes_nothing) {
 	arun_task *task = arun_spawn(linger, NULL);
 	arun_cancel(task);
@@ -255,6 +309,10 @@ static void add_cancel(Suite *suite) {
 	tcase_add_test(cancel, a_task_may_cancel_itself);
 	tcase_add_test(cancel,
 		two_cancelled_tasks_that_join_each_other_can_be_joined_by_a_third);
+	tcase_add_test(cancel,
+		a_cancelled_task_does_not_wait_for_one_of_its_group_that_joins_it);
+	tcase_add_test(cancel, nor_for_one_that_joins_another_which_joins_it);
+	tcase_add_test(cancel, nor_do_two_whose_groups_join_the_other);
 	tcase_add_test(cancel, the_second_cancel_changes_nothing);
 	tcase_add_test(
 		cancel, a_task_that_ignores_1000_cancelled_waits_is_named_on_stderr);
