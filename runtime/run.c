@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* run - arun_run() and arun_run_forever(): makes a run, drives it to its end, tells its status. */
-#include "conn.h"
 #include "driver.h"
 #include "layout.h"
 #include "leave.h"
 #include "log.h"
-#include "opened.h"
+#include "observe.h"
 #include "pool.h"
 #include "post.h"
 #include "reload.h"
-#include "watcher.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -18,9 +16,6 @@
 #include <unistd.h>
 
 enum { RUN_STACK = 256 * 1024, RUN_GRACE = 8 };
-
-/* Seconds that a task may run without suspending. */
-static const double RUN_HOG = 0.1;
 
 const char *arun_version(void) {
 	return ARUN_VERSION;
@@ -144,63 +139,6 @@ static void *(*run_exceptions(void *plugin))(void) {
 	return function;
 }
 
-static void run_on_dump(struct loop *loop) {
-	struct run *run = container_of(loop, struct run, loop);
-	dump_write(&run->dump);
-}
-
-static void run_on_crash(
-	struct loop *loop, const siginfo_t *info, const void *context, bool foreign) {
-	struct run *run = container_of(loop, struct run, loop);
-	crash_write(&run->crash, info, context, foreign);
-}
-
-static void run_on_leave(struct loop *loop) {
-	conn_restore_flags(&loop->sched.registry);
-}
-
-static void run_on_asked(struct loop *loop, const void *context) {
-	struct run *run = container_of(loop, struct run, loop);
-	hog_write_stack(&run->hog, context);
-}
-
-static void run_on_sanitizer(void) {
-	struct run *run = run_here();
-	if (run) {
-		crash_write_sanitized(&run->crash);
-		run_on_leave(&run->loop);
-	}
-}
-
-static void run_place(struct text *out, const struct calls *calls) {
-	notes_find_place(&run_here()->notes, out, calls);
-}
-
-/* Starts the records of --debug, before there is any object, so that they have all. */
-static void run_debug(struct run *run, const arun_options *options) {
-	struct registry *registry = &run->loop.sched.registry;
-	notes_init(&run->notes, &run->trace, run->report.plugin, options->plugin_path);
-	sched_measure(&run->loop.sched);
-	opened_start();
-	watcher_notes_begin(&run->loop);
-	registry->origins = origins_create();
-	registry->notes = &run->notes;
-	sched_keep(&run->loop.sched, quarantine_create(registry->origins, run_place));
-}
-
-static void run_debug_end(struct run *run) {
-	struct registry *registry = &run->loop.sched.registry;
-	if (registry->notes) {
-		registry->notes = NULL;
-		sched_keep_end(&run->loop.sched);
-		origins_destroy(registry->origins);
-		registry->origins = NULL;
-		opened_stop();
-		watcher_notes_finish(&run->loop);
-		notes_finish(&run->notes);
-	}
-}
-
 /* Records that there is no WHAT for the run, and errno as the reason. Returns -1. */
 static int run_without(struct run *run, const char *what) {
 	struct text out;
@@ -211,35 +149,6 @@ static int run_without(struct run *run, const char *what) {
 	text_error(&out, run->error);
 	errno = run->error;
 	return -1;
-}
-
-/* Installs the signal handlers, and with --debug the watch over tasks that run for too long. */
-static int run_watch(struct run *run, const arun_options *options) {
-	struct scene scene = {
-		&run->report, &run->loop, &run->rawfd, &run->entry, &run->trace};
-	run->dump.scene = run->crash.scene = run->hog.scene = scene;
-	run->handler.dump = run_on_dump;
-	run->handler.crash = run_on_crash;
-	run->handler.leave = run_on_leave;
-	run->handler.asked = run_on_asked;
-	if (options->debug) {
-		trace_prepare(&run->trace, options->plugin_path);
-		run_debug(run, options);
-	}
-	crash_init(&run->crash);
-	if (handler_install(&run->handler, options->signals) < 0) {
-		return run_without(run, run->handler.lacks);
-	}
-	if (options->signals) {
-		crash_watch_sanitizer(run_on_sanitizer);
-		loop_tell_broken(&run->loop, leave_broken);
-		loop_tell_starved(&run->loop, leave_starved);
-	}
-	run->hog.handler = &run->handler;
-	run->hog.limit = options->hog > 0 ? options->hog : RUN_HOG;
-	return options->debug && hog_start(&run->hog) < 0
-		       ? run_without(run, "thread for --debug")
-		       : 0;
 }
 
 /* Says what is wrong with an option, and where that is from (NULL: not known). Returns -1/EINVAL. */
@@ -369,16 +278,17 @@ static int run_open(struct run *run, const arun_options *options) {
 	run->handler.last_words = stop_last_words;
 	run_begin_report(run, options);
 	/* In this order: names that are looked up may take longer than a stop is to. */
-	if (run_watch(run, options) < 0 || run_inherit(run, options) < 0) {
+	const char *lacks = observe_begin(run, options);
+	if (lacks) {
+		return run_without(run, lacks);
+	}
+	if (run_inherit(run, options) < 0) {
 		return -1;
 	}
 	rawfd_baseline(&run->rawfd);
 	child_baseline(&run->children);
 	run_reap(run, options);
-	if (post_init(&run->loop, options->signals) < 0) {
-		return -1;
-	}
-	if (run_start_driver(run) < 0) {
+	if (post_init(&run->loop, options->signals) < 0 || run_start_driver(run) < 0) {
 		return -1;
 	}
 	layout_show(run, options->signals);
@@ -387,13 +297,7 @@ static int run_open(struct run *run, const arun_options *options) {
 
 static void run_close(struct run *run) {
 	layout_hide(run);
-	hog_stop(&run->hog);
-	if (run->handler.installed) {
-		crash_watch_sanitizer(NULL);
-	}
-	handler_restore(&run->handler);
-	crash_finish(&run->crash);
-	trace_finish(&run->trace);
+	observe_end(run);
 	pool_finish(&run->loop, 0);
 	post_finish(&run->loop);
 	if (sched_current) {
@@ -413,7 +317,7 @@ static void run_close(struct run *run) {
 	snapshot_finish(&run->snapshot);
 	suppress_finish(&run->suppress);
 	rawfd_finish(&run->rawfd);
-	run_debug_end(run);
+	observe_forget(run);
 	loop_finish(&run->loop);
 	sched_current = NULL;
 }

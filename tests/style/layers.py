@@ -26,7 +26,7 @@ launch process exec child reaper signals
 accept server
 suppress rawfd closeup snapshot lines source notes journal snapshot_text snapshot_json
 report report_tasks report_fd unjoined scene dump crash hog
-run_state stop driver reload yield leave inspect layout run
+run_state stop driver reload yield leave observe inspect layout run
 interpose
 """.split("\n")
 ORDER = [name for line in LAYERS for name in line.split()]
