@@ -51,12 +51,14 @@ static int fail_errno(struct remote *remote, int error) {
 		return fail(remote, "cannot be read: %s", strerror(error));
 	}
 	int scope = yama_scope();
-	if (scope) {
+	bool root = geteuid() == 0;
+	if (scope > (root ? 2 : 0)) { /* 3: not even root */
 		return fail(remote,
 			"not permitted; be its user or root (kernel.yama.ptrace_scope is %d)",
 			scope);
 	}
-	return fail(remote, "not permitted; be its user or root");
+	return fail(remote, root ? "not permitted; root needs CAP_SYS_PTRACE for it"
+				 : "not permitted; be its user or root");
 }
 
 static void read_exe(struct remote *remote) {

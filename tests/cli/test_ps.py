@@ -274,6 +274,21 @@ def who_may_not_look_is_told_so():
 
 
 @claim
+def root_without_the_capability_is_told_of_it():
+    if os.geteuid() != 0:
+        raise Skip("only root has capabilities to lose")
+    drop, ptrace = 24, 19  # PR_CAPBSET_DROP, CAP_SYS_PTRACE; execve(2) takes it from root, too
+    server = opened("all")
+    done = arun("ps", server.pid,
+                preexec_fn=lambda: ctypes.CDLL(None).prctl(drop, ptrace, 0, 0, 0))
+    server.end(signal.SIGTERM)
+    if done.returncode == 0:
+        raise Skip("it cannot be dropped, or the process does not have it either")
+    equal((done.returncode, done.stdout, done.stderr),
+          (1, "", f"arun: {server.pid}: not permitted; root needs CAP_SYS_PTRACE for it\n"))
+
+
+@claim
 def a_process_in_a_namespace_of_processes_is_read_from_outside():
     if not shutil.which("unshare") or run("unshare", "-pf", "true").returncode != 0:
         raise Skip("no namespace of processes can be made here")
