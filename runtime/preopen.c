@@ -63,7 +63,8 @@ static int open_host(struct listening *out, const char *text, struct endpoint *e
 	struct addrinfo *list;
 	int error = getaddrinfo(endpoint->host, endpoint->service, &hints, &list);
 	if (error) {
-		return task_fail_words(ENOENT, op, text, gai_strerror(error));
+		return task_fail_words(ENOENT, op, text,
+			error == EAI_SERVICE ? "no such service" : gai_strerror(error));
 	}
 	int result = -1;
 	for (const struct addrinfo *at = list; at && result < 0; at = at->ai_next) {

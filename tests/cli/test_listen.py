@@ -276,6 +276,7 @@ def an_address_that_cannot_be_listened_at_is_one_line_and_125():
                              ("unix:/no/such/folder/x", "No such file or directory"),
                              ("fd:99", "Bad file descriptor"),
                              ("y=", "no endpoint"),
+                             ("127.0.0.1:no-such-service", ": no such service"),
                              ("no-such-host.invalid:80", "no-such-host.invalid:80: ")):
             status, out, errors = Service("serve", options=["-l", address]).end()
             equal((status, out, errors.count("\n")), (125, "", 1), errors)
