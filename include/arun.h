@@ -586,7 +586,7 @@ ARUN_API arun_tls *arun_tls_client_at(const struct arun_site *site, const char *
 /*
  * Offers, or of a server accepts, protocols above TLS (ALPN): "h2,http/1.1", the best first. A client
  * that offers none of a server's is refused. Before the first connection. Returns 0; -1 with EINVAL:
- * none, or one that is empty or longer than 255 bytes; ENOMEM. Does not suspend.
+ * none, or one that is empty, longer than 255 bytes, or has a blank; ENOMEM. Does not suspend.
  */
 ARUN_API int arun_tls_alpn(arun_tls *tls, const char *protocols);
 

@@ -22,8 +22,13 @@ int tls_choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *leng
 	return SSL_TLSEXT_ERR_OK;
 }
 
-/* "h2,http/1.1" as the protocol has it: a byte more. NULL: it is none, or no memory. */
+/* "h2,http/1.1" as the protocol has it: a byte more. NULL: no memory; EINVAL: it is none. */
 static unsigned char *alpn_encode(const char *protocols, size_t size) {
+	/* No protocol has a blank; by habit one stands behind a comma. */
+	if (!size || size >= UINT16_MAX || strpbrk(protocols, " \t\n")) {
+		errno = EINVAL;
+		return NULL;
+	}
 	unsigned char *bytes = malloc(size + 1);
 	size_t begin = 0;
 	for (size_t at = 0; bytes && at <= size; at++) {
@@ -46,12 +51,13 @@ int arun_tls_alpn(arun_tls *tls, const char *protocols) {
 	static const char op[] = "tls_alpn";
 	size_t size = protocols ? strlen(protocols) : 0;
 	tls_check(NULL, "arun_tls_alpn", tls);
-	if (!tls || !size || size >= UINT16_MAX) {
-		return task_fail(EINVAL, op, protocols);
+	if (!tls) {
+		return task_fail(EINVAL, op, "NULL");
 	}
 	unsigned char *bytes = alpn_encode(protocols, size);
 	if (!bytes) {
-		return task_fail(errno, op, protocols);
+		return task_fail_words(errno, op, protocols,
+			errno == EINVAL ? "not like h2,http/1.1" : NULL);
 	}
 	free(tls->alpn);
 	tls->alpn = bytes;

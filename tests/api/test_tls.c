@@ -184,11 +184,13 @@ LOUD_CLAIM(a_client_with_none_of_them_is_refused) {
 }
 
 CLAIM(what_are_no_protocols_is_refused) {
-	static const char *const bad[] = {NULL, "", ",", "h2,", ",h2", "h2,,h3"};
+	static const char *const bad[] = {
+		NULL, "", ",", "h2,", ",h2", "h2,,h3", "h2, http/1.1"};
 	arun_tls *tls = client_context("local");
 	char name[300];
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		assert_fails(arun_tls_alpn(tls, bad[i]), EINVAL);
+		assert_contains(arun_why(), ": not like h2,http/1.1");
 	}
 	memset(name, 'x', sizeof name);
 	name[256] = '\0';
