@@ -38,6 +38,19 @@ static inline void stream_keep_errno(const struct stream_call *call) {
 	*call->sched->error = call->before;
 }
 
+/* Waits for bytes, past the buffer. Returns how many; 0: the end; -1 with the call's error. */
+ssize_t stream_receive(struct stream_call *call, void *buf, size_t size);
+
+/* Where the bytes in the connection's buffer begin. */
+static inline char *stream_buffered(const struct arun_conn *conn) {
+	/* NULL + 0 is not defined. */
+	return conn->buffer.start ? conn->buffer.data + conn->buffer.start
+				  : conn->buffer.data;
+}
+
+/* Takes up to size bytes out of the buffer. Returns how many. */
+size_t stream_take(struct arun_conn *conn, void *buf, size_t size);
+
 /* Sends all of the pieces, and counts arun_conn::written up. Returns 0; -1 with the call's
  * error. */
 int stream_send(struct stream_call *call, const struct iovec *pieces, int count);

@@ -19,7 +19,7 @@ grace notify handler
 scope group queue sync chan select gen
 job pool blocking post timer waitfd watcher
 resolve endpoint socket_file inherit listen preopen
-conn close idle stream sendfile
+conn close idle stream stream_frames sendfile
 openssl tls tls_none tls_context tls_alpn tls_bio tls_greet tls_stream starttls
 race connect udp_ahead udp udp_open
 launch process exec child reaper signals
