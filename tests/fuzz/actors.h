@@ -11,7 +11,8 @@
 
 #include <errno.h>
 
-enum { ACTORS = 20 };
+/* Rounds of the main coroutine: until all is over. */
+enum { ACTORS = 20, ROUNDS_MOST = 100000 };
 
 enum life { FREE, LIVE, ENDED };
 
@@ -30,10 +31,12 @@ struct actor {
 	bool told;   /* has met its cancel */
 	bool leaves; /* takes no more steps */
 	bool timed, shielded;
+	bool owned;     /* its task is another object's: nobody joins or cancels it */
 	unsigned depth; /* of blocks */
 	unsigned joiners, ends, overdue;
 	enum wait wait;
 	const struct actor *target; /* of OTHER */
+	struct call *call;          /* of ALONE and BOUND; NULL: none */
 	struct crew *crew;          /* that it is of; NULL: it is nobody's */
 	int result;
 	uintptr_t local;
@@ -44,7 +47,20 @@ struct crew {
 	unsigned running, failed, won;
 };
 
+/* What may end a wait. */
+struct call {
+	bool (*is_due)(struct call *call); /* it should have ended, as the model has it */
+	bool slow; /* that takes a while: it is not this process' alone */
+};
+
+/* What a harness has actors do. */
+struct play {
+	int (*act)(void *actor);           /* a task's body */
+	void (*step)(struct actor *actor); /* the next one of the script */
+};
+
 struct stage {
+	struct play play;
 	struct actor actors[ACTORS + 1]; /* and the main coroutine */
 	unsigned changes;                /* that anybody has made */
 	unsigned detached;               /* that run */
@@ -58,11 +74,15 @@ extern struct stage stage;
 bool begin_wait(struct actor *actor, enum wait wait);
 void end_wait(struct actor *actor, bool must, bool failed, const char *what);
 
+/* The same of one that call may end: ALONE or BOUND. */
+bool await_call(struct actor *actor, enum wait wait, struct call *call);
+
 /* Whether a wait of actor may end early with error. */
 bool may_fail(const struct actor *actor, int error);
 
-/* Checks that nobody waits on who should not, after a round in which all that can have run. */
-void check_actors(void);
+/* Checks that nobody waits on who should not, after a round in which all that can have run. Returns how
+ * many there are who are given more time. */
+unsigned check_actors(void);
 
 /* Checks that the end of the run has left none. */
 void check_all_ended(void);
@@ -79,8 +99,18 @@ void cast_actor(struct actor *actor, const struct actor *parent);
 /* The last act of a task, which then returns what this does: number, a failure, or its cancel. */
 int retire(struct actor *actor, bool fails, int number);
 
+/* What actors do in a step, by calls of the same kind. */
+void spawn_actor(const struct actor *parent);
+void pause_for(struct actor *actor, double seconds);
+void step_in_time(struct actor *actor, unsigned number);
+void run_crew(struct actor *actor, unsigned number);
 void join_actor(struct actor *actor, struct actor *target);
 void detach_actor(struct actor *target);
 void cancel_actor(struct actor *target);
+
+/* Of the main coroutine: joins those that have ended, where there is no place for others; cancels
+ * all, and waits for their ends. */
+void clear_stage(struct actor *self);
+void end_actors(struct actor *self);
 
 #endif

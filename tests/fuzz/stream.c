@@ -7,16 +7,16 @@
  * In both directions byte i of the stream is byte_at(i), so that all there is to know is how many
  * have been sent, and how many have come.
  */
+#include "bytes.h"
 #include "run.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum { SCALE = 64, CALL_MOST = 256 * SCALE, FILE_SIZE = 16 * 1024, STEPS_MOST = 400 };
-enum { PIECES = 3, SMALL = 1024, SEND_BUFFER = 8192 };
+enum { SMALL = 1024, SEND_BUFFER = 8192 };
 
 /* Calls: read, read_exactly, read_until; the others are write (w), writev (v), sendfile (f). */
 static const char reads[] = "rxu";
@@ -39,10 +39,6 @@ static struct {
 	bool peer_ended, peer_closed, shut;
 	struct call reading, writing; /* of other tasks */
 } world;
-
-static char byte_at(size_t i) {
-	return i % 13 == 12 ? '\n' : (char)((uint32_t)i * 2654435761u >> 24);
-}
 
 static bool is_read(char op) {
 	return strchr(reads, op);
@@ -85,10 +81,7 @@ static void check_taken(const struct call *call, const char *bytes, size_t count
 					: count == line_length(call->size);
 	fuzz_check(enough && count <= left(), "%c took %zu of %zu, %zu are there",
 		call->op, count, call->size, left());
-	for (size_t i = 0; i < count; i++) {
-		fuzz_check(bytes[i] == byte_at(world.taken + i), "byte %zu",
-			world.taken + i);
-	}
+	bytes_check(bytes, world.taken, count);
 	world.taken += count;
 }
 
@@ -123,16 +116,6 @@ static ssize_t do_read(const struct call *call, char *bytes) {
 
 /* Writes */
 
-static int write_pieces(const char *bytes, size_t size) {
-	struct iovec pieces[PIECES];
-	size_t piece = size / PIECES;
-	for (size_t i = 0; i < PIECES; i++) {
-		pieces[i].iov_base = (void *)(uintptr_t)(bytes + i * piece);
-		pieces[i].iov_len = i + 1 < PIECES ? piece : size - i * piece;
-	}
-	return arun_writev(world.conn, pieces, PIECES);
-}
-
 static bool write_may_fail(const struct call *call, size_t from, int error) {
 	switch (error) {
 	case ENODATA:
@@ -147,12 +130,10 @@ static bool write_may_fail(const struct call *call, size_t from, int error) {
 /* What is not the peer's when it fails is taken back. */
 static ssize_t do_write(const struct call *call, char *bytes, bool busy) {
 	size_t from = world.promised;
-	for (size_t i = 0; i < call->size; i++) {
-		bytes[i] = byte_at(from + i);
-	}
+	bytes_fill(bytes, from, call->size);
 	world.promised += busy ? 0 : call->size;
 	int result = call->op == 'w'   ? arun_write(world.conn, bytes, call->size)
-		     : call->op == 'v' ? write_pieces(bytes, call->size)
+		     : call->op == 'v' ? bytes_writev(world.conn, bytes, call->size)
 				       : arun_sendfile(world.conn, world.file,
 						 (off_t)from, call->size);
 	int error = errno;
@@ -258,9 +239,7 @@ static void start_call(struct call *call) {
 
 static void peer_send(size_t size) {
 	char bytes[CALL_MOST];
-	for (size_t i = 0; i < size; i++) {
-		bytes[i] = byte_at(world.sent + i);
-	}
+	bytes_fill(bytes, world.sent, size);
 	if (!world.peer_closed && !world.peer_ended) {
 		ssize_t n = send(world.peer, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
 		world.sent += n > 0 ? (size_t)n : 0;
@@ -271,11 +250,9 @@ static void peer_receive(size_t size) {
 	char bytes[CALL_MOST];
 	ssize_t n = world.peer_closed ? -1 : recv(world.peer, bytes, size, MSG_DONTWAIT);
 	fuzz_check(n <= (ssize_t)(world.promised - world.seen), "%zd came", n);
-	for (ssize_t i = 0; i < n; i++) {
-		fuzz_check(bytes[i] == byte_at(world.seen + (size_t)i), "byte %zu",
-			world.seen + (size_t)i);
-	}
-	world.seen += n > 0 ? (size_t)n : 0;
+	size_t came = n > 0 ? (size_t)n : 0;
+	bytes_check(bytes, world.seen, came);
+	world.seen += came;
 	fuzz_check(n != 0 || !size || world.shut, "an end");
 }
 
@@ -369,18 +346,8 @@ static int body(int argc, char **argv) {
 	return 0;
 }
 
-static int make_file(void) {
-	char bytes[FILE_SIZE];
-	int fd = memfd_create("stream", MFD_CLOEXEC);
-	for (size_t i = 0; i < sizeof bytes; i++) {
-		bytes[i] = byte_at(i);
-	}
-	fuzz_check(fd >= 0 && write(fd, bytes, sizeof bytes) == sizeof bytes, "no file");
-	return fd;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-	int file = world.file ? world.file : make_file();
+	int file = world.file ? world.file : bytes_file(FILE_SIZE);
 	memset(&world, 0, sizeof world);
 	world.script = (struct fuzz_script){data, data + size};
 	world.file = file;

@@ -15,7 +15,7 @@ enum { GENS = 3, TIMERS = 3, STEPS_MOST = 400, NESTED = 3, ITEMS = 5, FEW = 3 };
 enum { IGNORED = 5 };
 
 /* Rounds of the main coroutine: between two looks at what is open, and until all is over. */
-enum { LOOK = 8, ROUNDS_MOST = 100000 };
+enum { LOOK = 8 };
 
 struct source {
 	arun_gen *gen; /* NULL: closed, or about to be */
@@ -42,76 +42,6 @@ static struct {
 	arun_event event;
 	bool event_was_set;
 } world;
-
-static int act_all(void *arg);
-static void step(struct actor *actor);
-
-static void spawn(const struct actor *parent) {
-	struct actor *actor = free_actor();
-	if (actor) {
-		cast_actor(actor, parent);
-		actor->task = arun_spawn(act_all, actor);
-		fuzz_check(actor->task, "%s", arun_why());
-	}
-}
-
-/* Crews ------------------------------------------------------------------------------ */
-
-static void enlist(struct crew *crew, arun_group *group) {
-	struct actor *actor = free_actor();
-	if (actor) {
-		cast_actor(actor, crew->parent);
-		actor->crew = crew;
-		actor->timed = crew->parent->timed;
-		crew->running++;
-		fuzz_check(
-			arun_group_spawn(group, act_all, actor) == 0, "%s", arun_why());
-	}
-}
-
-/* Waits as one of three. */
-static void await_crew(struct crew *crew, arun_group *group, unsigned how) {
-	struct actor *parent = crew->parent;
-	bool must = begin_wait(parent, BOUND), empty = !crew->running;
-	int result = how == 1 ? arun_group_wait(group) : arun_group_first(group);
-	int error = errno;
-	bool own = result < 0 && may_fail(parent, error);
-	fuzz_check(!crew->running, "%u still run", crew->running);
-	if (own) {
-		end_wait(parent, must, true, "group");
-		return;
-	}
-	fuzz_check(!must, "a group of a cancelled task was waited for");
-	end_wait(parent, false, false, "group");
-	if (how == 1) {
-		fuzz_check(result == 0 ? !crew->failed : error == EPROTO && crew->failed,
-			"%d, %u failed: %s", result, crew->failed, strerror(error));
-	} else {
-		fuzz_check(result >= 0 ? crew->won
-				       : !crew->won && (error == EINVAL) == empty,
-			"%d, %u won: %s", result, crew->won, strerror(error));
-	}
-}
-
-static void run_crew(struct actor *actor, unsigned number) {
-	struct crew crew = {.parent = actor};
-	{
-		ARUN_GROUP(group);
-		for (unsigned i = 0; i < number % 4; i++) {
-			enlist(&crew, group);
-		}
-		if (number / 4 % 3) {
-			await_crew(&crew, group, number / 4 % 3);
-		} else {
-			actor->depth++;
-			step(actor);
-			actor->depth--;
-		}
-		begin_wait(actor, BOUND);
-	}
-	actor->wait = NONE;
-	fuzz_check(!crew.running, "%u outlive their group", crew.running);
-}
 
 /* Generators ------------------------------------------------------------------------- */
 
@@ -246,11 +176,6 @@ static void use_local(struct actor *actor, unsigned number) {
 
 /* Steps ------------------------------------------------------------------------------ */
 
-static void pause_for(struct actor *actor, double seconds) {
-	bool must = begin_wait(actor, seconds > 0 ? ALONE : TURN);
-	end_wait(actor, must, arun_sleep(seconds) < 0, "sleep");
-}
-
 static void await_event(struct actor *actor) {
 	bool must = begin_wait(actor, ALONE);
 	int result = arun_event_wait(&world.event);
@@ -265,14 +190,6 @@ static void tell_event(bool set) {
 	} else {
 		arun_event_clear(&world.event);
 	}
-}
-
-static void step_in_time(struct actor *actor, unsigned number) {
-	bool before = actor->timed;
-	ARUN_TIMEOUT(number % 2 ? 0 : 1e-4);
-	actor->timed = true;
-	step(actor);
-	actor->timed = before;
 }
 
 /* Of waits that end by themselves. */
@@ -307,7 +224,7 @@ static void step_nested(struct actor *actor, char op, unsigned number) {
 static void stir(const struct actor *actor, char op, unsigned number) {
 	struct actor *target = &stage.actors[number % ACTORS];
 	if (op == 'n') {
-		spawn(actor);
+		spawn_actor(actor);
 	} else if (op == 'p') {
 		post();
 	} else if (op == 'i') {
@@ -388,33 +305,6 @@ static void check_open(void) {
 		"%u are open, and %u (%u jobs)", found, count, world.jobs);
 }
 
-/* Joins those that have ended, where there is no place for others. */
-static void clear_stage(struct actor *self) {
-	for (unsigned i = 0; i < ACTORS && !free_actor(); i++) {
-		if (stage.actors[i].life == ENDED) {
-			join_actor(self, &stage.actors[i]);
-		}
-	}
-}
-
-static void end_actors(struct actor *self) {
-	for (unsigned i = 0; i < ACTORS; i++) {
-		if (stage.actors[i].task) {
-			cancel_actor(&stage.actors[i]);
-		}
-	}
-	for (unsigned i = 0; i < ACTORS; i++) {
-		struct actor *actor = &stage.actors[i];
-		if (actor->task && !actor->crew && !actor->detached) {
-			join_actor(self, actor);
-		}
-	}
-	for (unsigned i = 0; stage.detached; i++) {
-		fuzz_check(i < ROUNDS_MOST, "%u do not end", stage.detached);
-		pause_for(self, 1e-4);
-	}
-}
-
 static void finish(struct actor *self) {
 	end_actors(self);
 	for (unsigned i = 0; i < GENS; i++) {
@@ -451,7 +341,7 @@ static int body(int argc, char **argv) {
 	for (unsigned round = 0; main_goes_on(); round++) {
 		unsigned before = stage.changes;
 		for (unsigned i = round; i < FEW; i++) {
-			spawn(self);
+			spawn_actor(self);
 		}
 		if (round % LOOK == 0) {
 			check_open();
@@ -476,6 +366,7 @@ static int body(int argc, char **argv) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	memset(&world, 0, sizeof world);
 	memset(&stage, 0, sizeof stage);
+	stage.play = (struct play){act_all, step};
 	world.script = (struct fuzz_script){data, data + size};
 	world.middle = data + size / 2;
 	world.leaves = size % 2;
