@@ -46,15 +46,18 @@ static void accept_on_closed(struct arun_conn *conn) {
 	accept_feed(server);
 }
 
-/* A handler's task is over; its connection is closed. */
+/* A handler's task is over. So is its connection, but where another task is closing it: then that is
+ * the server's until it is closed. */
 static void accept_on_ended(struct arun_task *task) {
 	struct sched *sched = sched_current;
 	struct arun_conn *conn = task->owner;
 	struct arun_server *server = conn->server;
 	conn->task = NULL;
-	list_remove(&conn->link);
-	if (server) {
+	if (conn->watch.fd < 0) {
+		list_remove(&conn->link);
 		conn->server = NULL;
+	}
+	if (server) {
 		server->handlers--;
 		if (server->closing && server->handlers <= server->own) {
 			task_wake(sched, server->closing);

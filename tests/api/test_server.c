@@ -98,6 +98,34 @@ CLAIM(no_more_than_max_connections_are_accepted) {
 	ck_assert_int_eq(arun_server_close(server), 0);
 }
 
+static int close_conn(void *conn) {
+	return arun_close(conn);
+}
+
+/* Returns while another task closes conn, which takes until the client does. */
+static int greet_and_let_close(arun_conn *conn, void *arg) {
+	say(conn, "x");
+	*(arun_task **)arg = waiting(close_conn, conn);
+	return 0;
+}
+
+CLAIM(a_connection_that_another_task_closes_makes_room_for_the_next) {
+	arun_listen_options options = {.max_connections = 1};
+	arun_task *closes = NULL;
+	arun_server *server =
+		arun_listen_with("127.0.0.1:0", greet_and_let_close, &closes, &options);
+	ck_assert_ptr_nonnull(server);
+	for (int i = 0; i < 3; i++) {
+		arun_conn *client = client_of(server);
+		hear(client, "x");
+		hear_end(client);
+		let_others_run(5);
+		arun_close(client);
+		ck_assert_int_eq(joined(closes), 0);
+	}
+	ck_assert_int_eq(arun_server_close(server), 0);
+}
+
 CLAIM(an_idle_connection_times_out) {
 	int error = 0;
 	arun_listen_options options = {.idle_timeout = 0.01};
@@ -398,6 +426,8 @@ static void add_connections(Suite *suite) {
 	tcase_add_test(conns, a_server_that_is_closed_keeps_errno);
 	tcase_add_test(conns, a_handler_may_close_its_connection);
 	tcase_add_test(conns, no_more_than_max_connections_are_accepted);
+	tcase_add_test(
+		conns, a_connection_that_another_task_closes_makes_room_for_the_next);
 	tcase_add_test(conns, an_idle_connection_times_out);
 	tcase_add_test(conns, who_runs_out_of_descriptors_says_so_once_and_serves_on);
 	suite_add_tcase(suite, conns);
