@@ -298,8 +298,25 @@ static void check_load(struct elf_file *file, const Elf64_Phdr *load) {
 	}
 }
 
+static uint64_t page_up(uint64_t address) {
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	return (address + page - 1) & ~(page - 1);
+}
+
+/* Whether all that is to be read-only is below end. */
+static bool relro_is_below(const struct elf_file *file, uint64_t end) {
+	for (size_t i = 0; i < file->segment_count; i++) {
+		const Elf64_Phdr *relro = &file->segments[i];
+		if (relro->p_type == PT_GNU_RELRO &&
+			!fits(relro->p_vaddr, relro->p_memsz, end)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /*
- * Segments that overlap are no oddity to be tried: what the dynamic linker maps over depends on what
+ * These are no oddities to be tried: what the dynamic linker maps over, or protects, depends on what
  * is there at the time.
  */
 static int check_loads(struct elf_file *file, struct loader_error *error) {
@@ -317,15 +334,17 @@ static int check_loads(struct elf_file *file, struct loader_error *error) {
 		check_load(file, load);
 		end = load->p_vaddr + load->p_memsz;
 	}
-	return 0;
+	return relro_is_below(file, page_up(end))
+		       ? 0
+		       : error_set(error, 126, file->path,
+				 ": is damaged: what is to be read-only is not in it");
 }
 
 /* Whole pages are made read-only: it may end behind its PT_LOAD, in the same page. */
 static bool relro_is_sound(const struct elf_file *file, const Elf64_Phdr *relro) {
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	for (size_t i = 0; i < file->segment_count; i++) {
 		const Elf64_Phdr *load = &file->segments[i];
-		uint64_t end = (load->p_vaddr + load->p_memsz + page - 1) & ~(page - 1);
+		uint64_t end = page_up(load->p_vaddr + load->p_memsz);
 		if (load->p_type == PT_LOAD && load->p_flags & PF_W &&
 			relro->p_vaddr >= load->p_vaddr && relro->p_vaddr <= end &&
 			fits(relro->p_vaddr, relro->p_memsz, end)) {

@@ -6,7 +6,7 @@ import struct
 # Where things are in an ELF file of 64 bits.
 CLASS, DATA, OSABI, TYPE, MACHINE, PHOFF, SHOFF = 4, 5, 7, 16, 18, 32, 40
 SHNUM, SHENTSIZE = 60, 58
-PT_LOAD, PT_DYNAMIC, PT_NOTE = 1, 2, 4
+PT_LOAD, PT_DYNAMIC, PT_NOTE, PT_GNU_RELRO = 1, 2, 4, 0x6474e552
 DT = {"STRTAB": 5, "SYMTAB": 6, "RELA": 7, "RELASZ": 8, "STRSZ": 10, "INIT": 12,
       "JMPREL": 23, "INIT_ARRAY": 25, "GNU_HASH": 0x6ffffef5, "VERNEED": 0x6ffffffe}
 
