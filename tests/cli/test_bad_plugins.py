@@ -403,17 +403,6 @@ def damage_is_named_and_kills_a_child_at_most():
 
 
 @claim
-def what_is_made_read_only_is_the_plugins_own():
-    """The dynamic linker would take the right to write, or to run, from whatever else is there."""
-    content = good()
-    relro, address, size = next(
-        (h[0], h[4], h[7]) for h in program_headers(content) if h[1] == PT_GNU_RELRO)
-    line = "./relro.so: is damaged: what is to be read-only is not in it"
-    for member, number in ((16, address ^ 0x200000), (16, address ^ 1 << 63), (40, size ^ 1 << 40)):
-        refused(patched("relro.so", relro + member, "<Q", number), line)
-
-
-@claim
 def a_constructor_that_fails_is_told_from_damage():
     body = MAIN + "#include <signal.h>\n#include <unistd.h>\n__attribute__((constructor)) " \
         "static void start(void) { %s; }\n"

@@ -90,6 +90,7 @@ def judged(content):
     ended = tap.arun("--check", "./large.so", cwd=FOLDER.name, timeout=SECONDS)
     equal((ended.returncode, ended.stderr.count("\n")), (126, 1), ended)
     contains(ended.stderr, "arun: ./large.so")
+    return ended.stderr
 
 
 @claim
@@ -126,6 +127,17 @@ def tags_are_not_sought_for_each_relocation():
     point(content, DT["RELA"], loaded(probe, table))
     tags_first(content, struct.pack("<QQ", DT_NEEDED, 1) * 400000, table)
     judged(content)
+
+
+@claim
+def what_is_made_read_only_is_the_plugins_own():
+    """The dynamic linker would take the right to write, or to run, from whatever else is there."""
+    for member, bit in ((16, 21), (16, 63), (40, 40)):  # p_vaddr, p_memsz
+        content = good()
+        at = header_offset(content, PT_GNU_RELRO) + member
+        number, = struct.unpack_from("<Q", content, at)
+        struct.pack_into("<Q", content, at, number ^ 1 << bit)
+        contains(judged(content), "is damaged: what is to be read-only is not in it")
 
 
 @claim
