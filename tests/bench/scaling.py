@@ -35,7 +35,7 @@ def table(head, lines):
 
 
 def room_for(size):
-    return size < 0.8 * machine.available()
+    return size < 0.85 * machine.available()
 
 
 # Tasks --------------------------------------------------------------------------------------------------
