@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "actors.h"
 
+#include <math.h>
+
 /* Rounds: more than one, as a wake-up may be followed by another; and of what the kernel ends, or
  * the clock. */
 enum { PATIENCE = 6, LONG_PATIENCE = 100000 };
 
 struct stage stage;
+
+void begin_stage(struct play play) {
+	memset(&stage, 0, sizeof stage);
+	stage.play = play;
+	for (unsigned i = 0; i <= ACTORS; i++) {
+		stage.actors[i].id = i;
+	}
+}
 
 /* Waits ------------------------------------------------------------------------------ */
 
@@ -243,6 +253,18 @@ void step_in_time(struct actor *actor, unsigned number) {
 	actor->timed = true;
 	stage.play.step(actor);
 	actor->timed = before;
+}
+
+void in_shield(struct actor *actor, unsigned number,
+	void (*act)(struct actor *actor, unsigned number)) {
+	bool timed = actor->timed, shielded = actor->shielded;
+	ARUN_SHIELD(INFINITY);
+	actor->timed = false;
+	actor->shielded = true;
+	pause_for(actor, 0);
+	act(actor, number);
+	actor->timed = timed;
+	actor->shielded = shielded;
 }
 
 /* Crews ------------------------------------------------------------------------------ */

@@ -69,6 +69,9 @@ struct stage {
 
 extern struct stage stage;
 
+/* Before each run. */
+void begin_stage(struct play play);
+
 /* Around each wait. begin_wait() returns whether it must fail, as the task is cancelled; end_wait()
  * checks that it did, or may. It keeps errno. */
 bool begin_wait(struct actor *actor, enum wait wait);
@@ -103,6 +106,9 @@ int retire(struct actor *actor, bool fails, int number);
 void spawn_actor(const struct actor *parent);
 void pause_for(struct actor *actor, double seconds);
 void step_in_time(struct actor *actor, unsigned number);
+/* act(): waits that end by themselves. */
+void in_shield(struct actor *actor, unsigned number,
+	void (*act)(struct actor *actor, unsigned number));
 void run_crew(struct actor *actor, unsigned number);
 void join_actor(struct actor *actor, struct actor *target);
 void detach_actor(struct actor *target);

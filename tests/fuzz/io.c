@@ -11,7 +11,6 @@
 #include "servers.h"
 
 #include <fcntl.h>
-#include <math.h>
 #include <unistd.h>
 
 enum { STEPS_MOST = 300, NESTED = 3, FEW = 5, IGNORED = 3, DRAWN = 3 };
@@ -94,19 +93,12 @@ static void generate(struct actor *actor, unsigned number) {
 
 /* Of waits that end by themselves. */
 static void step_shielded(struct actor *actor, unsigned number) {
-	bool timed = actor->timed, shielded = actor->shielded;
-	ARUN_SHIELD(INFINITY);
-	actor->timed = false;
-	actor->shielded = true;
-	pause_for(actor, 0);
 	struct end *end = end_usable(number);
 	if (end && end->state == OPEN && link_has_more(end)) {
 		link_call(actor, end, 'r', 1 + number);
 	} else {
 		pause_for(actor, 1e-4);
 	}
-	actor->timed = timed;
-	actor->shielded = shielded;
 }
 
 static void step_nested(struct actor *actor, char op, unsigned number) {
@@ -114,7 +106,7 @@ static void step_nested(struct actor *actor, char op, unsigned number) {
 	if (op == 't') {
 		step_in_time(actor, number);
 	} else if (op == 'h') {
-		step_shielded(actor, number);
+		in_shield(actor, number, step_shielded);
 	} else if (op == 'g') {
 		run_crew(actor, number);
 	} else {
@@ -313,14 +305,10 @@ static void list_open(bool *open) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	bool before[FDS], after[FDS];
 	memset(&world, 0, sizeof world);
-	memset(&stage, 0, sizeof stage);
-	stage.play = (struct play){act_all, step};
+	begin_stage((struct play){act_all, step});
 	world.script = (struct fuzz_script){data, data + size};
 	world.middle = data + size / 2;
 	world.leaves = size % 2;
-	for (unsigned i = 0; i <= ACTORS; i++) {
-		stage.actors[i].id = i;
-	}
 	clear_links();
 	clear_servers();
 	list_open(before);

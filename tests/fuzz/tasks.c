@@ -7,8 +7,6 @@
  */
 #include "actors.h"
 
-#include <math.h>
-
 enum { GENS = 3, TIMERS = 3, STEPS_MOST = 400, NESTED = 3, ITEMS = 5, FEW = 3 };
 
 /* Steps that a task takes after it has met its cancel: fewer. */
@@ -194,18 +192,11 @@ static void tell_event(bool set) {
 
 /* Of waits that end by themselves. */
 static void step_shielded(struct actor *actor, unsigned number) {
-	bool timed = actor->timed, shielded = actor->shielded;
-	ARUN_SHIELD(INFINITY);
-	actor->timed = false;
-	actor->shielded = true;
-	pause_for(actor, 0);
 	if (number % 3 == 1) {
 		employ(actor);
 	} else if (number % 3 == 2) {
 		pause_for(actor, 1e-4);
 	}
-	actor->timed = timed;
-	actor->shielded = shielded;
 }
 
 static void step_nested(struct actor *actor, char op, unsigned number) {
@@ -213,7 +204,7 @@ static void step_nested(struct actor *actor, char op, unsigned number) {
 	if (op == 't') {
 		step_in_time(actor, number);
 	} else if (op == 'h') {
-		step_shielded(actor, number);
+		in_shield(actor, number, step_shielded);
 	} else {
 		run_crew(actor, number);
 	}
@@ -365,14 +356,10 @@ static int body(int argc, char **argv) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	memset(&world, 0, sizeof world);
-	memset(&stage, 0, sizeof stage);
-	stage.play = (struct play){act_all, step};
+	begin_stage((struct play){act_all, step});
 	world.script = (struct fuzz_script){data, data + size};
 	world.middle = data + size / 2;
 	world.leaves = size % 2;
-	for (unsigned i = 0; i <= ACTORS; i++) {
-		stage.actors[i].id = i;
-	}
 	fuzz_run(body);
 	check_all_ended();
 	fuzz_check(world.delivered == world.posted, "%u of %u came", world.delivered,
