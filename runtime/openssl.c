@@ -5,7 +5,9 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Of the version whose headers this was built with. */
 static const char library[] = "libssl.so.3";
@@ -71,4 +73,25 @@ int openssl_errno(const struct openssl *openssl) {
 	return ERR_SYSTEM_ERROR(error)          ? reason
 	       : reason == ERR_R_MALLOC_FAILURE ? ENOMEM
 						: 0;
+}
+
+int openssl_unopened(void) {
+	int fd = open("/", O_PATH | O_CLOEXEC);
+	return fd < 0 || close(fd) < 0 ? errno : 0;
+}
+
+int openssl_unverified(const struct openssl *openssl, long result) {
+	int error = openssl_errno(openssl);
+	switch (result) {
+	case X509_V_OK:
+		return 0;
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+		return error ? error : openssl_unopened();
+	default:
+		return error;
+	}
 }

@@ -121,4 +121,12 @@ void openssl_words(const struct openssl *openssl, struct text *out);
 /* The errno of the system's call that was the first to fail, which those words hide; 0: none was. */
 int openssl_errno(const struct openssl *openssl);
 
+/* Why no file can be opened now: EMFILE, ENFILE, ENOMEM; 0: one can. OpenSSL takes a file that it
+ * cannot open for none, of which its queue of errors tells up to some version before 3.0.22. */
+int openssl_unopened(void);
+
+/* Why the authority that a certificate lacks by result, of SSL_get_verify_result(3), may be in a file
+ * that could not be opened; 0: it is not, or is not what it lacks. */
+int openssl_unverified(const struct openssl *openssl, long result);
+
 #endif

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tls_context.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* How reports show it -------------------------------------------------------------- */
 
@@ -374,22 +372,14 @@ int arun_tls_certificate(arun_tls *tls, const char *cert_file, const char *key_f
 	return tls_certify(tls, op, cert_file, key_file);
 }
 
-/* Whether a file can be opened: OpenSSL passes over one of the system's that it cannot, for good. */
-static int tls_may_open(const char *op, const char *on) {
-	int fd = open("/", O_PATH | O_CLOEXEC);
-	if (fd < 0) {
-		return task_fail(errno, op, on ? on : "the system's authorities");
-	}
-	close(fd);
-	return 0;
-}
-
 /* ca_file NULL: the system's. */
 static int tls_trust(struct tls_run *run, SSL_CTX *context, const char *ca_file,
 	const char *op, const char *on) {
 	const struct openssl *openssl = &run->openssl;
-	if (!ca_file && tls_may_open(op, on) < 0) {
-		return -1;
+	/* OpenSSL passes over a file of the system's that it cannot open, for good. */
+	int error = ca_file ? 0 : openssl_unopened();
+	if (error) {
+		return task_fail(error, op, on ? on : "the system's authorities");
 	}
 	openssl->SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
 	openssl->SSL_CTX_sess_set_new_cb(context, tls_remember);

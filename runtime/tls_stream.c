@@ -24,8 +24,8 @@ static int session_explain(const struct arun_conn *conn, struct tls_session *ses
 			       : X509_V_OK;
 	struct text out;
 	text_fixed(&out, session->why, sizeof session->why);
-	int error = refused != X509_V_OK ? openssl_errno(openssl) : 0;
-	if (error) { /* of a file of the authorities' */
+	int error = openssl_unverified(openssl, refused);
+	if (error) {
 		text_add(&out, "certificate not verified: ");
 		text_error(&out, error);
 		return error;
