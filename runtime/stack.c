@@ -24,7 +24,7 @@
 #endif
 
 enum {
-	STACK_SLAB = 4 * 1024 * 1024,
+	STACK_SLAB = 4 * 1024 * 1024, /* the stacks in one, together */
 	STACK_SMALLEST = 1 << STACK_SMALLEST_BITS,
 	STACK_ASKED = 64,  /* pages, in one call */
 	STACK_CLEAN = 2,   /* pages; what is below so many of them is taken for clean */
@@ -56,6 +56,19 @@ size_t stack_round(const struct stack_pool *pool, size_t size) {
 		rounded *= 2;
 	}
 	return pool->address && rounded < STACK_LIMIT ? rounded * 4 : rounded;
+}
+
+/* From one to the next in a slab: an odd number of pages. See stack.h. */
+static size_t stack_distance(size_t size) {
+	return size + (size_t)getpagesize();
+}
+
+static size_t stack_slab_count(size_t size) {
+	return STACK_SLAB / size;
+}
+
+static size_t stack_slab_size(size_t size) {
+	return stack_slab_count(size) * stack_distance(size);
 }
 
 /* MAP_STACK keeps huge pages out. */
@@ -98,12 +111,12 @@ static int stack_add_slab(struct stack_class *class, size_t size) {
 		return -1;
 	}
 	class->slabs = slabs;
-	class->fresh = stack_map(STACK_SLAB);
+	class->fresh = stack_map(stack_slab_size(size));
 	if (!class->fresh) {
 		return -1;
 	}
 	slabs[class->slab_count++] = class->fresh;
-	class->unused = STACK_SLAB / size;
+	class->unused = stack_slab_count(size);
 	return 0;
 }
 
@@ -119,7 +132,7 @@ static char *stack_fresh(
 	if (stack_guard(pool, stack, size) < 0) {
 		return NULL;
 	}
-	class->fresh += size;
+	class->fresh += stack_distance(size);
 	class->unused--;
 	class->made++;
 	return stack;
@@ -237,7 +250,7 @@ void stack_pool_finish(struct stack_pool *pool) {
 	for (int i = 0; i < STACK_CLASSES; i++) {
 		struct stack_class *class = &pool->classes[i];
 		for (size_t k = 0; k < class->slab_count; k++) {
-			munmap(class->slabs[k], STACK_SLAB);
+			munmap(class->slabs[k], stack_slab_size(stack_class_size(i)));
 		}
 		free(class->slabs);
 		free(class->free);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static struct stack_pool pool;
 
@@ -52,6 +53,7 @@ START_TEST(stacks_are_four_times_as_large_under_AddressSanitizer) {
 END_TEST
 
 static const size_t sizes[] = {32 << 10, 64 << 10, 256 << 10, 1 << 20, 2 << 20, 16 << 20};
+enum { CLASSED = 4 }; /* of them, which are cut from slabs */
 
 START_TEST(all_of_a_stack_above_its_guard_can_be_written) {
 	size_t size = sizes[_i];
@@ -105,6 +107,18 @@ START_TEST(stacks_in_use_do_not_overlap) {
 		ck_assert_int_eq((unsigned char)stacks[i][STACK_SIZE - 1], i);
 		stack_release(&pool, stacks[i], STACK_SIZE);
 	}
+}
+END_TEST
+
+/* Else their tops share few of the sets in which a processor keeps translations. */
+START_TEST(tops_are_an_odd_number_of_pages_apart) {
+	size_t page = (size_t)getpagesize();
+	char *low = acquire(sizes[_i]), *high = acquire(sizes[_i]);
+	size_t distance = (size_t)(high - low);
+	ck_assert_uint_eq(distance % page, 0);
+	ck_assert_uint_eq(distance / page % 2, 1);
+	stack_release(&pool, low, sizes[_i]);
+	stack_release(&pool, high, sizes[_i]);
 }
 END_TEST
 
@@ -225,6 +239,7 @@ Suite *suite(void) {
 	tcase_add_test(core, sizes_are_rounded_up_to_a_power_of_two);
 	tcase_add_test(core, sizes_above_one_gibibyte_are_refused);
 	tcase_add_test(core, stacks_are_four_times_as_large_under_AddressSanitizer);
+	tcase_add_loop_test(core, tops_are_an_odd_number_of_pages_apart, 0, CLASSED);
 	tcase_add_loop_test(
 		core, all_of_a_stack_above_its_guard_can_be_written, 0, count);
 	tcase_add_loop_test_raise_signal(
