@@ -309,9 +309,9 @@ ARUN_API struct arun_scope *arun_shield_begin(
 ARUN_API void arun_scope_end(struct arun_scope **scope);
 
 /*
- * The last failure of this task in words: what, on what, why; cancelled by whom and where (in groups
- * of any depth whoever cancelled the outermost); which task of a group, or joined. Valid until the
- * task's next failure. "" where nothing failed. Does not suspend.
+ * The last failure of this task in words: what, on what, why; which argument is bad; cancelled by whom
+ * and where (in groups of any depth whoever cancelled the outermost); which task of a group, or joined.
+ * Valid until the task's next failure. "" where nothing failed. Does not suspend.
  */
 ARUN_API const char *arun_why(void);
 

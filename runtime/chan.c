@@ -73,7 +73,9 @@ arun_chan *arun_chan_new_at(
 	}
 	if (!item_size || __builtin_mul_overflow(capacity, item_size, &bytes) ||
 		bytes > SIZE_MAX / 2) {
-		task_fail(EINVAL, "chan_new", NULL);
+		task_refuse("chan_new", NULL,
+			item_size ? "capacity * item_size is more than SIZE_MAX / 2 bytes"
+				  : "item_size is 0, and is to be 1 or more");
 		return NULL;
 	}
 	struct arun_chan *chan = calloc(1, sizeof *chan + bytes);

@@ -49,16 +49,13 @@ static int exec_pipe(
 static int exec_stream(
 	struct loop *loop, struct arun_process *process, int index, int how, int *fd) {
 	switch (how) {
-	case ARUN_INHERIT:
-		return 0;
 	case ARUN_STREAM:
 		return exec_pipe(loop, process, index, fd);
 	case ARUN_NULL:
 		*fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 		return *fd < 0 ? -1 : 0;
 	default:
-		errno = EINVAL;
-		return -1;
+		return 0;
 	}
 }
 
@@ -135,7 +132,7 @@ static struct arun_process *exec_fail(
 	int error, const char *op, char *const argv[], const struct launch *launch) {
 	char words[256];
 	struct text out;
-	const char *program = argv && argv[0] ? argv[0] : "NULL";
+	const char *program = argv[0];
 	if (launch && launch->in_directory) {
 		text_fixed(&out, words, sizeof words);
 		text_add(&out, "directory %s: ", launch->directory);
@@ -145,6 +142,30 @@ static struct arun_process *exec_fail(
 		task_fail(error, op, program);
 	}
 	return NULL;
+}
+
+/* Says which argument is bad. Returns whether one is. */
+static bool exec_refuse(
+	const char *op, char *const argv[], const arun_exec_options *options) {
+	const int how[LAUNCH_STREAMS] = {options->in, options->out, options->err};
+	static const char *const names[LAUNCH_STREAMS] = {"in", "out", "err"};
+	if (!argv || !argv[0]) {
+		task_refuse(op, NULL,
+			argv ? "argv[0] is NULL, and is to be a program"
+			     : "argv is NULL");
+		return true;
+	}
+	for (int i = 0; i < LAUNCH_STREAMS; i++) {
+		if (how[i] != ARUN_INHERIT && how[i] != ARUN_STREAM &&
+			how[i] != ARUN_NULL) {
+			task_refuse(op, argv[0],
+				"%s is %d, and is to be ARUN_INHERIT, ARUN_STREAM or "
+				"ARUN_NULL",
+				names[i], how[i]);
+			return true;
+		}
+	}
+	return false;
 }
 
 arun_process *(arun_exec)(char *const argv[], const arun_exec_options *options) {
@@ -158,10 +179,10 @@ arun_process *arun_exec_at(const struct arun_site *site, char *const argv[],
 	if (!sched_here()) {
 		return NULL;
 	}
-	if (!argv || !argv[0]) {
-		return exec_fail(EINVAL, op, argv, NULL);
-	}
 	options = options ? options : &inherits;
+	if (exec_refuse(op, argv, options)) {
+		return NULL;
+	}
 	struct launch launch = {.argv = argv,
 		.environment = options->environment ? options->environment : environ,
 		.directory = options->directory,

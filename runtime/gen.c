@@ -187,7 +187,7 @@ void *arun_gen_next_at(const struct arun_site *site, arun_gen *gen) {
 	struct arun_task *self = task_enter(site, "arun_gen_next");
 	struct sched *sched = sched_current;
 	gen_check(site, gen, self->op);
-	const char *name = gen ? gen->name : "NULL";
+	const char *name = gen ? gen->name : NULL;
 	int error = !gen                ? EINVAL
 		    : gen->body == self ? EDEADLK
 		    : gen->consumer     ? EBUSY

@@ -303,7 +303,10 @@ int arun_fdstore(const char *name, int fd) {
 	char message[NOTIFY_STATE];
 	int error = 0;
 	if (!name_fits(name)) {
-		error = EINVAL;
+		return task_refuse("arun_fdstore", name,
+			"the name is to be 1 to %d characters of printable ASCII, no "
+			"blank and no colon",
+			NOTIFY_NAME);
 	} else if (!notify || notify->fd < 0) {
 		error = ENOTCONN;
 	} else {

@@ -287,8 +287,10 @@ static int process_error(int error, const char *op, const struct arun_process *p
 	struct text out;
 	text_fixed(&out, on, sizeof on);
 	process_kind_line(&process->object, &out);
-	return task_fail_words(
-		error, op, on, error == ECHILD ? "somebody else has its status" : NULL);
+	return task_fail_words(error, op, on,
+		error == ECHILD   ? "somebody else has its status"
+		: error == EINVAL ? "signum is to be 0 to 64"
+				  : NULL);
 }
 
 pid_t arun_process_pid(const arun_process *process) {

@@ -115,7 +115,8 @@ static bool resolve_is_port(const char *service) {
 int resolve_host(struct arun_task *self, const char *host, const char *service,
 	struct addrinfo **out) {
 	if (service && !resolve_is_port(service)) {
-		return task_fail_words(EINVAL, self->op, host, "no such port");
+		return task_fail_words(EINVAL, self->op, host,
+			"service is no port: ports are 0 to 65535");
 	}
 	/* Without either there is nothing that getaddrinfo(3) would look up. */
 	service = host || service ? service : "0";

@@ -159,6 +159,23 @@ static int select_begin(struct sched *sched, struct arun_task *self,
 	return valid ? task_interrupted(sched, self) : EINVAL;
 }
 
+/* Says which of the arguments, or of the cases, is bad. Returns -1/EINVAL. */
+static int select_refuse(
+	const struct arun_task *self, const struct arun_chan_case *cases, size_t count) {
+	size_t i = 0;
+	if (count > INT_MAX) {
+		return task_refuse(self->op, NULL, "count is more than %d", INT_MAX);
+	} else if (!cases) {
+		return task_refuse(self->op, NULL, "cases is NULL, where count is not 0");
+	}
+	while (!cases[i].chan || !cases[i].send != !cases[i].recv) {
+		i++;
+	}
+	return task_refuse(self->op, NULL,
+		"case %zu has %s recv, and is to have one of them", i,
+		cases[i].send ? "both send and" : "neither send nor");
+}
+
 int(arun_chan_select)(arun_chan_case *cases, size_t count) {
 	return arun_chan_select_at(NULL, cases, count);
 }
@@ -170,7 +187,8 @@ int arun_chan_select_at(
 	size_t at = 0;
 	int error = select_begin(sched, self, cases, count);
 	if (error) {
-		return task_fail(error, self->op, NULL);
+		return error == EINVAL ? select_refuse(self, cases, count)
+				       : task_fail(error, self->op, NULL);
 	}
 	error = select_try(sched, cases, count, &at);
 	if (error != EAGAIN) {

@@ -114,9 +114,6 @@ static int send_by_pieces(struct stream_call *call, struct sending *sending) {
 }
 
 static int send_file(struct stream_call *call, struct sending *sending) {
-	if (sending->offset < 0) {
-		return (int)stream_error(call, EINVAL);
-	}
 	const struct transport *transport = call->conn->transport;
 	int result = transport && transport->send ? 0 : send_directly(call, sending);
 	return result ? result : send_by_pieces(call, sending);
@@ -131,6 +128,9 @@ int arun_sendfile_at(const struct arun_site *site, arun_conn *conn, int fd, off_
 	struct stream_call call;
 	struct sending sending = {fd, offset, size};
 	int result = stream_begin(&call, site, "arun_sendfile", conn, POLLER_WRITE);
+	if (result == 0 && offset < 0) {
+		return stream_end_refused(&call, "offset is negative");
+	}
 	if (result == 0) {
 		result = send_file(&call, &sending);
 		stream_keep_errno(&call);

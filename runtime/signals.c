@@ -290,6 +290,10 @@ static void signals_fail(int error, int bad) {
 	text_fixed(&out, words, sizeof words);
 	if (bad && signals_reserved(bad)) {
 		text_add(&out, "signal %d is arun's own", bad);
+	} else if (bad < 0 || bad >= SIGNALS_MAX) {
+		text_add(&out, "signal %d: signals are 1 to %d", bad, SIGNALS_MAX - 1);
+	} else if (bad && error == EINVAL) {
+		text_add(&out, "signal %d: it cannot be handled", bad);
 	} else if (bad) {
 		text_add(&out, "signal %d: ", bad);
 		text_error(&out, error);

@@ -163,8 +163,11 @@ int arun_join_at(const struct arun_site *site, arun_task *task, int *result) {
 		return task_fail(EDEADLK, "join", "the caller itself");
 	}
 	if (unlikely(!task || task->detached || task->owned)) {
-		return task_fail_words(EINVAL, "join", task ? task->name : "NULL",
-			"not a task that can be joined");
+		return task_refuse("join", task ? task->name : NULL,
+			!task ? "the task is NULL"
+			: task->detached
+				? "it is detached, and frees itself"
+				: "a group, a server, a generator or arun joins it");
 	}
 	if (unlikely(task->state == TASK_GONE)) {
 		task_gone(site, &task->object, "arun_join",

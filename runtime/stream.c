@@ -103,6 +103,14 @@ ssize_t stream_end(struct stream_call *call, ssize_t result) {
 	return result;
 }
 
+int stream_end_refused(struct stream_call *call, const char *words) {
+	call->error = EINVAL;
+	stream_end(call, -1);
+	task_fail_add(": ");
+	task_fail_add(words);
+	return -1;
+}
+
 ssize_t stream_error(struct stream_call *call, int error) {
 	call->error = error;
 	return -1;
@@ -351,10 +359,11 @@ int arun_writev_at(const struct arun_site *site, arun_conn *conn, const struct i
 	int count) {
 	struct stream_call call;
 	int result = stream_begin(&call, site, "arun_writev", conn, POLLER_WRITE);
+	if (result == 0 && (count < 0 || count > IOV_MAX)) {
+		return stream_end_refused(&call, "count is to be 0 to 1024 (IOV_MAX)");
+	}
 	if (result == 0) {
-		bool bad = count < 0 || count > IOV_MAX;
-		result = bad ? (int)stream_error(&call, EINVAL)
-			     : stream_write(&call, iov, count);
+		result = stream_write(&call, iov, count);
 	}
 	return (int)stream_end(&call, result);
 }

@@ -30,6 +30,11 @@ int stream_begin(struct stream_call *call, const struct arun_site *site, const c
  */
 ssize_t stream_end(struct stream_call *call, ssize_t result);
 
+/*
+ * The same with EINVAL, of one that has begun: words tell which argument is bad, and what is allowed.
+ */
+int stream_end_refused(struct stream_call *call, const char *words);
+
 /* Sets the call's error. Returns -1. */
 ssize_t stream_error(struct stream_call *call, int error);
 

@@ -163,4 +163,8 @@ void task_fail_add(const char *words);
 /* The same, with words of its own in place of those of error. */
 int task_fail_words(int error, const char *op, const char *on, const char *words);
 
+/* The same of EINVAL, for a bad argument: which it is, and what is allowed. As text_add(). */
+int task_refuse(const char *op, const char *on, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
 #endif

@@ -126,7 +126,11 @@ arun_timer *arun_timer_start_at(const struct arun_site *site, const char *name,
 		return NULL;
 	}
 	if (!fn || !is_time(after) || !is_time(every) || every < 0) {
-		task_fail_words(EINVAL, "timer_start", name, "no function, or no time");
+		task_refuse("timer_start", name,
+			!fn ? "fn is NULL"
+			: !is_time(after)
+				? "after is no finite number of seconds"
+				: "every is no finite number of seconds from 0 on");
 		return NULL;
 	}
 	struct arun_timer *timer = calloc(1, sizeof *timer);

@@ -52,12 +52,12 @@ int arun_tls_alpn(arun_tls *tls, const char *protocols) {
 	size_t size = protocols ? strlen(protocols) : 0;
 	tls_check(NULL, "arun_tls_alpn", tls);
 	if (!tls) {
-		return task_fail(EINVAL, op, "NULL");
+		return task_refuse(op, NULL, "tls is NULL");
 	}
 	unsigned char *bytes = alpn_encode(protocols, size);
 	if (!bytes) {
 		return task_fail_words(errno, op, protocols,
-			errno == EINVAL ? "not like h2,http/1.1" : NULL);
+			errno == EINVAL ? "protocols is not like h2,http/1.1" : NULL);
 	}
 	free(tls->alpn);
 	tls->alpn = bytes;

@@ -349,7 +349,7 @@ arun_tls *arun_tls_server_at(
 		return NULL;
 	}
 	if (!cert_file) {
-		task_fail_words(EINVAL, op, NULL, "a server has a certificate");
+		task_refuse(op, NULL, "cert_file is NULL: a server has a certificate");
 		return NULL;
 	}
 	struct tls_run *run = tls_load(loop, op, cert_file);
@@ -365,9 +365,10 @@ int arun_tls_certificate(arun_tls *tls, const char *cert_file, const char *key_f
 	static const char op[] = "tls_certificate";
 	tls_check(NULL, "arun_tls_certificate", tls);
 	if (!tls || !tls->server || !cert_file) {
-		return task_fail_words(EINVAL, op, cert_file,
-			cert_file ? "only a server's context takes one"
-				  : "a certificate has a file");
+		return task_refuse(op, cert_file,
+			!cert_file ? "cert_file is NULL: a certificate has a file"
+			: !tls     ? "tls is NULL"
+				   : "tls is a client's, and is to be a server's");
 	}
 	return tls_certify(tls, op, cert_file, key_file);
 }

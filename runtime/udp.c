@@ -333,6 +333,15 @@ static int udp_transmit(struct udp_call *call, const struct msghdr *message) {
 	}
 }
 
+static ssize_t udp_send_refused(struct udp_call *call, unsigned length) {
+	char words[80];
+	struct text out;
+	text_fixed(&out, words, sizeof words);
+	text_add(&out, "to has a length of %u, and is to have %zu to %zu", length,
+		sizeof(sa_family_t), sizeof(struct sockaddr_storage));
+	return udp_call_end(call, EINVAL, -1, words);
+}
+
 ssize_t(arun_udp_send)(
 	arun_udp *udp, const void *buf, size_t size, const arun_address *to) {
 	return arun_udp_send_at(NULL, udp, buf, size, to);
@@ -349,8 +358,10 @@ ssize_t arun_udp_send_at(const struct arun_site *site, arun_udp *udp, const void
 		message.msg_namelen = to->length;
 		bool bad = to->length < sizeof(sa_family_t) ||
 			   to->length > sizeof to->storage;
-		error = bad ? EINVAL : 0;
-		call.to = bad ? NULL : to;
+		if (bad) {
+			return udp_send_refused(&call, to->length);
+		}
+		call.to = to;
 	}
 	error = error ? error : udp_transmit(&call, &message);
 	if (!error) {

@@ -12,6 +12,9 @@
 
 static const double WAITFD_LOOK = 0.5;
 
+#define WAITFD_EVENTS                                                                    \
+	"events is 0x%x, and is to be ARUN_READABLE (0x1), ARUN_WRITABLE (0x2) or both"
+
 /* What of events is ready now; -1 with EBADF. */
 static int waitfd_ready(int fd, int events) {
 	struct pollfd entry = {.fd = fd,
@@ -79,7 +82,9 @@ int arun_wait_fd_at(const struct arun_site *site, int fd, int events) {
 		struct text out;
 		text_fixed(&out, name, sizeof name);
 		text_add(&out, "fd %d", fd);
-		return task_fail(error, self->op, name);
+		return error != EINVAL ? task_fail(error, self->op, name)
+				       : task_refuse(self->op, name, WAITFD_EVENTS,
+						 (unsigned)events);
 	}
 	return ready;
 }

@@ -30,6 +30,14 @@ static const struct failure {
 	{"read_until", ENODATA, "the stream ended without a delimiter"},
 	{"read_exactly", ENODATA, "the stream ended before the last byte"},
 	{"sendfile", ENODATA, "the file ends before that"},
+	{"sleep", EINVAL, "seconds is not a number"},
+	{"chan_send", EINVAL, "the channel is NULL"},
+	{"chan_recv", EINVAL, "the channel is NULL"},
+	{"chan_try_send", EINVAL, "the channel is NULL"},
+	{"chan_try_recv", EINVAL, "the channel is NULL"},
+	{"gen_next", EINVAL, "the generator is NULL"},
+	{"gen_yield", EINVAL, "item is NULL, which means the end: return"},
+	{"gen_yield", EPERM, "only the body of a generator may call it"},
 	{"chan_send", EPIPE, "the channel is closed"},
 	{"chan_try_send", EPIPE, "the channel is closed"},
 	{"chan_select", EPIPE, "the channel is closed"},
@@ -112,6 +120,17 @@ int task_fail_words(int error, const char *op, const char *on, const char *words
 
 int task_fail(int error, const char *op, const char *on) {
 	return task_fail_words(error, op, on, NULL);
+}
+
+int task_refuse(const char *op, const char *on, const char *format, ...) {
+	char words[TASK_WHY];
+	struct text out;
+	va_list list;
+	text_fixed(&out, words, sizeof words);
+	va_start(list, format);
+	text_add_list(&out, format, list);
+	va_end(list);
+	return task_fail_words(EINVAL, op, on, words);
 }
 
 void task_fail_add(const char *words) {

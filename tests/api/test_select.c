@@ -189,7 +189,6 @@ CLAIM(a_case_that_does_both_or_neither_is_EINVAL) {
 	assert_fails(arun_chan_select(cases, 2), EINVAL);
 	cases[1].send = cases[1].recv = NULL;
 	assert_fails(arun_chan_select(cases, 2), EINVAL);
-	ck_assert_str_eq(arun_why(), "chan_select: Invalid argument");
 	assert_fails(arun_chan_select(NULL, 1), EINVAL);
 	assert_fails(arun_chan_select(cases, SIZE_MAX), EINVAL);
 	ck_assert_int_eq(take(channels[1]), 1);

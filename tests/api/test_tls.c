@@ -190,7 +190,7 @@ CLAIM(what_are_no_protocols_is_refused) {
 	char name[300];
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		assert_fails(arun_tls_alpn(tls, bad[i]), EINVAL);
-		assert_contains(arun_why(), ": not like h2,http/1.1");
+		assert_contains(arun_why(), ": protocols is not like h2,http/1.1");
 	}
 	memset(name, 'x', sizeof name);
 	name[256] = '\0';
