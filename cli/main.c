@@ -9,6 +9,7 @@
 #include "keeper.h"
 #include "loader.h"
 #include "manager.h"
+#include "misspelt.h"
 #include "options.h"
 #include "ps.h"
 #include "report_file.h"
@@ -102,6 +103,9 @@ static void parse_options(struct launch *launch, int argc, char **argv) {
 		give_up(launch, STATUS_FAILED);
 	}
 	say_as(launch->options.log_format);
+	if (!launch->options.log_level || launch->options.log_level >= ARUN_WARNING) {
+		misspelt_warn();
+	}
 	launch->argc = argc - index;
 	launch->argv = argv + index;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "options.h"
 
+#include "nearest.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -13,7 +15,7 @@
 #define GRACE_MIN 0.001
 #define GRACE_MAX 1e6
 
-enum { NAME_SIZE = 64, WORKERS_MAX = 1000 };
+enum { NAME_SIZE = OPTIONS_VARIABLE, WORKERS_MAX = 1000 };
 
 /* Each takes a value; false: it is not one. */
 typedef bool set_function(struct options *options, const char *value);
@@ -317,14 +319,24 @@ static const struct option *find_letter(char letter) {
 	return NULL;
 }
 
+static int fail_unknown(struct parser *parser, const char *name, size_t length) {
+	const struct option *meant = table;
+	while (meant < table + COUNT && !nearest_means(name, length, meant->name)) {
+		meant++;
+	}
+	bool known = meant < table + COUNT;
+	return fail(parser, "unknown option '--%.*s'%s%s%s " SEE_HELP,
+		length < 200 ? (int)length : 200, name, known ? "; did you mean --" : "",
+		known ? meant->name : "", known ? "?" : "");
+}
+
 static int parse_long(struct parser *parser, const char *word) {
 	const char *name = word + 2;
 	size_t length = strcspn(name, "=");
 	const char *value = name[length] ? name + length + 1 : NULL;
 	const struct option *option = find_name(name, length);
 	if (!option) {
-		return fail(parser, "unknown option '--%.*s' " SEE_HELP,
-			length < 200 ? (int)length : 200, name);
+		return fail_unknown(parser, name, length);
 	}
 	if (option->argument) {
 		return set_argument(parser, option, value);
@@ -385,6 +397,19 @@ static void format_variable(char *out, size_t size, const char *name) {
 		*out++ = *name == '-' ? '_' : (char)(*name - 'a' + 'A');
 	}
 	*out = '\0';
+}
+
+bool options_variable(unsigned index, char name[OPTIONS_VARIABLE]) {
+	char source[NAME_SIZE];
+	for (const struct option *option = table; option < table + COUNT; option++) {
+		if (option->environment && index-- == 0) {
+			format_variable(source, sizeof source, option->name);
+			strcpy(name, source + 1);
+			return true;
+		}
+	}
+	strcpy(name, "ARUN_PATH");
+	return index == 0;
 }
 
 /* The words are kept: they are what is set. */

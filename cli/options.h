@@ -46,6 +46,10 @@ struct options_error {
 int options_parse(
 	struct options *options, int argc, char **argv, struct options_error *error);
 
+/* Stores the name of the index-th variable that arun reads. Returns whether there is one. */
+enum { OPTIONS_VARIABLE = 64 };
+bool options_variable(unsigned index, char name[OPTIONS_VARIABLE]);
+
 void options_print_help(FILE *out);
 
 #endif

@@ -66,7 +66,7 @@ void say_escaped(FILE *out, const char *text) {
 }
 
 /* The line as JSON, to be freed; NULL: no memory. */
-static char *say_json(const char *text) {
+static char *say_json(enum arun_level level, const char *text) {
 	char time[32] = "", *line = NULL;
 	size_t size = 0;
 	struct timespec now;
@@ -79,9 +79,10 @@ static char *say_json(const char *text) {
 	gmtime_r(&now.tv_sec, &parts);
 	strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S", &parts);
 	fprintf(out,
-		"{\"time\": \"%s.%06ldZ\", \"level\": \"error\", \"from\": \"arun\","
+		"{\"time\": \"%s.%06ldZ\", \"level\": \"%s\", \"from\": \"arun\","
 		" \"pid\": %d, \"message\": ",
-		time, now.tv_nsec / 1000, (int)getpid());
+		time, now.tv_nsec / 1000, level == ARUN_ERROR ? "error" : "warning",
+		(int)getpid());
 	escape_json(out, text);
 	fputs("}\n", out);
 	if (fclose(out) != 0) {
@@ -99,28 +100,35 @@ static void say_escape(char line[LINE_ESCAPED], const char *text) {
 	*end = '\0';
 }
 
-static const char *priority(void) {
-	return form == ARUN_LOG_JOURNAL ? "<3>" : "";
-}
-
 const char *say_last(void) {
 	return last;
 }
 
 /* The whole line of text, which escaped is line, as it is written. */
-static void say_whole(char whole[LINE_WHOLE], const char *text, const char *line) {
-	char *json = form == ARUN_LOG_JSON ? say_json(text) : NULL;
+static void say_whole(char whole[LINE_WHOLE], enum arun_level level, const char *text,
+	const char *line) {
+	char *json = form == ARUN_LOG_JSON ? say_json(level, text) : NULL;
+	char priority[] = {'<', (char)('0' + level), '>', '\0'};
 	if (json) {
 		snprintf(whole, LINE_WHOLE, "%s", json);
 		free(json);
 	} else {
-		snprintf(whole, LINE_WHOLE, "%sarun: %s\n", priority(), line);
+		snprintf(whole, LINE_WHOLE, "%sarun: %s\n",
+			form == ARUN_LOG_JOURNAL ? priority : "", line);
 	}
 }
 
 /* The line is written at once: those of several processes do not mix. */
+static void say_line(enum arun_level level, const char *text, const char *line) {
+	char whole[LINE_WHOLE];
+	if (has_room()) {
+		say_whole(whole, level, text, line);
+		fputs(whole, stderr);
+	}
+}
+
 void say(const char *format, ...) {
-	char text[LINE_SIZE], line[LINE_ESCAPED], whole[LINE_WHOLE];
+	char text[LINE_SIZE], line[LINE_ESCAPED];
 	va_list arguments;
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
@@ -129,10 +137,17 @@ void say(const char *format, ...) {
 	size_t length = strnlen(line, sizeof last - 1);
 	memcpy(last, line, length);
 	last[length] = '\0';
-	if (has_room()) {
-		say_whole(whole, text, line);
-		fputs(whole, stderr);
-	}
+	say_line(ARUN_ERROR, text, line);
+}
+
+void say_warning(const char *format, ...) {
+	char text[LINE_SIZE], line[LINE_ESCAPED];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	say_escape(line, text);
+	say_line(ARUN_WARNING, text, line);
 }
 
 void say_keep(const char *format, ...) {
@@ -142,7 +157,7 @@ void say_keep(const char *format, ...) {
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
 	say_escape(line, text);
-	say_whole(kept, text, line);
+	say_whole(kept, ARUN_ERROR, text, line);
 }
 
 void say_kept(void) {

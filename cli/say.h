@@ -20,6 +20,9 @@ void say_patiently(bool patiently);
 /* Prints "arun: " and the text on stderr, as one line whatever the arguments hold. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same of what is no failure: say_last() has none of it. */
+void say_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Keeps such a line, to be printed by say_kept(), from a signal handler for one. */
 void say_keep(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void say_kept(void);

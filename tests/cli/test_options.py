@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The command line of arun. Where no user can see what an option does to the run, the launcher is
 linked with an arun_run() that prints what it was called with: cli/ needs arun.h and nothing else."""
+import json
 import os
 import re
 import shutil
@@ -76,6 +77,33 @@ def an_unknown_option_is_a_usage_error():
         usage(arun("-" + letter, "./p.so"), f"unknown option '-{letter}'")
         usage(arun("-d" + letter, "./p.so"), f"unknown option '-{letter}'")
     usage(arun("--a\nb\x1b[31m"), r"unknown option '--a\nb\x1b[31m'")
+
+
+@claim
+def a_misspelt_option_is_told_which_was_meant():
+    for word, meant in (("grcae", "grace"), ("log_level", "log-level"), ("listn=x", "listen"), ("Check", "check"),
+                        ("logformat=text", "log-format"), ("versions", "version"), ("supres", "suppress")):
+        usage(arun("--" + word, "./p.so"), f"unknown option '--{word.split('=')[0]}'; did you mean --{meant}?")
+
+
+@claim
+def a_misspelt_variable_is_warned_of_and_a_plugins_own_is_not():
+    def warned(env, *words):
+        result = run("./recorder", *words, "./p.so:words", env=env)
+        equal(result.returncode, 0)
+        return result.stderr
+    for name, meant in (("GRCAE", "GRACE"), ("LOGLEVEL", "LOG_LEVEL"), ("log_level", "LOG_LEVEL"), ("LOG_FROMATS", "LOG_FORMAT"),
+                        ("LISTENS", "LISTEN"), ("WORKER", "WORKERS"), ("PAHT", "PATH"), ("SUPRES", "SUPPRESS")):
+        line = f"$ARUN_{name}: arun does not read it; did you mean $ARUN_{meant}?"
+        equal(warned({"ARUN_" + name: "1"}), f"arun: {line}\n")
+        equal(warned({"ARUN_" + name: "1"}, "--log-level=error"), "")
+        equal(warned({"ARUN_" + name: ""}), "")
+        equal(json.loads(warned({"ARUN_" + name: "1"}, "--log-format=json"))["level"], "warning")
+    contains(warned({"ARUN_DEBGU": "1"}, "--log-format=journal"), "<4>arun: $ARUN_DEBGU: ")
+    for name in ("PLUGIN", "ARGS", "BROKER", "PORT", "PORT_80_TCP", "SERVICE_HOST", "GROUP", "HELP", "X", "GRACEFUL_RESTART"):
+        equal(warned({"ARUN_" + name: "1"}), "")
+    # What is a fault tells of it, and not of the warning.
+    contains(arun("./none.so", env={"ARUN_GRCAE": "1"}).stderr.splitlines()[-1], "./none.so: no such file")
 
 
 @claim
