@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "crash.h"
 
+#include "pool.h"
 #include "text_within.h"
 
 #include <dlfcn.h>
@@ -66,6 +67,7 @@ struct fault {
 	bool known; /* task is the one that ran */
 	bool overflow, changed, foreign;
 	struct scene_task task;
+	const struct pool_job *job; /* that the thread ran; NULL: none */
 };
 
 /* Text --------------------------------------------------------------------------- */
@@ -81,6 +83,9 @@ static void add_where(
 		text_add(out, " in ");
 		scene_add_task(out, &crash->scene, &fault->task, NULL);
 		scene_add_wait(out, &fault->task);
+	} else if (fault->job) {
+		text_add(out, " in ");
+		scene_add_job(out, fault->job);
 	} else if (fault->foreign) {
 		text_add(out, " in thread %d, which runs no task",
 			(int)syscall(SYS_gettid));
@@ -154,6 +159,9 @@ static void add_members(
 		text_add(out, "\"task\": %lu, ",
 			(unsigned long)fault->task.task.object.id);
 	}
+	if (fault->job) {
+		text_add(out, "\"job\": %lu, ", (unsigned long)fault->job->object.id);
+	}
 	if (has_address(fault->info)) {
 		text_add(out, "\"address\": \"0x%lx\", ",
 			(unsigned long)fault->info->si_addr);
@@ -200,6 +208,7 @@ static void write_json(const struct crash *crash, const struct fault *fault) {
 void crash_write(const struct crash *crash, const siginfo_t *info, const void *context,
 	bool foreign) {
 	struct fault fault = {.info = info, .context = context, .foreign = foreign};
+	fault.job = foreign ? pool_job_here() : NULL;
 	fault.known = !foreign && scene_running(&crash->scene, &fault.task);
 	fault.overflow = fault.known && is_overflow(&fault.task.task, info, context);
 	fault.changed = has_changed(crash);

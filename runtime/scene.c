@@ -54,6 +54,14 @@ void scene_add_task(struct text *out, const struct scene *scene,
 	text_add(out, ")");
 }
 
+void scene_add_job(struct text *out, const struct pool_job *job) {
+	text_add(out, "job \"");
+	add_string(out, job->name);
+	text_add(out, "\" (#%lu; called at ", (unsigned long)job->object.id);
+	add_site(out, job->object.site);
+	text_add(out, " by task #%lu)", (unsigned long)job->object.maker);
+}
+
 void scene_add_wait(struct text *out, const struct scene_task *copy) {
 	const struct arun_task *task = &copy->task;
 	if (!task->op) {

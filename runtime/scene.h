@@ -8,7 +8,7 @@
 #ifndef SCENE_H
 #define SCENE_H
 
-#include "loop.h"
+#include "job.h"
 #include "report.h"
 #include "trace.h"
 
@@ -39,6 +39,9 @@ void scene_add_plugin(struct text *out, const struct scene *scene);
  */
 void scene_add_task(struct text *out, const struct scene *scene,
 	const struct scene_task *copy, const char *what);
+
+/* Appends job "X" (#2; called at f.c:12 by task #1). */
+void scene_add_job(struct text *out, const struct pool_job *job);
 
 /* Appends "; last wait at f.c:20 (arun_sleep)". */
 void scene_add_wait(struct text *out, const struct scene_task *copy);

@@ -206,6 +206,19 @@ def a_crash_of_another_thread_is_not_blamed_on_a_task():
 
 
 @claim
+def a_crash_of_a_job_names_it_and_its_call():
+    not_sanitized()
+    file = pathlib.Path(FOLDER.name, "job.json")
+    done = arun(f"--report={file}", f"{fixture('faults')}:job_crashes")
+    equal(done.returncode, -signal.SIGSEGV)
+    contains(done.stderr, f'SIGSEGV at address 0x0 in job "faults_in_job" (#2; called at {site("faults", "job")} '
+             "by task #1)\n")
+    report, = map(json.loads, file.read_text().splitlines())
+    equal(schema.errors(report), [])
+    equal((report["crash"]["job"], "task" in report["crash"]), (2, False))
+
+
+@claim
 def a_plugin_that_has_closed_the_loop_s_descriptors_is_told_so():
     source = pathlib.Path(FOLDER.name, "closes.c")
     source.write_text(CLOSES)
