@@ -16,7 +16,10 @@ enum { PORT_MAX = 65535, GROUPS = 8 };
 struct reading {
 	struct endpoint *out;
 	const char *text, *op;
+	bool udp;
 };
+
+static const char NOT_UDP[] = "not like udp:HOST:PORT";
 
 static int endpoint_bad(const struct reading *reading, const char *words) {
 	return task_fail_words(EINVAL, reading->op, reading->text, words);
@@ -119,17 +122,22 @@ static int read_bracketed(const struct reading *reading, const char *rest) {
 /* rest: "X:HOST:PORT". Of an address without its brackets X are hexadecimal digits. */
 static int too_many_colons(const struct reading *reading, const char *rest) {
 	bool address = rest[strspn(rest, "0123456789abcdefABCDEF")] == ':';
-	return endpoint_bad(
-		reading, address ? "an IPv6 address stands in brackets: [::1]:80"
-				 : "neither tcp:, tls:, unix:, fd: nor HOST:PORT");
+	if (address) {
+		return endpoint_bad(
+			reading, "an IPv6 address stands in brackets: [::1]:80");
+	}
+	return endpoint_bad(reading,
+		reading->udp ? NOT_UDP : "neither tcp:, tls:, unix:, fd: nor HOST:PORT");
 }
 
 static int read_tcp(const struct reading *reading, const char *rest) {
 	struct endpoint *out = reading->out;
 	out->kind = ENDPOINT_TCP;
 	if (strchr(rest, '/')) {
-		return endpoint_bad(
-			reading, "no URL, no path: HOST:PORT, tls:HOST:PORT, unix:/PATH");
+		return endpoint_bad(reading,
+			reading->udp
+				? NOT_UDP
+				: "no URL, no path: HOST:PORT, tls:HOST:PORT, unix:/PATH");
 	}
 	if (*rest == '[') {
 		return read_bracketed(reading, rest);
@@ -207,11 +215,14 @@ static int read_systemd(const struct reading *reading, const char *rest) {
 	return 0;
 }
 
-int endpoint_parse(struct endpoint *out, const char *text, const char *op) {
-	static const struct {
-		const char *scheme;
-		int (*read)(const struct reading *reading, const char *rest);
-	} schemes[] = {
+struct scheme {
+	const char *word;
+	int (*read)(const struct reading *reading, const char *rest);
+};
+
+/* What text begins with; NULL: none. */
+static const struct scheme *scheme_of(const char *text) {
+	static const struct scheme schemes[] = {
 		{"tcp:", read_tcp},
 		{"unix:", read_unix},
 		{"fd:", read_fd},
@@ -219,18 +230,31 @@ int endpoint_parse(struct endpoint *out, const char *text, const char *op) {
 		{"udp:", read_udp},
 		{"systemd:", read_systemd},
 	};
+	for (size_t i = 0; i < count_of(schemes); i++) {
+		if (strncmp(text, schemes[i].word, strlen(schemes[i].word)) == 0) {
+			return &schemes[i];
+		}
+	}
+	return NULL;
+}
+
+int endpoint_parse(struct endpoint *out, const char *text, const char *op) {
 	struct reading reading = {.out = out, .text = text ? text : "NULL", .op = op};
 	*out = (struct endpoint){.fd = -1};
 	if (!text) {
 		return endpoint_bad(&reading, "no endpoint");
 	}
-	for (size_t i = 0; i < count_of(schemes); i++) {
-		size_t length = strlen(schemes[i].scheme);
-		if (strncmp(text, schemes[i].scheme, length) == 0) {
-			return schemes[i].read(&reading, text + length);
-		}
-	}
-	return read_tcp(&reading, text);
+	const struct scheme *scheme = scheme_of(text);
+	return scheme ? scheme->read(&reading, text + strlen(scheme->word))
+		      : read_tcp(&reading, text);
+}
+
+int endpoint_parse_udp(
+	struct endpoint *out, const char *text, const char *rest, const char *op) {
+	struct reading reading = {.out = out, .text = text, .op = op, .udp = true};
+	*out = (struct endpoint){.fd = -1};
+	return scheme_of(rest) ? endpoint_bad(&reading, NOT_UDP)
+			       : read_tcp(&reading, rest);
 }
 
 int endpoint_resolve(

@@ -49,6 +49,10 @@ struct endpoint {
  */
 int endpoint_parse(struct endpoint *out, const char *text, const char *op);
 
+/* The same for rest, the "HOST:PORT" that text ends with, of a socket for datagrams. */
+int endpoint_parse_udp(
+	struct endpoint *out, const char *text, const char *rest, const char *op);
+
 /*
  * The addresses of a TCP endpoint, to be tried in this order: *list, to be freed with
  * freeaddrinfo(); NULL where endpoint->address is it. Suspends where there is something

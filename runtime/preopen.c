@@ -82,12 +82,14 @@ static int preopen_at(struct listening *out, const char *text) {
 	static const arun_listen_options none;
 	struct endpoint endpoint;
 	bool datagram = strncmp(text, udp, strlen(udp)) == 0;
-	if (endpoint_parse(&endpoint, text + (datagram ? strlen(udp) : 0), op) < 0) {
+	int result = datagram
+			     ? endpoint_parse_udp(&endpoint, text, text + strlen(udp), op)
+			     : endpoint_parse(&endpoint, text, op);
+	if (result < 0) {
 		return -1;
 	}
 	bool host = endpoint.kind == ENDPOINT_TCP && !endpoint.address.length;
-	if (endpoint.kind == ENDPOINT_SYSTEMD ||
-		(datagram && endpoint.kind != ENDPOINT_TCP)) {
+	if (endpoint.kind == ENDPOINT_SYSTEMD) {
 		return task_fail_words(EINVAL, op, text, "not an address to open");
 	}
 	int type = datagram ? SOCK_DGRAM : SOCK_STREAM;

@@ -18,35 +18,29 @@ struct opening {
 	bool connects; /* to it; else it is bound there */
 };
 
-static const char CONNECT[] = "connect:";
-
 static int opening_bad(const struct opening *opening, const char *words) {
 	return task_fail_words(EINVAL, opening->op, opening->text, words);
 }
 
+/* Returns what follows "connect:" in rest, else rest. */
+static const char *opening_connects(struct opening *opening, const char *rest) {
+	static const char CONNECT[] = "connect:";
+	opening->connects = strncmp(rest, CONNECT, strlen(CONNECT)) == 0;
+	return rest + (opening->connects ? strlen(CONNECT) : 0);
+}
+
 /* rest: "HOST:PORT", "connect:HOST:PORT". */
 static int opening_udp(struct opening *opening, const char *rest) {
-	size_t length = strlen(CONNECT);
-	/* But in "connect:80" it is a host. */
-	opening->connects = !strncmp(rest, CONNECT, length) && strchr(rest + length, ':');
-	rest += opening->connects ? length : 0;
-	if (endpoint_parse(&opening->endpoint, rest, opening->op) < 0) {
-		return -1;
-	}
-	return opening->endpoint.kind == ENDPOINT_TCP
-		       ? 0
-		       : opening_bad(opening, "not like udp:HOST:PORT");
+	rest = opening_connects(opening, rest);
+	return endpoint_parse_udp(&opening->endpoint, opening->text, rest, opening->op);
 }
 
 /* rest: "/path", "@abstract", "connect:/path". */
 static int opening_unix(struct opening *opening, const char *rest) {
 	char path[ENDPOINT_HOST];
 	struct text out;
-	size_t length = strlen(CONNECT);
-	opening->connects = !strncmp(rest, CONNECT, length) &&
-			    (rest[length] == '/' || rest[length] == '@');
 	text_fixed(&out, path, sizeof path);
-	text_add(&out, "unix:%s", rest + (opening->connects ? length : 0));
+	text_add(&out, "unix:%s", opening_connects(opening, rest));
 	return endpoint_parse(&opening->endpoint, path, opening->op);
 }
 

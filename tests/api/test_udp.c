@@ -91,11 +91,18 @@ CLAIM(a_socket_that_was_given_is_taken) {
 CLAIM(what_is_no_endpoint_is_EINVAL) {
 	static const char *const bad[] = {NULL, "", "127.0.0.1:53", "tcp:127.0.0.1:53",
 		"udp:", "udp:127.0.0.1", "udp:127.0.0.1:99999", "udp:unix:/x", "udp:fd:3",
-		"udp:connect:", "udp:connect:127.0.0.1", "unix:", "fd:x", "fd:0x"};
+		"udp:connect:", "udp:connect:127.0.0.1", "udp:connect:53",
+		"unix:", "unix:connect:", "fd:x", "fd:0x"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		assert_null(arun_udp_open(bad[i]), EINVAL);
 		ck_assert_int_gt(strlen(arun_why()), 0);
 	}
+	assert_null(arun_udp_open("udp:localhost"), EINVAL);
+	assert_contains(arun_why(), "udp:localhost: no port");
+	assert_null(arun_udp_open("udp:connect:localhost"), EINVAL);
+	assert_contains(arun_why(), "udp:connect:localhost: no port");
+	assert_null(arun_udp_open("udp:http://localhost:53/"), EINVAL);
+	assert_contains(arun_why(), "not like udp:HOST:PORT");
 	int stream = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char endpoint[200];
 	snprintf(endpoint, sizeof endpoint, "fd:%d", stream);
