@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "early.h"
 
+#include "../runtime/second_signal.h"
 #include "ending.h"
 #include "say.h"
 
@@ -10,18 +11,22 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Seconds between two signals that are one; the least that is left of the grace time. */
-static const double SAME = 0.1, LEAST = 0.001;
+/* Seconds: the least that is left of the grace time. */
+static const double LEAST = 0.001;
+
+static const int taken[] = {SIGTERM, SIGHUP};
+enum { TAKEN = sizeof taken / sizeof taken[0] };
 
 /* Known to the handler, which has no argument. */
 static struct {
 	pid_t process; /* what a constructor forks is not this one */
 	struct timespec grace, sent;
-	volatile sig_atomic_t kept;
+	volatile sig_atomic_t kept, hung_up;
 	siginfo_t info; /* of what is kept: a worker's parent forwards */
 	bool timed;
+	bool terminal; /* is stdin: SIGHUP may be a stop */
 	timer_t timer; /* the grace time is over */
-	struct sigaction before;
+	struct sigaction before[TAKEN];
 } early;
 
 static double seconds_since(const struct timespec *time) {
@@ -31,36 +36,51 @@ static double seconds_since(const struct timespec *time) {
 	       (double)(now.tv_nsec - time->tv_nsec) * 1e-9;
 }
 
-static void keep(const siginfo_t *info) {
+static void start_clock(void) {
 	const struct itimerspec time = {
 		.it_value = early.grace, .it_interval = {.tv_sec = 1}};
-	clock_gettime(CLOCK_MONOTONIC, &early.sent);
-	early.info = *info;
-	early.kept = 1;
 	if (early.timed) {
 		timer_settime(early.timer, 0, &time, NULL);
 	}
 }
 
+static void keep(const siginfo_t *info) {
+	clock_gettime(CLOCK_MONOTONIC, &early.sent);
+	early.info = *info;
+	early.kept = 1;
+	start_clock();
+}
+
+/* What it means the run knows, which has the entry. */
+static void keep_hang_up(void) {
+	if (early.terminal && !early.kept && !early.hung_up) {
+		start_clock();
+	}
+	early.hung_up = 1;
+}
+
 /* The second time it is the line which nobody reads. */
 static _Noreturn void give_up(void) {
-	if (early.kept == 1) {
-		early.kept = 2;
+	static volatile sig_atomic_t said;
+	if (!said) {
+		said = 1;
 		say_kept();
 	}
 	_exit(STATUS_OVERDUE);
 }
 
 /* On any thread. */
-static void on_term(int signum, siginfo_t *info, void *context) {
+static void on_signal(int signum, siginfo_t *info, void *context) {
 	(void)context;
 	if (getpid() != early.process) {
 		ending_die_now(signum);
 	} else if (info->si_code == SI_TIMER && info->si_value.sival_ptr == &early) {
 		give_up();
+	} else if (signum == SIGHUP) {
+		keep_hang_up();
 	} else if (!early.kept) {
 		keep(info);
-	} else if (seconds_since(&early.sent) >= SAME) {
+	} else if (second_signal(seconds_since(&early.sent))) {
 		ending_die_now(signum);
 	}
 }
@@ -68,32 +88,47 @@ static void on_term(int signum, siginfo_t *info, void *context) {
 static void mask(int how) {
 	sigset_t set;
 	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
+	for (int i = 0; i < TAKEN; i++) {
+		sigaddset(&set, taken[i]);
+	}
 	sigprocmask(how, &set, NULL);
 }
 
-void early_begin(const char *plugin, double grace) {
-	struct sigaction action = {.sa_sigaction = on_term,
+/* A SIGHUP that is ignored stays so, for nohup(1). */
+static void take(void) {
+	struct sigaction action = {.sa_sigaction = on_signal,
 		.sa_flags = SA_SIGINFO | SA_RESTART | SA_NODEFER};
+	sigemptyset(&action.sa_mask);
+	for (int i = 0; i < TAKEN; i++) {
+		sigaction(taken[i], NULL, &early.before[i]);
+		if (taken[i] == SIGTERM || early.before[i].sa_handler != SIG_IGN) {
+			sigaction(taken[i], &action, NULL);
+		}
+	}
+}
+
+void early_begin(const char *plugin, double grace) {
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
 		.sigev_signo = SIGTERM,
 		.sigev_value.sival_ptr = &early};
 	double seconds = grace < 1e9 ? grace : 1e9;
 	early.process = getpid();
+	early.terminal = isatty(STDIN_FILENO);
 	early.grace.tv_sec = (time_t)seconds;
 	early.grace.tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9);
 	early.timed = timer_create(CLOCK_MONOTONIC, &event, &early.timer) == 0;
 	say_keep("%s: a constructor hangs: not loaded within the grace time", plugin);
-	sigemptyset(&action.sa_mask);
-	sigaction(SIGTERM, &action, &early.before);
+	take();
 }
 
-/* Where the plugin has not taken it. */
+/* Those that the plugin has not taken. */
 static void give_back(void) {
-	struct sigaction now;
-	sigaction(SIGTERM, NULL, &now);
-	if (now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_term) {
-		sigaction(SIGTERM, &early.before, NULL);
+	for (int i = 0; i < TAKEN; i++) {
+		struct sigaction now;
+		sigaction(taken[i], NULL, &now);
+		if (now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_signal) {
+			sigaction(taken[i], &early.before[i], NULL);
+		}
 	}
 }
 
@@ -103,10 +138,13 @@ double early_end(double grace) {
 		timer_delete(early.timer);
 	}
 	give_back();
+	/* They wait for whoever unblocks them, which the run does as soon as it has handlers. */
+	if (early.hung_up) {
+		raise(SIGHUP);
+	}
 	if (!early.kept) {
 		return grace;
 	}
-	/* It waits for whoever unblocks it, which the run does as soon as it has handlers. */
 	if (syscall(SYS_rt_tgsigqueueinfo, getpid(), getpid(), SIGTERM, &early.info) <
 		0) {
 		raise(SIGTERM);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * early - a stop that is asked for before there is a run, while the plugin is being loaded.
+ * early - what is asked for before there is a run, while the plugin is being loaded.
  *
  * Design notes. SIGTERM is kept for the run, which then stops in good order, so that the exit status
  * is the same whenever it came: 0 of a server. The grace time counts from it; a constructor that
- * hangs is given up when that is over, or at a second SIGTERM. SIGINT needs none of this: whoever
+ * hangs is given up when that is over, or at a second SIGTERM. SIGHUP is kept likewise: the run
+ * reloads, where the entry can, or stops where stdin is a terminal, so that then its clock runs, too. SIGINT needs none of this: whoever
  * gets it dies of it.
  */
 #ifndef EARLY_H
 #define EARLY_H
 
-/* Keeps SIGTERM from now on, in this process, for as long as grace, in seconds. Loads plugin. */
+/* Keeps SIGTERM and SIGHUP from now on, in this process, for as long as grace, in seconds. Loads plugin. */
 void early_begin(const char *plugin, double grace);
 
 /*

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "handler.h"
 
+#include "second_signal.h"
+
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,8 +13,8 @@
 
 enum { HANDLER_STACK = 128 * 1024 };
 
-/* Seconds: between two signals that are one, for a loop to react, and for last words. */
-static const double HANDLER_SAME = 0.1, HANDLER_MOMENT = 0.15, HANDLER_WORDS = 1;
+/* Seconds: for a loop to react, and for last words. */
+static const double HANDLER_MOMENT = 0.15, HANDLER_WORDS = 1;
 
 /*
  * The run that owns the signals of this process. It does not wait for a handler on another
@@ -59,13 +61,13 @@ static void handler_stop(struct handler *handler, siginfo_t *info, void *context
 	double now = loop_clock();
 	double *first = handler_is_forwarded(handler, info) ? &handler->forwarded_at
 							    : &handler->sent_at;
-	bool second = *first > 0 && now - *first >= HANDLER_SAME;
+	bool second = *first > 0 && second_signal(now - *first);
 	*first = *first > 0 ? *first : now;
 	if (!handler->stop) {
 		handler->stop_at = now;
 		handler->stop = info->si_signo;
 		if (!handler->loop->sched.stopping) {
-			handler_arm(handler, handler->grace + HANDLER_SAME);
+			handler_arm(handler, handler->grace + SECOND_SIGNAL_FROM);
 		}
 	} else if (second && !handler->forced) {
 		handler->forced = info->si_signo;

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """A stop that is asked for while the plugin is being loaded is like any other."""
+import os
+import pty
 import re
 import signal
 import time
@@ -10,7 +12,7 @@ from running import SLACK, Running, fixture
 from service import Manager
 from tap import claim, equal, main, until
 
-INT, TERM = signal.SIGINT, signal.SIGTERM
+HUP, INT, TERM = signal.SIGHUP, signal.SIGINT, signal.SIGTERM
 GRACE = 0.5
 SHORT = f"--grace={GRACE}"
 
@@ -74,6 +76,44 @@ def the_grace_time_counts_from_the_signal():
     left, = re.findall(r"stopping; (\d+) s left", run.stderr())
     assert int(left) <= 97, run.stderr()
     equal(run.signal(TERM).end().status, -TERM)
+
+
+@claim
+def SIGHUP_that_comes_while_it_is_loaded_reloads():
+    run = loading("reloads").signal(HUP).tell().says("reload")
+    equal(run.signal(TERM).end(), (0, "loading\nreload\nyield: 15\nstopping: 1\n", ""))
+
+
+@claim
+def with_nothing_to_reload_it_is_one_line():
+    run = loading("serves").signal(HUP).signal(HUP).tell().complains("SIGHUP: serves has nothing to reload")
+    end = run.signal(TERM).end()
+    equal((end.status, end.stderr.count("\n")), (0, 1))
+
+
+@claim
+def SIGTERM_after_it_stops_the_run():
+    equal(loading("reloads").signal(HUP).signal(TERM).tell().end().status, 0)
+
+
+@claim
+def with_a_terminal_as_stdin_it_is_a_stop_and_has_the_grace_time():
+    ours, theirs = pty.openpty()
+    end = loading("serves", stdin=theirs, options=[SHORT]).signal(HUP).end()
+    equal((end.status, end.stderr.count("a constructor hangs")), (124, 1))
+    run = loading("serves", stdin=theirs).signal(HUP)
+    os.write(ours, b"go\n")
+    equal(run.end(), (0, "loading\nyield: 15\nstopping: 1\n", ""))
+
+
+@claim
+def SIGHUP_found_ignored_stays_so():
+    def ignore():
+        signal.signal(HUP, signal.SIG_IGN)
+    run = loading("reloads", preexec_fn=ignore)
+    os.kill(run.pid, HUP)
+    end = run.signal(TERM).tell().end()
+    equal(end, (0, "loading\nyield: 15\nstopping: 1\n", ""))
 
 
 @claim
