@@ -216,12 +216,14 @@ def one_connection_is_shut_down_by_a_stop():
     ours, theirs = socket.socketpair()
     with ours:
         service = Service("serve", "systemd:connection", sockets=[theirs], names=["connection"],
-                          options=["--grace=0.5"])
+                          options=["--grace=1"])
         theirs.close()
         ours.sendall(b"x")
         equal(ours.recv(10), b"x")
-        equal(stop(service), (0, "\n", ""))
+        service.signal(signal.SIGTERM)
         equal(ours.recv(10), b"")
+        ours.close()
+        equal(service.end(), (0, "\n", ""))
 
 
 @claim
