@@ -26,6 +26,22 @@ bool ps_is_command(const char *word) {
 	return !strcmp(word, "ps") || !strcmp(word, "tree");
 }
 
+static const char HELP[] =
+	"Usage: arun ps [-j|--ready] PID\n"
+	"       arun tree [-j|--html] PID\n"
+	"       arun tree --html REPORT.json\n"
+	"  -j, --json   print a report of kind dump as JSON\n"
+	"      --html   print a page for a browser\n"
+	"      --ready  print no list; the exit status tells whether it does its work\n"
+	"  -h, --help   print this and exit\n";
+
+#define SEE_HELP " (see arun %s --help)"
+
+static _Noreturn void refuse(const struct request *request, const char *words) {
+	say("%s: %s" SEE_HELP, request->command, words, request->command);
+	ending_exit(STATUS_FAILED);
+}
+
 static void take_option(struct request *request, const char *word) {
 	if (!strcmp(word, "-j") || !strcmp(word, "--json")) {
 		request->json = true;
@@ -33,8 +49,12 @@ static void take_option(struct request *request, const char *word) {
 		request->html = true;
 	} else if (!strcmp(word, "--ready") && !strcmp(request->command, "ps")) {
 		request->ready = true;
+	} else if (!strcmp(word, "-h") || !strcmp(word, "--help")) {
+		fputs(HELP, stdout);
+		ending_exit(0);
 	} else {
-		say("%s: unknown option '%s' (see arun --help)", request->command, word);
+		say("%s: unknown option '%s'" SEE_HELP, request->command, word,
+			request->command);
 		ending_exit(STATUS_FAILED);
 	}
 }
@@ -48,20 +68,17 @@ static void parse(struct request *request, int argc, char **argv) {
 		} else if (options && argv[i][0] == '-' && argv[i][1]) {
 			take_option(request, argv[i]);
 		} else if (request->word) {
-			say("%s: one PID at a time (see arun --help)", request->command);
-			ending_exit(STATUS_FAILED);
+			refuse(request, "one PID at a time");
 		} else {
 			request->word = argv[i];
 		}
 	}
 	if (!request->word) {
-		say("%s: no PID given (see arun --help)", request->command);
-		ending_exit(STATUS_FAILED);
+		refuse(request, "no PID given");
 	}
 	if (request->json && (request->html || request->ready)) {
-		say("%s: either --json or --%s (see arun --help)", request->command,
-			request->html ? "html" : "ready");
-		ending_exit(STATUS_FAILED);
+		refuse(request, request->html ? "either --json or --html"
+					      : "either --json or --ready");
 	}
 }
 
@@ -176,7 +193,7 @@ void ps_main(int argc, char **argv) {
 	if (request.html) {
 		ending_exit(show_report(request.word));
 	}
-	say("%s: '%s' is not the number of a process (see arun --help)", request.command,
-		request.word);
+	say("%s: '%s' is not the number of a process" SEE_HELP, request.command,
+		request.word, request.command);
 	ending_exit(STATUS_FAILED);
 }

@@ -13,7 +13,7 @@ _arun_values() {
 
 # What follows `arun ps` or `arun tree`: its options, and processes of that name.
 _arun_processes() {
-	local options='-j --json'
+	local options='-j --json -h --help'
 	case $1 in
 	ps) options+=' --ready' ;;
 	tree) options+=' --html' ;;

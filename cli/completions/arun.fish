@@ -32,7 +32,7 @@ function __arun_command
 end
 
 complete -c arun -n 'test (count (commandline -opc)) -eq 1' -f -a 'ps tree'
-complete -c arun -n '__arun_command ps tree' -f -a '-j --json (pgrep -x arun)'
+complete -c arun -n '__arun_command ps tree' -f -a '-j --json -h --help (pgrep -x arun)'
 complete -c arun -n '__arun_command ps' -f -a --ready
 complete -c arun -n '__arun_command tree' -f -a --html
 complete -c arun -n __arun_before_plugin -f -a '(__fish_complete_suffix .so)'

@@ -73,7 +73,7 @@ def bash_completes_options_values_and_plugins():
         assert "./p.so" in bash_completes(*words), words
     equal([bash_completes("./p.so", "--"), bash_completes("--report", "=", "one.so.")], [[], ["one.so.c"]])
     equal([bash_completes(word) for word in ("ps", "t")], [["ps"], ["tree"]])
-    equal([bash_completes("tree", "--h"), bash_completes("ps", "--")], [["--html"], ["--json", "--ready"]])
+    equal([bash_completes("tree", "--h"), bash_completes("ps", "--")], [["--help", "--html"], ["--json", "--help", "--ready"]])
 
 
 @claim

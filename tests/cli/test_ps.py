@@ -248,8 +248,18 @@ def what_cannot_be_listed_is_told_in_one_line():
     ):
         done = arun(*words)
         equal((done.returncode, done.stdout, done.stderr),
-              (125, "", f"arun: {line} (see arun --help)\n"), words)
+              (125, "", f"arun: {line} (see arun {words[0]} --help)\n"), words)
     own.end(signal.SIGTERM)
+
+
+@claim
+def help_tells_of_each_option():
+    for words in (["ps", "--help"], ["tree", "-h"], ["ps", "1", "--help"]):
+        done = arun(*words)
+        equal((done.returncode, done.stderr), (0, ""), words)
+        for part in ("arun ps [-j|--ready] PID\n", "arun tree [-j|--html] PID\n", "\n  -j, --json ",
+                     "\n      --html ", "\n      --ready ", "\n  -h, --help "):
+            contains(done.stdout, part)
 
 
 @claim

@@ -141,7 +141,7 @@ def what_cannot_be_asked_is_told_in_one_line():
                         (["ps", "--ready", "-j", "1"], "ps: either --json or --ready")):
         done = arun(*words)
         equal((done.returncode, done.stdout, done.stderr),
-              (125, "", f"arun: {line} (see arun --help)\n"), words)
+              (125, "", f"arun: {line} (see arun {words[0]} --help)\n"), words)
 
 
 main()
