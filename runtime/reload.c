@@ -3,6 +3,7 @@
 
 #include "log.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 static void reload_failed(const struct arun_task *task, bool ends) {
@@ -45,6 +46,11 @@ static int reload_start(struct run *run) {
 	return 0;
 }
 
+/* Also one that was closed, which is what SIGHUP tells. */
+static bool reload_in_terminal(void) {
+	return isatty(STDIN_FILENO) || errno == EIO;
+}
+
 static void reload_hangup(struct run *run) {
 	if (run->reload) {
 		notify_reloading(&run->notify);
@@ -52,7 +58,7 @@ static void reload_hangup(struct run *run) {
 		if (!run->reloading) {
 			notify_reloaded(&run->notify);
 		}
-	} else if (isatty(STDIN_FILENO)) {
+	} else if (reload_in_terminal()) {
 		stop_ask(run, SIGTERM, NULL);
 	} else {
 		log_line(

@@ -247,6 +247,15 @@ def SIGHUP_with_a_terminal_as_stdin_is_a_SIGTERM():
     os.close(theirs)
 
 
+@claim
+def a_terminal_that_is_closed_is_one_still():
+    ours, theirs = pty.openpty()
+    run = Running("servers:yields_once", stdin=theirs).says("ready")
+    os.close(ours)
+    equal(run.signal(HUP).end(), (0, "ready\nyield: 15\nstopping: 1\nsleep: 0\n", ""))
+    os.close(theirs)
+
+
 def ignore_some():
     signal.signal(INT, signal.SIG_IGN)
     signal.signal(HUP, signal.SIG_IGN)
