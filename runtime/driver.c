@@ -164,9 +164,8 @@ static void driver_cancel_tasks(struct run *run) {
 static void driver_close_streams(struct run *run) {
 	struct sched *sched = &run->loop.sched;
 	gen_close_all(sched, run->driver);
-	double flushed = sched->registry.now + 1;
-	conn_close_all(
-		&run->loop, flushed < sched->clock_end ? flushed : sched->clock_end);
+	conn_close_all(&run->loop,
+		time_min(sched->registry.now + 1, grace_time(sched, GRACE_FLUSH)));
 	server_close_all(&run->loop);
 }
 
@@ -187,6 +186,16 @@ static void driver_await_stragglers(struct run *run) {
 	loop_wakeup(loop);
 	driver_until(run, posts_are_delivered, INFINITY);
 	driver_until(run, tasks_have_ended, INFINITY); /* which the posts have spawned */
+}
+
+/* What stragglers and posts have made since others of its kind were closed. */
+static void driver_close_late(struct run *run) {
+	struct loop *loop = &run->loop;
+	server_stop_all(loop);
+	timer_stop_all(loop);
+	driver_close_streams(run);
+	driver_until(run, tasks_have_ended, INFINITY); /* of generators' clean-ups */
+	driver_close_others(run);
 }
 
 /* What has nothing to close: locks, channels, TLS contexts. */
@@ -213,7 +222,7 @@ int driver_main(void *argument) {
 	driver_await_stragglers(run);
 	/* Tasks that failed in their clean-up make the status 1: it must be said why. */
 	stop_tell_failed(run, 0);
-	driver_close_others(run); /* what the stragglers have made since */
+	driver_close_late(run);
 	driver_forget_rest(run);
 	if (!pool_finish(loop, loop->sched.clock_end)) {
 		stop_abandon(run);

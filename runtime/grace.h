@@ -14,6 +14,8 @@
 #define GRACE_CLOSE (3.0 / 4)
 /* The entry, and the clean-ups of generators, are cancelled; tasks are waited for no longer. */
 #define GRACE_LAST (7.0 / 8)
+/* What connections are left are closed without waiting for their other ends. */
+#define GRACE_FLUSH (29.0 / 32)
 /* What processes are left are killed. */
 #define GRACE_KILL (15.0 / 16)
 /* Tasks that are left are abandoned: sched::clock_end. */
