@@ -49,6 +49,7 @@ struct arun_conn {
 	bool shut;    /* the sending side has ended */
 	bool bounded; /* waits are: by idle_timeout, or as it leaves */
 	bool leaves;  /* its server closes: where it is idle, it ends */
+	bool amid;    /* a read that waits has a part of a frame, which is in no buffer */
 	int error;    /* the first that recv(2) or send(2) said; 0 */
 	int cut;      /* the one of these that ended it before its end of stream; 0 */
 	double idle_timeout;

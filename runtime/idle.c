@@ -102,8 +102,8 @@ void arun_idle(arun_conn *conn) {
 		return;
 	}
 	conn_check(NULL, "arun_idle", conn);
-	/* What is buffered is of the next request. */
-	conn->idle_at = conn->buffer.length ? 0 : conn->in + 1;
+	/* What is buffered, or a read that waits has, is of the next request. */
+	conn->idle_at = conn->buffer.length || conn->amid ? 0 : conn->in + 1;
 	if (unlikely(conn->leaves && sched_current)) {
 		conn_end_idle(sched_current, conn);
 	}

@@ -42,7 +42,9 @@ static ssize_t stream_fill(struct stream_call *call, char *buf, size_t size) {
 	ssize_t n = 1;
 	while (got < size && (n = stream_receive(call, buf + got, size - got)) > 0) {
 		got += (size_t)n;
+		conn->amid = true;
 	}
+	conn->amid = false;
 	if (got == size) {
 		stream_take(conn, buf, kept);
 		return (ssize_t)size;

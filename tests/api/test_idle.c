@@ -275,6 +275,34 @@ PATIENT(a_request_whose_beginning_is_buffered_is_finished) {
 	ck_assert_int_eq(joined(closer), 0);
 }
 
+/* Behind a byte. */
+static int serve_a_word(arun_conn *conn, void *arg) {
+	char word[5];
+	(void)arg;
+	ck_assert_int_eq(arun_read(conn, word, 1), 1);
+	served = conn;
+	last = arun_read_exactly(conn, word, sizeof word);
+	return last > 0 ? arun_write(conn, word, sizeof word) : -1;
+}
+
+/* A part of it has come, which the call that reads has, and no buffer. */
+PATIENT(a_request_in_the_middle_of_which_another_task_says_idle_is_finished) {
+	arun_server *server = listening(serve_a_word, NULL);
+	arun_conn *conn = client_of(server);
+	say(conn, "xwo");
+	while (!served) {
+		let_others_run(1);
+	}
+	arun_idle(served);
+	arun_task *closer = waiting(close_server, server);
+	let_others_run(3);
+	say(conn, "rld");
+	hear(conn, "world");
+	hear_end(conn);
+	arun_close(conn);
+	ck_assert_int_eq(joined(closer), 0);
+}
+
 PATIENT(requests_that_were_sent_before_are_answered) {
 	arun_server *server = listening(serve_bytes, NULL);
 	arun_conn *conn = client_of(server);
@@ -377,6 +405,8 @@ Suite *suite(void) {
 	TCase *goes_on = tcase_create("goes on");
 	tcase_add_test(goes_on, a_request_that_has_begun_is_finished);
 	tcase_add_test(goes_on, a_request_whose_beginning_is_buffered_is_finished);
+	tcase_add_test(goes_on,
+		a_request_in_the_middle_of_which_another_task_says_idle_is_finished);
 	tcase_add_test(goes_on, requests_that_were_sent_before_are_answered);
 	tcase_add_test(
 		goes_on, a_first_request_is_answered_though_its_handler_has_not_begun);
