@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The input is a script that tasks read together: each takes its next step when it runs. They read,
- * write, shut, close and abort connections, listen, connect and accept, start, await and kill
- * children, await signals and descriptors, all that at the same time on the same objects, and inside
- * timeouts, shields, groups and generators. What must hold is in links.h, servers.h, outside.h and
+ * write, shut, close and abort connections, or say that they are idle, listen, connect and accept,
+ * start, await and kill children, await signals and descriptors, start timers that do such things in the
+ * loop, and detach each other, all that at the same time on the same objects, and inside timeouts,
+ * shields, groups and generators. What must hold is in links.h, servers.h, outside.h and
  * actors.h; besides, what is open is what arun_leaks_since() counts, and in the end the process has the
  * descriptors that it had before.
  */
@@ -13,7 +14,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-enum { STEPS_MOST = 300, NESTED = 3, FEW = 5, IGNORED = 3, DRAWN = 3 };
+enum { STEPS_MOST = 300, NESTED = 3, FEW = 5, IGNORED = 3, DRAWN = 3, ALARMS = 3 };
 
 /* Rounds of the main coroutine: between two looks at what is open; and without a change, until it makes
  * one. */
@@ -23,10 +24,17 @@ enum { FDS = 256 };
 
 static const double ROUND = 1e-6;
 
+struct alarm {
+	arun_timer *timer; /* NULL: none */
+	char op;
+	unsigned number;
+};
+
 static struct {
 	struct fuzz_script script;
 	const uint8_t *middle; /* of the script */
 	unsigned steps, gens;
+	struct alarm alarms[ALARMS];
 	unsigned long mark;
 	bool leaves; /* the main coroutine does, at half of the script */
 } world;
@@ -131,6 +139,9 @@ static void step_end(struct actor *actor, char op, struct end *end) {
 		link_close(actor, end);
 	} else if (op == 'a') {
 		link_abort(end);
+	} else if (op == 'I') {
+		link_idle(end);
+		link_call(actor, end, 'r', size);
 	} else {
 		link_call(actor, end, op, size);
 	}
@@ -144,8 +155,12 @@ static void stir(const struct actor *actor, char op, unsigned number) {
 		spawn_actor(actor);
 	} else if (op == 'x' && target->task) {
 		cancel_actor(target);
+	} else if (op == 'd' && target->task) {
+		detach_actor(target);
 	} else if (op == 'a' && end) {
 		link_abort(end);
+	} else if (op == 'q' && end) {
+		link_shutdown(end);
 	} else if (op == 'o') {
 		link_open(number);
 	} else if (op == 'l') {
@@ -162,6 +177,41 @@ static void stir(const struct actor *actor, char op, unsigned number) {
 		signals_end(number);
 	} else if (op == 'P') {
 		plain_stir(number);
+	}
+}
+
+/* In the loop, between tasks. */
+static void ring(void *arg) {
+	struct alarm *alarm = arg;
+	arun_timer_stop(alarm->timer);
+	alarm->timer = NULL;
+	stage.changes++;
+	stir(&stage.actors[ACTORS], alarm->op, alarm->number);
+}
+
+static void set_alarm(unsigned number) {
+	struct alarm *alarm = &world.alarms[number % ALARMS];
+	alarm->op = fuzz_letter(&world.script, "axqDKPnldoXSR");
+	alarm->number = fuzz_number(&world.script);
+	if (!alarm->timer) {
+		double after = number / ALARMS % 2 ? 1e-4 : 0;
+		alarm->timer = arun_timer_start(after, 0, ring, alarm);
+		fuzz_check(alarm->timer, "%s", arun_why());
+	}
+}
+
+static unsigned count_alarms(void) {
+	unsigned count = 0;
+	for (unsigned i = 0; i < ALARMS; i++) {
+		count += world.alarms[i].timer != NULL;
+	}
+	return count;
+}
+
+static void end_alarms(void) {
+	for (unsigned i = 0; i < ALARMS; i++) {
+		arun_timer_stop(world.alarms[i].timer);
+		world.alarms[i].timer = NULL;
 	}
 }
 
@@ -185,6 +235,8 @@ static void step_alone(struct actor *actor, char op, unsigned number) {
 		signals_await(actor, number);
 	} else if (op == 'F') {
 		plain_await(actor, number);
+	} else if (op == 'T') {
+		set_alarm(number);
 	} else if (op == 'e') {
 		actor->leaves = true;
 	} else {
@@ -193,7 +245,7 @@ static void step_alone(struct actor *actor, char op, unsigned number) {
 }
 
 static void step(struct actor *actor) {
-	static const char ops[] = "nxjzsegthyormuwvfqcalkpLXWKCSRNDFP";
+	static const char ops[] = "nxjzsegthyormuwvfqcalkpLXWKCSRNDFPdIT";
 	char op = fuzz_letter(&world.script, ops);
 	unsigned number = fuzz_number(&world.script);
 	world.steps++;
@@ -202,8 +254,8 @@ static void step(struct actor *actor) {
 		if (actor->depth < NESTED) {
 			step_nested(actor, op, number);
 		}
-	} else if (strchr("rmuwvfqca", op)) {
-		step_end(actor, op, end_usable(number));
+	} else if (strchr("rmuwvfqcaI", op)) {
+		step_end(actor, op, end_usable(op == 'I' ? number | 1 : number));
 	} else {
 		step_alone(actor, op, number);
 	}
@@ -224,7 +276,7 @@ static int act_all(void *arg) {
 
 static void check_open(void) {
 	unsigned count = count_open_actors() + count_open_ends() + count_open_servers() +
-			 count_open_outside() + world.gens;
+			 count_open_outside() + world.gens + count_alarms();
 	unsigned found = (unsigned)arun_leaks_since(world.mark, NULL);
 	fuzz_check(found >= count && found <= count + count_coming_ends(),
 		"%u are open, and %u", found, count);
@@ -239,6 +291,7 @@ static void settle(struct actor *self) {
 
 static void finish(struct actor *self) {
 	settle(self);
+	end_alarms();
 	for (unsigned i = 0; i < ACTORS; i++) {
 		if (stage.actors[i].task) {
 			cancel_actor(&stage.actors[i]);

@@ -135,13 +135,19 @@ bool link_has_more(const struct end *end) {
 	return end->in && !end->in->readers && end->in->done > end->in->seen;
 }
 
+/* Whether nothing was sent since it was said to be idle, and its server closes. */
+static bool is_left(const struct end *end) {
+	return end->leaves && end->idle && end->marked == end->in->promised;
+}
+
 static bool read_is_due(struct call *call) {
 	struct transfer *transfer = (struct transfer *)call;
 	const struct end *end = transfer->end;
 	const struct flow *in = end->in;
 	size_t left = minus(in->done, in->seen);
 	size_t wanted = transfer->op == 'r' ? 1 : transfer->size;
-	if (end->state != OPEN || end->cut || is_over(end) || left >= wanted) {
+	bool ends = is_over(end) || end->timed || is_left(end);
+	if (end->state != OPEN || end->cut || ends || left >= wanted) {
 		return true;
 	}
 	if (transfer->op == 'u' && line_length(in, left)) {
@@ -154,7 +160,8 @@ static bool read_is_due(struct call *call) {
 static bool write_is_due(struct call *call) {
 	struct transfer *transfer = (struct transfer *)call;
 	const struct end *end = transfer->end;
-	return end->state != OPEN || end->out->shut || peer_of(end)->state > OPEN ||
+	return end->state != OPEN || end->timed || end->out->shut ||
+	       peer_of(end)->state > OPEN ||
 	       (end->out->reading && rests(transfer, end->out));
 }
 
@@ -187,7 +194,8 @@ static bool loses(const struct end *end) {
 /* A clean end comes behind all that was sent. */
 static void check_end(const struct transfer *transfer) {
 	const struct end *end = transfer->end;
-	fuzz_check(!transfer->size || (is_over(end) && !end->cut) || loses(end),
+	bool left = end->idle && end->leaves && end->marked == end->in->seen;
+	fuzz_check(!transfer->size || (is_over(end) && !end->cut) || loses(end) || left,
 		"an end (%d)", end->cut);
 	fuzz_check(!transfer->size || end->in->seen >= end->in->done || loses(end),
 		"an end, and %zu left", end->in->done - end->in->seen);
@@ -217,6 +225,8 @@ static bool read_may_fail(const struct transfer *transfer, int error) {
 	case ENOBUFS:
 		return transfer->op == 'u' && most >= transfer->size &&
 		       !line_length(in, transfer->size);
+	case ETIMEDOUT:
+		return end->timed;
 	default:
 		return error == ECONNRESET && may_be_cut(end);
 	}
@@ -312,6 +322,8 @@ static bool write_may_fail(const struct transfer *transfer, int error) {
 	case ENODATA:
 		return transfer->op == 'f' &&
 		       end->out->promised + transfer->size > FILE_SIZE;
+	case ETIMEDOUT:
+		return end->timed;
 	default:
 		return error == ECONNRESET && (over || end->cut);
 	}
@@ -324,7 +336,8 @@ static void make_call(struct transfer *transfer, char *bytes) {
 	struct end *end = transfer->end;
 	bool reads = is_read(transfer->op);
 	bool must = await_call(actor, ALONE, &transfer->call), open = end->state == OPEN;
-	transfer->certain = !must && !actor->timed && !actor->crew && !stage.ends;
+	transfer->certain =
+		!must && !actor->timed && !end->timed && !actor->crew && !stage.ends;
 	errno = UNTOUCHED;
 	ssize_t n = reads ? do_read(transfer, bytes) : do_write(transfer, bytes);
 	int error = errno;
@@ -351,7 +364,8 @@ void link_call(struct actor *actor, struct end *end, char op, size_t size) {
 		.op = op,
 		.size = size,
 		.busy = !reads && flow->writers,
-		.call = {reads ? read_is_due : write_is_due, end->link->slow}};
+		.call = {reads ? read_is_due : write_is_due,
+			end->link->slow || end->link->server}};
 	char *bytes = malloc(size + 1);
 	fuzz_check(bytes, "no memory");
 	end->calls++;
@@ -374,8 +388,9 @@ void link_shutdown(struct end *end) {
 	} else if (!end->link->socket) {
 		fuzz_check(result < 0 && error == ENOTSOCK, "%d", result);
 	} else {
-		fuzz_check(result == 0 || (error == ENOTCONN && gone), "%s",
-			strerror(error));
+		fuzz_check(result == 0 || (error == ENOTCONN && gone) ||
+				   (error == EBADF && stage.ends),
+			"%s", strerror(error));
 		end->out->shut = end->out->shut || result == 0;
 	}
 }
@@ -414,6 +429,12 @@ void link_abort(struct end *end) {
 	arun_abort(conn);
 }
 
+void link_idle(struct end *end) {
+	arun_idle(end->conn);
+	end->idle = end->in;
+	end->marked = end->in ? end->in->seen : 0;
+}
+
 unsigned count_open_ends(void) {
 	unsigned count = 0;
 	for (unsigned i = 0; i < 2 * LINKS; i++) {
@@ -436,8 +457,8 @@ void leave_links(void) {
 		struct end *end = end_usable(i);
 		if (end && peer_of(end)->state > OPEN) {
 			link_abort(end);
-		} else if (end && peer_of(end)->state == COMING) {
-			end->link->loose = true;
+		} else if (i % 2 && links[i / 2].ends[1].state == COMING) {
+			links[i / 2].loose = true;
 		}
 	}
 }

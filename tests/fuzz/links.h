@@ -37,6 +37,10 @@ struct end {
 	unsigned calls;  /* under way */
 	bool cut;        /* a call has said so */
 	bool part;       /* of a process */
+	bool timed;      /* its server has an idle_timeout */
+	bool leaves;     /* its server closes */
+	bool idle;       /* said to be, */
+	size_t marked;   /* when so many had come */
 };
 
 struct link {
@@ -74,6 +78,7 @@ bool link_has_more(const struct end *end);
 void link_shutdown(struct end *end);
 void link_close(struct actor *actor, struct end *end);
 void link_abort(struct end *end);
+void link_idle(struct end *end);
 
 /* How many connections a report should count; and how many it may, that servers may have accepted. */
 unsigned count_open_ends(void);

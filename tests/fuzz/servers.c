@@ -7,7 +7,7 @@ enum { SERVERS = 3, NAME_SIZE = 64, IDS = 1 << 16 };
 
 struct service {
 	arun_server *server; /* NULL: none */
-	bool handled, tcp, limited, closing;
+	bool handled, tcp, limited, timed, closing;
 	unsigned accepting; /* tasks */
 	bool crowded;       /* two have accepted at once */
 	unsigned overdue;   /* rounds that a client has waited for a handler */
@@ -74,9 +74,14 @@ static void drop_links(const struct service *service) {
 	}
 }
 
+/* Clients that are not accepted may be reset; who is idle is not waited for. */
 static void loosen_links(const struct service *service) {
 	for (unsigned i = 0; i < LINKS; i++) {
-		links[i].loose = links[i].loose || links[i].server == service;
+		if (links[i].server == service) {
+			struct end *end = &links[i].ends[1];
+			links[i].loose = links[i].loose || end->state == COMING;
+			end->leaves = true;
+		}
 	}
 }
 
@@ -95,6 +100,7 @@ static int handle(arun_conn *conn, void *arg) {
 		return 0;
 	}
 	end_begin(end, conn);
+	end->timed = service->timed;
 	end->calls++;
 	if (actor) {
 		cast_actor(actor, &stage.actors[ACTORS]);
@@ -114,13 +120,16 @@ static int handle(arun_conn *conn, void *arg) {
 void server_listen(unsigned number) {
 	struct service *service = &services[number % SERVERS];
 	unsigned how = number / SERVERS;
-	arun_listen_options options = {.max_connections = how & 4 ? 1 : 0};
+	const arun_listen_options options = {
+		.max_connections = how & 4 ? 1 : 0, .idle_timeout = how & 8 ? 1e-4 : 0};
 	char endpoint[NAME_SIZE] = "tcp:127.0.0.1:0";
 	if (service->server || service->accepting) {
 		return;
 	}
-	*service = (struct service){
-		.tcp = how & 1, .handled = how & 2, .limited = options.max_connections};
+	*service = (struct service){.tcp = how & 1,
+		.handled = how & 2,
+		.limited = options.max_connections,
+		.timed = how & 8};
 	if (!service->tcp) {
 		snprintf(endpoint, sizeof endpoint, "unix:@arun-fuzz-%d-s%u",
 			(int)getpid(), new_id());
@@ -167,6 +176,7 @@ void server_connect(struct actor *actor, unsigned number) {
 		link->tcp = link->slow = service->tcp;
 		link->server = service;
 		link->id = new_id();
+		link->loose = stage.ends;
 		connect_link(actor, service, link);
 	}
 }
@@ -208,6 +218,7 @@ static void take(struct service *service, arun_conn *conn) {
 	struct end *end = accepted_end(service, conn);
 	if (end) {
 		end_begin(end, conn);
+		end->timed = service->timed;
 	} else {
 		arun_abort(conn);
 	}
