@@ -3,6 +3,7 @@
 
 #include "log.h"
 #include "peek.h"
+#include "same_file.h"
 
 #include <ev.h>
 #include <fcntl.h>
@@ -26,7 +27,7 @@ struct loop_watchers {
 	ev_async wakeup;
 	struct list waits; /* loop_wait_fd() */
 	int sent;          /* what libev wakes itself with; -1: nobody knows */
-	struct stat file;  /* that sent is */
+	struct stat file;  /* of any eventfd */
 	bool lost;         /* it was closed */
 	unsigned changes;  /* since libev's last turn */
 	int changed[LOOP_CHANGES];
@@ -176,11 +177,15 @@ static bool loop_is(int fd, const char *name) {
 	return size == (ssize_t)strlen(name) && memcmp(found, name, (size_t)size) == 0;
 }
 
-/* libev aborts where it cannot have the descriptor of its first ev_async. Returns the number that
- * it will have; -1: none. */
-static int loop_spare_descriptor(void) {
+/* libev aborts where it cannot have the descriptor of its first ev_async, an eventfd. Returns the
+ * number that it will have, and what fstat(2) says of such a one; -1: there is none. */
+static int loop_spare_descriptor(struct stat *file) {
 	int fd = eventfd(0, EFD_CLOEXEC);
-	return fd < 0 || close(fd) < 0 ? -1 : fd;
+	if (fd >= 0) {
+		fstat(fd, file);
+		close(fd);
+	}
+	return fd;
 }
 
 /* In place of callbacks. */
@@ -202,12 +207,11 @@ static int loop_register(struct loop *loop) {
 
 /* The runtime's own watchers do not count as something to wait for. */
 static int loop_watch(struct loop *loop) {
-	int spare = loop_spare_descriptor();
-	if (spare < 0) {
-		return -1;
-	}
 	struct loop_watchers *watchers = loop->watchers = calloc(1, sizeof *watchers);
-	if (!watchers) {
+	int spare = watchers ? loop_spare_descriptor(&watchers->file) : -1;
+	if (spare < 0) {
+		free(watchers);
+		loop->watchers = NULL;
 		return -1;
 	}
 	list_init(&watchers->waits);
@@ -220,8 +224,7 @@ static int loop_watch(struct loop *loop) {
 	ev_async_start(loop->ev, &watchers->wakeup);
 	ev_unref(loop->ev);
 	/* A host's has had its own for long. */
-	bool known = loop->owned && loop_is(spare, "anon_inode:[eventfd]") &&
-		     fstat(spare, &watchers->file) == 0;
+	bool known = loop->owned && same_file(spare, &watchers->file);
 	watchers->sent = known ? spare : -1;
 	return loop->owned ? loop_register(loop) : 0;
 }
@@ -322,12 +325,7 @@ bool loop_lost(const struct loop *loop) {
  * them apart, in /proc/self/fdinfo, costs many times a wake-up.
  */
 static bool loop_has_lost(const struct loop_watchers *watchers) {
-	struct stat file;
-	if (fstat(watchers->sent, &file) < 0) {
-		return errno == EBADF;
-	}
-	return file.st_ino != watchers->file.st_ino ||
-	       file.st_dev != watchers->file.st_dev;
+	return !same_file(watchers->sent, &watchers->file);
 }
 
 /* libev does not look whether its write(2) fails, and who waits for what it is told of would wait
