@@ -2,6 +2,7 @@
 #include "accept.h"
 
 #include "log.h"
+#include "standard.h"
 #include "tls.h"
 
 #include <string.h>
@@ -171,8 +172,8 @@ static int accept_fd(struct arun_server *server) {
 		return EAGAIN;
 	}
 	address_receive(peer);
-	server->pending_fd = accept4(server->watch.fd, &peer->any, &peer->length,
-		SOCK_NONBLOCK | SOCK_CLOEXEC);
+	server->pending_fd = standard_avoid(accept4(server->watch.fd, &peer->any,
+		&peer->length, SOCK_NONBLOCK | SOCK_CLOEXEC));
 	if (server->pending_fd < 0) {
 		return errno;
 	}

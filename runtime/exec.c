@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* exec - arun_exec(): a process and its streams. */
 #include "process.h"
+#include "standard.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -30,8 +31,11 @@ static int exec_pipe(
 	if (pipe2(ends, O_CLOEXEC) < 0) {
 		return -1;
 	}
-	int ours = index == STDIN_FILENO ? ends[1] : ends[0];
+	int ours = standard_avoid(index == STDIN_FILENO ? ends[1] : ends[0]);
 	*fd = index == STDIN_FILENO ? ends[0] : ends[1];
+	if (ours < 0) {
+		return -1;
+	}
 	fcntl(ours, F_SETFL, O_NONBLOCK);
 	struct arun_conn *conn = conn_create(loop, ours);
 	if (!conn) {

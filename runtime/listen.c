@@ -3,6 +3,7 @@
 
 #include "inherit.h"
 #include "sockopt.h"
+#include "standard.h"
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -73,7 +74,8 @@ static void listen_adopt(struct listening *out, const struct inherited *from) {
 static int listen_new(struct listening *out, const struct address *address,
 	const arun_listen_options *options) {
 	int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-	*out = (struct listening){.fd = socket(address->any.sa_family, type, 0)};
+	*out = (struct listening){
+		.fd = standard_avoid(socket(address->any.sa_family, type, 0))};
 	if (out->fd < 0) {
 		return errno;
 	}

@@ -2,6 +2,7 @@
 #include "race.h"
 
 #include "sockopt.h"
+#include "standard.h"
 
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -43,7 +44,8 @@ static int race_bind(int fd, const struct address *local) {
 
 struct arun_conn *race_open(
 	struct loop *loop, const struct address *to, const struct address *local) {
-	int fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	int fd = standard_avoid(socket(to->any.sa_family, type, 0));
 	bool bad = fd < 0 || (local && race_bind(fd, local) < 0);
 	struct arun_conn *conn = bad ? NULL : conn_create(loop, fd);
 	if (!conn) {

@@ -2,6 +2,7 @@
 /* udp_open - arun_udp_open(): what its endpoint means, and the socket. */
 #include "inherit.h"
 #include "sockopt.h"
+#include "standard.h"
 #include "udp.h"
 
 #include <fcntl.h>
@@ -92,7 +93,7 @@ static int udp_adopt(struct arun_udp *udp, const struct inherited *from) {
 static int udp_socket(
 	struct arun_udp *udp, const struct address *address, bool connects) {
 	int type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-	int fd = socket(address->any.sa_family, type, 0);
+	int fd = standard_avoid(socket(address->any.sa_family, type, 0));
 	if (fd < 0) {
 		return -errno;
 	}

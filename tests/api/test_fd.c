@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct waiter {
 	int fd, events, result, error;
@@ -232,6 +234,48 @@ CLAIM(a_task_that_never_needs_to_wait_lets_the_others_run) {
 	pair_close(&pair);
 }
 
+static int keep_fd(arun_conn *conn, void *arg) {
+	char byte;
+	*(int *)arg = arun_fd(conn);
+	return arun_read(conn, &byte, 1) < 0 ? -1 : 0;
+}
+
+static void assert_no_socket_at_stdin(void) {
+	struct stat status;
+	ck_assert(fstat(STDIN_FILENO, &status) < 0 || S_ISCHR(status.st_mode));
+}
+
+CLAIM(nothing_takes_the_number_of_a_standard_stream) {
+	char cat[] = "cat", *words[] = {cat, NULL};
+	const arun_exec_options options = {.in = ARUN_STREAM, .out = ARUN_STREAM};
+	int accepted = 0;
+	close(STDIN_FILENO);
+	arun_server *server = arun_listen("127.0.0.1:0", keep_fd, &accepted);
+	assert_no_socket_at_stdin();
+	close(STDIN_FILENO);
+	arun_udp *udp = arun_udp_open("udp:127.0.0.1:0");
+	assert_no_socket_at_stdin();
+	close(STDIN_FILENO);
+	arun_conn *conn = arun_connect(arun_server_address(server));
+	assert_no_socket_at_stdin();
+	ck_assert_int_gt(arun_fd(conn), STDERR_FILENO);
+	close(STDIN_FILENO);
+	while (!accepted) {
+		arun_sleep(0.001);
+	}
+	assert_no_socket_at_stdin();
+	ck_assert_int_gt(accepted, STDERR_FILENO);
+	close(STDIN_FILENO);
+	arun_process *process = arun_exec(words, &options);
+	assert_no_socket_at_stdin();
+	ck_assert_int_gt(arun_fd(arun_process_stdin(process)), STDERR_FILENO);
+	ck_assert_int_gt(arun_fd(arun_process_stdout(process)), STDERR_FILENO);
+	arun_process_close(process);
+	arun_close(conn);
+	arun_udp_close(udp);
+	ck_assert_int_eq(arun_server_close(server), 0);
+}
+
 Suite *suite(void) {
 	Suite *suite = suite_create("fd");
 	TCase *fd = tcase_create("fd");
@@ -248,6 +292,7 @@ Suite *suite(void) {
 	tcase_add_test(fd, hundreds_of_waits_for_a_descriptor_end_when_it_is_closed);
 	tcase_add_test(fd, a_number_that_is_used_again_can_be_waited_for);
 	tcase_add_test(fd, a_task_that_never_needs_to_wait_lets_the_others_run);
+	tcase_add_test(fd, nothing_takes_the_number_of_a_standard_stream);
 	suite_add_tcase(suite, fd);
 	return suite;
 }
