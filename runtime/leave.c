@@ -9,6 +9,7 @@
 #include "process.h"
 #include "stop.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,8 +38,19 @@ static void leave_alone(struct object *object) {
 	}
 }
 
+/* Where nobody reads the report it ends as at a stop, whose clock may be running. */
+static bool leave_start_clock(struct run *run) {
+	bool starts = isinf(run->loop.sched.stop_at);
+	if (starts) {
+		handler_arm(&run->handler, run->handler.grace);
+	}
+	run->handler.ending = 1; /* a signal finds it told */
+	return starts;
+}
+
 /* Returns whether what is open makes the status RUN_STATUS_LEAKS. */
 static bool leave_report(struct run *run, int status) {
+	bool started = leave_start_clock(run);
 	stop_snapshot(run, true);
 	bool strict = run->snapshot.total && run->report.leaks == ARUN_LEAKS_ERROR;
 	bool changed = strict && status != LEFT_UNKNOWN && (status & 0xff) == 0;
@@ -49,6 +61,9 @@ static bool leave_report(struct run *run, int status) {
 	report_leaks(&run->report, &run->snapshot);
 	report_to_parent(&run->report, &run->snapshot, &run->loop.broker);
 	conn_restore_flags(&run->loop.sched.registry);
+	if (started) {
+		handler_arm(&run->handler, INFINITY); /* what follows is the plugin's */
+	}
 	return changed;
 }
 
@@ -63,6 +78,7 @@ struct departure {
 	pthread_cond_t changed;
 	struct pool_job *job; /* whose thread it is; NULL: another one */
 	int status;
+	double grace; /* for the report, once it is seen */
 	enum departure_state state;
 	bool leaks; /* out: they make the status */
 };
@@ -102,6 +118,7 @@ static struct pool_job *departure_job(
 static void departure_see(void *argument) {
 	struct departure *departure = argument;
 	struct run *run = run_here();
+	departure->grace = run->handler.grace;
 	if (!departure_turn(departure, DEPARTURE_ASKED, DEPARTURE_SEEN)) {
 		return;
 	}
@@ -112,7 +129,6 @@ static void departure_see(void *argument) {
 		leave_alone(job->waiter ? &job->waiter->object : NULL);
 	}
 	if (asked) {
-		run->handler.ending = 1; /* a signal finds it told */
 		departure->leaks = leave_report(run, departure->status);
 	}
 	departure_turn(departure, DEPARTURE_SEEN, DEPARTURE_TOLD);
@@ -121,20 +137,28 @@ static void departure_see(void *argument) {
 	}
 }
 
-/* Returns whether it was told of. */
-static bool departure_wait(struct departure *departure) {
-	struct timespec until = pool_time(loop_clock() + LEFT_TURN);
+/* Waits, with the lock, for the end of a state, at most that many seconds. */
+static void departure_await(
+	struct departure *departure, enum departure_state state, double seconds) {
+	struct timespec until = pool_time(loop_clock() + time_min(seconds, 1e9));
 	int late = 0;
-	pthread_mutex_lock(&departure->lock);
-	while (departure->state == DEPARTURE_ASKED && !late) {
+	while (departure->state == state && !late) {
 		late = pthread_cond_timedwait(
 			&departure->changed, &departure->lock, &until);
 	}
+}
+
+/* Returns whether it was told of. */
+static bool departure_wait(struct departure *departure) {
+	pthread_mutex_lock(&departure->lock);
+	departure_await(departure, DEPARTURE_ASKED, LEFT_TURN);
 	if (departure->state == DEPARTURE_ASKED) {
 		departure->state = DEPARTURE_LOST;
 	}
-	while (departure->state == DEPARTURE_SEEN) {
-		pthread_cond_wait(&departure->changed, &departure->lock);
+	departure_await(departure, DEPARTURE_SEEN, departure->grace + LEFT_TELL);
+	if (departure->state == DEPARTURE_SEEN) {
+		/* Of a host that has the signals, so that there is no clock: nobody reads. */
+		_exit(HANDLER_OVERDUE);
 	}
 	bool told = departure->state == DEPARTURE_TOLD;
 	pthread_mutex_unlock(&departure->lock);
@@ -154,7 +178,10 @@ static void departure_lose(const struct pool_job *job, const char *why) {
 		text_add(&out, "a thread");
 	}
 	text_add(&out, ", and %s: there is no report", why);
-	log_line(LOG_LEVEL_ERROR, "%s", line);
+	struct pollfd stderr_has_room = {.fd = STDERR_FILENO, .events = POLLOUT};
+	if (poll(&stderr_has_room, 1, (int)(LEFT_TELL * 1000)) != 0) {
+		log_line(LOG_LEVEL_ERROR, "%s", line);
+	}
 }
 
 static void leave_elsewhere(int status) {

@@ -83,4 +83,26 @@ def who_was_not_asked_to_stop_has_the_time_it_takes():
     equal(end, (0, "done\n", ""))
 
 
+@claim
+def exit_in_a_run_does_not_wait_for_ever_for_whoever_reads_its_report():
+    for entry in ("leaves_in_task", "leaves_in_job", "leaves_in_thread"):
+        with full_pipe() as stderr:
+            equal(Running("exits:" + entry, options=[SHORT], stderr=stderr).end().status, 124, entry)
+    with full_pipe() as stderr:
+        equal(Running("exits:leaves_and_blocks", stderr=stderr).end().status, 7)
+
+
+@claim
+def whoever_reads_late_has_all_of_it():
+    for entry in ("leaves_in_task", "leaves_in_job", "leaves_in_thread"):
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        os.write(writer, b"x" * 4096)
+        run = Running("exits:" + entry, options=["--grace=3600"], stderr=writer).idle()
+        os.close(writer)
+        with os.fdopen(reader) as stream:
+            text = stream.read().lstrip("x")
+        equal((run.end().status, text.count("leak: task")), (7, 1), text)
+
+
 main()
