@@ -28,6 +28,7 @@ static int stream_admit(struct stream_call *call, enum poller_events event) {
 		call->busy = busy;
 		if (unlikely(conn->transport && conn->transport->admit)) {
 			error = conn->transport->admit(conn, call->self);
+			stream_keep_errno(call);
 		}
 	}
 	return error;

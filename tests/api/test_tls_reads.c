@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How often TLS asks the kernel for bytes. */
+/* What reads of TLS do besides: how often they ask the kernel for bytes, and what they leave alone. */
 #include "certificates.h"
 
 #include <sys/syscall.h>
@@ -70,6 +70,32 @@ CLAIM(an_end_that_came_with_the_last_record_is_read) {
 	close_pair(pair);
 }
 
+static int accept_and_read_nothing(void *server) {
+	char byte;
+	arun_conn *conn = arun_accept(server);
+	errno = EXDEV;
+	ck_assert_int_eq(arun_read(conn, &byte, 0), 0);
+	int kept = errno;
+	arun_close(conn);
+	return kept;
+}
+
+CLAIM(one_of_no_bytes_that_does_the_handshake_keeps_errno) {
+	arun_listen_options options = {.tls = server_context("local")};
+	arun_connect_options trusting = {
+		.tls = client_context("local"), .server_name = "localhost"};
+	arun_server *server = arun_listen_with("127.0.0.1:0", NULL, NULL, &options);
+	ck_assert_ptr_nonnull(server);
+	arun_task *task = arun_spawn(accept_and_read_nothing, server);
+	arun_conn *conn = arun_connect_with(arun_server_address(server), &trusting);
+	ck_assert_ptr_nonnull(conn);
+	ck_assert_int_eq(joined(task), EXDEV);
+	arun_close(conn);
+	arun_server_close(server);
+	arun_tls_free(options.tls);
+	arun_tls_free(trusting.tls);
+}
+
 Suite *suite(void) {
 	Suite *suite = suite_create("tls reads");
 	TCase *all = tcase_create("all");
@@ -78,6 +104,7 @@ Suite *suite(void) {
 	tcase_add_test(all, records_that_come_together_are_read_one_by_one);
 	tcase_add_test(all, the_rest_of_a_record_is_read_without_waiting);
 	tcase_add_test(all, an_end_that_came_with_the_last_record_is_read);
+	tcase_add_test(all, one_of_no_bytes_that_does_the_handshake_keeps_errno);
 	suite_add_tcase(suite, all);
 	return suite;
 }
