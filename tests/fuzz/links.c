@@ -147,6 +147,9 @@ static bool read_is_due(struct call *call) {
 	size_t left = minus(in->done, in->seen);
 	size_t wanted = transfer->op == 'r' ? 1 : transfer->size;
 	bool ends = is_over(end) || end->timed || is_left(end);
+	if (end->link->tls && !ends) {
+		return end->state != OPEN || end->cut;
+	}
 	if (end->state != OPEN || end->cut || ends || left >= wanted) {
 		return true;
 	}
@@ -162,7 +165,7 @@ static bool write_is_due(struct call *call) {
 	const struct end *end = transfer->end;
 	return end->state != OPEN || end->timed || end->out->shut ||
 	       peer_of(end)->state > OPEN ||
-	       (end->out->reading && rests(transfer, end->out));
+	       (end->out->reading && !end->link->tls && rests(transfer, end->out));
 }
 
 /* It waits for the other end's. */
@@ -184,6 +187,12 @@ static void check_taken(
 		transfer->op, count, size, left);
 	bytes_check(bytes, in->seen, count);
 	in->seen += count;
+}
+
+/* Of TLS: a handshake was cut short, or the other end was there no more. */
+static bool is_broken(const struct end *end, int error) {
+	return end->link->tls && (error == ECONNRESET || error == ECONNABORTED ||
+					 error == EPROTO || error == EPIPE);
 }
 
 /* Whether bytes that were sent need not come. */
@@ -342,8 +351,8 @@ static void make_call(struct transfer *transfer, char *bytes) {
 	ssize_t n = reads ? do_read(transfer, bytes) : do_write(transfer, bytes);
 	int error = errno;
 	bool known = n < 0 && !must &&
-		     (reads ? read_may_fail(transfer, error)
-			    : write_may_fail(transfer, error));
+		     (is_broken(end, error) || (reads ? read_may_fail(transfer, error)
+						      : write_may_fail(transfer, error)));
 	fuzz_check(n < 0 || open, "%c of what is closed", transfer->op);
 	fuzz_check(n < 0 || error == UNTOUCHED, "%c sets errno: %s", transfer->op,
 		strerror(error));
@@ -400,7 +409,8 @@ static void check_closed(const struct end *end, int result) {
 	bool over = peer_of(end)->state > OPEN || end->link->loose ||
 		    (end->out && end->out->shut);
 	fuzz_check(result == 0 ? errno == UNTOUCHED
-			       : (errno == ECONNRESET || errno == EPIPE) && over,
+			       : ((errno == ECONNRESET || errno == EPIPE) && over) ||
+					 is_broken(end, errno),
 		"close: %s", strerror(errno));
 }
 

@@ -52,6 +52,7 @@ struct link {
 	bool slow;    /* what is between its ends takes a while */
 	bool loose;   /* and may end it, and lose bytes */
 	bool aborted; /* an end was */
+	bool tls; /* what its calls send need not go out at once, and breaks in other ways */
 };
 
 /* A link that is free; NULL: all are taken. Its two directions are set up. */

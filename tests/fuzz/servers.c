@@ -7,7 +7,7 @@ enum { SERVERS = 3, NAME_SIZE = 64, IDS = 1 << 16 };
 
 struct service {
 	arun_server *server; /* NULL: none */
-	bool handled, tcp, limited, timed, closing;
+	bool handled, tcp, limited, timed, tls, closing;
 	unsigned accepting; /* tasks */
 	bool crowded;       /* two have accepted at once */
 	unsigned overdue;   /* rounds that a client has waited for a handler */
@@ -20,6 +20,13 @@ struct accepting {
 };
 
 static struct service services[SERVERS];
+static bool had_tls; /* one of this script did */
+
+#ifdef FUZZ_CERTIFICATE
+static const char *const CERTIFICATE = FUZZ_CERTIFICATE;
+#else
+static const char *const CERTIFICATE = NULL;
+#endif
 
 /* Of clients and of servers; no two at a time have the same. */
 static unsigned new_id(void) {
@@ -120,16 +127,19 @@ static int handle(arun_conn *conn, void *arg) {
 void server_listen(unsigned number) {
 	struct service *service = &services[number % SERVERS];
 	unsigned how = number / SERVERS;
-	const arun_listen_options options = {
-		.max_connections = how & 4 ? 1 : 0, .idle_timeout = how & 8 ? 1e-4 : 0};
+	bool tls = CERTIFICATE && how & 32;
+	arun_listen_options options = {.max_connections = how & 4 ? 1 : 0,
+		.idle_timeout = how & 8 && !tls ? 1e-4 : 0};
 	char endpoint[NAME_SIZE] = "tcp:127.0.0.1:0";
 	if (service->server || service->accepting) {
 		return;
 	}
+	options.tls = tls ? arun_tls_server(CERTIFICATE, NULL) : NULL;
 	*service = (struct service){.tcp = how & 1,
 		.handled = how & 2,
 		.limited = options.max_connections,
-		.timed = how & 8};
+		.timed = options.idle_timeout > 0,
+		.tls = options.tls};
 	if (!service->tcp) {
 		snprintf(endpoint, sizeof endpoint, "unix:@arun-fuzz-%d-s%u",
 			(int)getpid(), new_id());
@@ -137,6 +147,7 @@ void server_listen(unsigned number) {
 	service->server = arun_listen_with(
 		endpoint, service->handled ? handle : NULL, service, &options);
 	fuzz_check(service->server, "%s", arun_why());
+	arun_tls_free(options.tls);
 	snprintf(service->address, NAME_SIZE, "%s", arun_server_address(service->server));
 }
 
@@ -146,14 +157,17 @@ static void connect_link(
 	client_name(local, link);
 	struct end *end = &link->ends[0];
 	bool must = begin_wait(actor, ALONE);
-	const arun_connect_options options = {.local = local};
+	arun_connect_options options = {.local = local, .server_name = "localhost"};
+	options.tls = link->tls ? arun_tls_client(CERTIFICATE) : NULL;
 	arun_conn *conn = arun_connect_with(service->address, &options);
 	int error = errno;
+	arun_tls_free(options.tls);
 	if (conn) {
 		end_wait(actor, must, false, "connect");
 		end_begin(end, conn);
 	} else if (!must && (link->loose || stage.ends || link->ends[1].state > OPEN) &&
-		   (error == ECONNREFUSED || error == ECONNRESET)) {
+		   (error == ECONNREFUSED || error == ECONNRESET ||
+			   (link->tls && error == EPROTO))) {
 		end_wait(actor, false, false, "connect");
 	} else {
 		errno = error;
@@ -176,7 +190,9 @@ void server_connect(struct actor *actor, unsigned number) {
 		link->tcp = link->slow = service->tcp;
 		link->server = service;
 		link->id = new_id();
-		link->loose = stage.ends;
+		link->tls = service->tls;
+		link->loose = stage.ends || link->tls;
+		had_tls = had_tls || link->tls;
 		connect_link(actor, service, link);
 	}
 }
@@ -262,6 +278,10 @@ void server_close(struct actor *actor, unsigned number) {
 	service->server = NULL;
 }
 
+bool servers_hold_more(void) {
+	return had_tls;
+}
+
 unsigned count_open_servers(void) {
 	unsigned count = 0;
 	for (unsigned i = 0; i < SERVERS; i++) {
@@ -280,4 +300,5 @@ void end_servers(struct actor *actor) {
 
 void clear_servers(void) {
 	memset(services, 0, sizeof services);
+	had_tls = false;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * servers - servers, and links to them, whose clients are told apart by the address that they come
- * from. A handler is an actor that takes steps of the script.
+ * from. A handler is an actor that takes steps of the script. Some have TLS: of these it is not checked
+ * that all bytes come, which tls.c does.
  */
 #ifndef SERVERS_H
 #define SERVERS_H
@@ -21,6 +22,9 @@ unsigned check_servers(void);
 
 /* How many a report should count. */
 unsigned count_open_servers(void);
+
+/* Whether there may be connections that no link has: in a handshake whose other end has given up. */
+bool servers_hold_more(void);
 
 /* First those of which a handler may wait for a connection. */
 void end_servers(struct actor *actor);
