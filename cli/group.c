@@ -121,7 +121,7 @@ static void on_not_started(struct group *group, struct slot *slot) {
 
 static _Noreturn void work(struct group *group, const struct worker *worker) {
 	const struct workers_options *options = group->options;
-	const struct workers_start start = {worker->line.fd, worker->replaces};
+	const struct workers_start start = {worker->line.fd, worker->replaces, getppid()};
 	forget_all(group);
 	options->work(options->context, &start);
 }

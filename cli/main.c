@@ -215,6 +215,14 @@ static _Noreturn void fail_to_run(const struct launch *launch, const char *lacks
 	give_up(launch, STATUS_FAILED);
 }
 
+/* A worker is stopped when its parent is killed. */
+static void tell_orphaned(pid_t parent) {
+	if (parent && getppid() != parent) {
+		say("worker %d has ended: its parent (pid %d) is gone", (int)getpid(),
+			(int)parent);
+	}
+}
+
 static _Noreturn void run(struct launch *launch) {
 	const struct arun_entry *entry = launch->entry;
 	arun_options options = {
@@ -238,6 +246,7 @@ static _Noreturn void run(struct launch *launch) {
 	};
 	int status = (entry->kind == ARUN_ENTRY_SERVER ? arun_run_forever : arun_run)(
 		entry->function, launch->argc, launch->argv, &options);
+	tell_orphaned(launch->start.parent);
 	if (status < 0) {
 		early_drop();
 	}

@@ -11,11 +11,13 @@
 #define WORKERS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* How a worker begins. */
 struct workers_start {
 	int line;      /* to its parent: keeper_lets_say() */
 	bool replaces; /* an older one serves meanwhile */
+	pid_t parent;
 };
 
 struct workers_options {

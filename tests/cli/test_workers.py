@@ -323,6 +323,8 @@ def workers_do_not_outlive_a_parent_that_is_killed():
         process.popen.kill()
         process.popen.wait()
         until(lambda: ask(port) is None, "nobody serves")
+        said = f"has ended: its parent (pid {process.pid}) is gone\n"
+        until(lambda: process.stderr.count(said) == 2, "both say why")
 
 
 @claim
