@@ -94,6 +94,7 @@ static void conn_kind_forget(struct object *object) {
 
 const struct kind conn_kind = {
 	.index = KIND_CONNECTION,
+	.offset = offsetof(struct arun_conn, object),
 	.word = "connection",
 	.title = "connection",
 	.fate = "not closed",
@@ -130,7 +131,8 @@ struct arun_conn *conn_create(struct loop *loop, int fd) {
 }
 
 void conn_unref(struct arun_conn *conn) {
-	if (--conn->refs) {
+	/* Volatile, as object_gone() is: a stale handle is told by it. */
+	if (--*(volatile unsigned *)&conn->refs) {
 		return;
 	}
 	if (conn->transport) {

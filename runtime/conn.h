@@ -37,33 +37,34 @@ struct transport {
 };
 
 struct arun_conn {
-	struct object object;
+	/* What each read and write touches, side by side. */
 	struct watch watch;
-	unsigned refs; /* calls under way, the handle, and its handler's task */
+	unsigned refs; /* calls under way, the handle, its handler's task; 0: gone */
 	bool socket, tcp;
-	bool unblock; /* O_NONBLOCK is to be taken off at the end */
 	bool reading, writing;
 	bool closing;
-	bool swept;   /* by the end of the run */
 	bool saw_end; /* all was read, to the end of the stream */
-	bool shut;    /* the sending side has ended */
 	bool bounded; /* waits are: by idle_timeout, or as it leaves */
-	bool leaves;  /* its server closes: where it is idle, it ends */
-	bool amid;    /* a read that waits has a part of a frame, which is in no buffer */
 	int error;    /* the first that recv(2) or send(2) said; 0 */
-	int cut;      /* the one of these that ended it before its end of stream; 0 */
-	double idle_timeout;
-	double greeted; /* when a handshake was over; 0: there was none */
 	const struct transport *transport; /* NULL: the descriptor */
-	void *session;                     /* the transport's */
-
+	size_t written;                    /* by the last write */
+	uint64_t in, out;
 	/* What was read and not yet handed out. */
 	struct {
-		char *data;
 		size_t start, length, room;
+		char *data;
 	} buffer;
-	size_t written; /* by the last write */
-	uint64_t in, out;
+
+	struct object object;
+	bool unblock; /* O_NONBLOCK is to be taken off at the end */
+	bool swept;   /* by the end of the run */
+	bool shut;    /* the sending side has ended */
+	bool leaves;  /* its server closes: where it is idle, it ends */
+	bool amid;    /* a read that waits has a part of a frame, which is in no buffer */
+	int cut;      /* the error that ended it before its end of stream; 0 */
+	double idle_timeout;
+	double greeted; /* when a handshake was over; 0: there was none */
+	void *session;  /* the transport's */
 	/* in + 1 when it was last idle; out + 1 when it ended so, with nothing on its way.
 	 * 0: never. */
 	uint64_t idle_at, rests_at;
@@ -101,7 +102,7 @@ static inline void conn_publish(
 /* Aborts where the handle is one of a connection that is gone. NULL is none. */
 static inline void conn_check(
 	const struct arun_site *site, const char *op, const struct arun_conn *conn) {
-	if (unlikely(conn && !conn->object.id)) {
+	if (unlikely(conn && !conn->refs)) {
 		task_gone(site, &conn->object, op, "of a connection that is gone");
 	}
 }

@@ -254,9 +254,13 @@ static ssize_t send_pieces(int fd, struct iovec *pieces, int count) {
 static ssize_t send_some(struct arun_conn *conn, const struct outgoing *outgoing) {
 	struct iovec window[PIECES];
 	int count = outgoing->count < PIECES ? outgoing->count : PIECES;
-	memcpy(window, outgoing->pieces, (size_t)count * sizeof *window);
-	window[0].iov_base = (char *)window[0].iov_base + outgoing->skip;
-	window[0].iov_len -= outgoing->skip;
+	window[0] = (struct iovec){
+		.iov_base = (char *)outgoing->pieces->iov_base + outgoing->skip,
+		.iov_len = outgoing->pieces->iov_len - outgoing->skip};
+	if (unlikely(count > 1)) { /* the call is what costs */
+		memcpy(window + 1, outgoing->pieces + 1,
+			(size_t)(count - 1) * sizeof *window);
+	}
 	if (unlikely(conn->transport && conn->transport->send)) {
 		return conn->transport->send(conn, window, count);
 	}
