@@ -13,7 +13,7 @@ enum { SCHED_PATIENCE = 1000, SCHED_FIRST_ROOM = 64 };
  * that is NEAR by has what a switch touches of its stack, which the struct tells. With few, all
  * of it is there anyway.
  */
-enum { SCHED_FEW = 32, SCHED_FAR = 8, SCHED_NEAR = 2, SCHED_LINES = 4, SCHED_LINE = 64 };
+enum { SCHED_FEW = 16, SCHED_FAR = 8, SCHED_NEAR = 2, SCHED_LINES = 4, SCHED_LINE = 64 };
 
 __thread struct sched *sched_current;
 
