@@ -30,6 +30,8 @@ struct race {
 
 int race_error(int fd) {
 	int error = sockopt_get(fd, SO_ERROR);
+	/* Of a TCP connection that has been made, whose other end has ended it, and then reset it. */
+	error = error == EPIPE ? ECONNRESET : error;
 	return error < 0 ? errno : error;
 }
 

@@ -336,6 +336,24 @@ CLAIM(a_process_is_killed_by_its_number_where_the_system_has_no_other_way) {
 
 /* Addresses ------------------------------------------------------------------------ */
 
+static int accept_and_reset(void *unused) {
+	(void)unused;
+	arun_conn *conn = arun_accept(server);
+	ck_assert_int_eq(arun_shutdown(conn), 0);
+	arun_abort(conn);
+	return 0;
+}
+
+/* Before who connects has run again. Of this the kernel says EPIPE, as to a write. */
+CLAIM(a_connection_that_has_ended_and_was_reset_by_then_is_ECONNRESET) {
+	server = arun_listen("127.0.0.1:0", NULL, NULL);
+	ck_assert_ptr_nonnull(server);
+	arun_task *task = arun_spawn(accept_and_reset, NULL);
+	assert_null(arun_connect(arun_server_address(server)), ECONNRESET);
+	ck_assert_int_eq(joined(task), 0);
+	arun_server_close(server);
+}
+
 CLAIM(an_address_of_another_machine_is_EADDRNOTAVAIL) {
 	assert_null(arun_listen("192.0.2.1:0", NULL, NULL), EADDRNOTAVAIL);
 	assert_null(arun_udp_open("udp:192.0.2.1:0"), EADDRNOTAVAIL);
@@ -358,6 +376,8 @@ Suite *suite(void) {
 	tcase_add_test(all, a_process_of_another_user_cannot_be_killed);
 	tcase_add_test(
 		all, a_process_is_killed_by_its_number_where_the_system_has_no_other_way);
+	tcase_add_test(
+		all, a_connection_that_has_ended_and_was_reset_by_then_is_ECONNRESET);
 	tcase_add_test(all, an_address_of_another_machine_is_EADDRNOTAVAIL);
 	suite_add_tcase(suite, all);
 	return suite;
