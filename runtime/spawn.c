@@ -48,8 +48,9 @@ arun_task *arun_spawn_with_at(const struct arun_site *site, const char *name,
 	return task;
 }
 
-/* How far to look for a circle: one that self is in may lead into one that it is not in. */
-enum { CIRCLE_STEPS = 65536, CIRCLE_DEPTH = 16 };
+/* How far to look for a circle: one that self is in may lead into one that it is not in, and each of a
+ * long chain that is cancelled looks. A longer circle ends with the grace time. */
+enum { CIRCLE_STEPS = 256, CIRCLE_DEPTH = 16 };
 
 /* The task that declared the group which task is of, and ends after it; NULL: it is of none. */
 static const struct arun_task *grouped_by(const struct arun_task *task) {
@@ -119,7 +120,8 @@ static int join_wait(
 	/* The others run: one that joins it, too, would free it. */
 	int interrupted = task->cancelled ? 0 : task_interrupted(sched, self);
 	while (likely(task->state != TASK_ENDED)) {
-		bool must = unlikely(task->cancelled) && !join_circle(self, task);
+		bool must = unlikely(interrupted) && task->cancelled &&
+			    !join_circle(self, task);
 		if (unlikely(interrupted && !must)) {
 			break;
 		}

@@ -184,6 +184,28 @@ CLAIM(nor_do_two_whose_groups_join_the_other) {
 	ck_assert_int_eq(joined(circles[1].outer), -ECANCELED);
 }
 
+enum { CHAIN = 30000 };
+static arun_task *chain[CHAIN];
+
+static int join_the_one_before(void *arg) {
+	arun_task **mine = arg;
+	return mine == chain ? arun_sleep(FOREVER) : arun_join(mine[-1], NULL);
+}
+
+/* Each looks for a circle of those who wait for it. */
+CLAIM(a_long_chain_of_joins_is_cancelled_within_the_grace_time) {
+	for (int i = 0; i < CHAIN; i++) {
+		chain[i] = arun_spawn(join_the_one_before, &chain[i]);
+		ck_assert_ptr_nonnull(chain[i]);
+	}
+	let_others_run(2);
+	arun_stop(0);
+	for (int i = CHAIN; i-- > 0;) {
+		arun_cancel(chain[i]);
+	}
+	ck_assert_int_eq(arun_join(chain[CHAIN - 1], NULL), 0);
+}
+
 CLAIM(the_second_cancel_changes_nothing) {
 	arun_task *task = arun_spawn(linger, NULL);
 	arun_cancel(task);
@@ -313,6 +335,7 @@ static void add_cancel(Suite *suite) {
 		a_cancelled_task_does_not_wait_for_one_of_its_group_that_joins_it);
 	tcase_add_test(cancel, nor_for_one_that_joins_another_which_joins_it);
 	tcase_add_test(cancel, nor_do_two_whose_groups_join_the_other);
+	tcase_add_test(cancel, a_long_chain_of_joins_is_cancelled_within_the_grace_time);
 	tcase_add_test(cancel, the_second_cancel_changes_nothing);
 	tcase_add_test(
 		cancel, a_task_that_ignores_1000_cancelled_waits_is_named_on_stderr);
