@@ -143,7 +143,10 @@ static struct arun_process *exec_fail(
 		text_error(&out, error);
 		task_fail_words(error, op, program, words);
 	} else {
-		task_fail(error, op, program);
+		task_fail_words(error, op, program,
+			error == EAGAIN ? "no more processes are allowed (ulimit -u, "
+					  "pids.max)"
+					: NULL);
 	}
 	return NULL;
 }

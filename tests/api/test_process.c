@@ -87,7 +87,8 @@ CLAIM(no_process_left_is_EAGAIN) {
 	none = (struct rlimit){0, old.rlim_max};
 	setrlimit(RLIMIT_NPROC, &none);
 	assert_null(arun_exec(WORDS("true"), NULL), EAGAIN);
-	assert_contains(arun_why(), "true");
+	assert_contains(
+		arun_why(), "true: no more processes are allowed (ulimit -u, pids.max)");
 	setrlimit(RLIMIT_NPROC, &old);
 }
 
