@@ -414,7 +414,10 @@ ARUN_API int arun_sendfile_at(
 #define arun_sendfile(conn, fd, offset, size)                                            \
 	arun_sendfile_at(ARUN_SITE, conn, fd, offset, size)
 
-/* How many bytes of the last write, writev or sendfile were taken. Does not suspend. */
+/*
+ * How many bytes of the last write, writev or sendfile were taken; after EBUSY, of the other task's,
+ * so far: of the caller's there is none. Does not suspend.
+ */
 ARUN_API size_t arun_written(const arun_conn *conn);
 
 /*
@@ -1039,8 +1042,9 @@ ARUN_API pid_t arun_process_pid(const arun_process *process);
  * Closes its streams, and frees it. Where it still runs it gets SIGTERM, and SIGKILL when three
  * quarters of the grace time are gone (counted from the stop; from this call where none is under
  * way); its end is waited for, so that no zombie is left. So does its group where it leads one, and what
- * is left of that when it has ended gets SIGKILL; unless it was waited for before. It always does its
- * work. NULL is ignored. Suspends.
+ * is left of that when it has ended gets SIGKILL; unless it was waited for before, as the group's number
+ * may be another's from then on: what it leaves behind then runs on. It always does its work. NULL is
+ * ignored. Suspends.
  */
 ARUN_API void arun_process_close(arun_process *process);
 ARUN_API void arun_process_close_at(const struct arun_site *site, arun_process *process);

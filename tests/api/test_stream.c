@@ -370,6 +370,7 @@ CLAIM(a_second_writer_is_busy) {
 	struct pair pair = unix_pair();
 	arun_task *writer = waiting(write_much, pair.a);
 	assert_fails(arun_write(pair.a, "x", 1), EBUSY);
+	ck_assert_uint_gt(arun_written(pair.a), 1); /* the other task's */
 	assert_contains(arun_why(), ": another task does the same");
 	arun_cancel(writer);
 	ck_assert_int_eq(joined(writer), -ECANCELED);
