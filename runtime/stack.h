@@ -82,12 +82,11 @@ static inline char *stack_acquire_warm(struct stack_pool *pool, size_t size) {
  * stack_pool_trim(). */
 void stack_release_slow(struct stack_pool *pool, char *stack, size_t size);
 static inline void stack_release(struct stack_pool *pool, char *stack, size_t size) {
-	int index = stack_class_index(size);
-	if (unlikely(index >= STACK_CLASSES || pool->address)) {
+	struct stack_class *class = &pool->classes[stack_class_index(STACK_SIZE)];
+	if (unlikely(size != STACK_SIZE || pool->address)) {
 		stack_release_slow(pool, stack, size);
 		return;
 	}
-	struct stack_class *class = &pool->classes[index];
 	class->free[class->count++] = stack;
 }
 

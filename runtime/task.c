@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TASK_COLOURS = 16, TASK_LINE = 64, TASK_ENTRY_COLOUR = 2048 };
-
 bool task_forked;
 
 /* How reports show it */
@@ -258,7 +256,7 @@ static void task_end(struct sched *sched, struct arun_task *self) {
 	}
 }
 
-static void task_main(void *argument, int (*fn)(void *), void *arg) {
+void task_main(void *argument, int (*fn)(void *), void *arg) {
 	struct arun_task *self = argument;
 	struct sched *sched = sched_current;
 	if (unlikely(sched->sanitized)) {
@@ -272,111 +270,6 @@ static void task_main(void *argument, int (*fn)(void *), void *arg) {
 	}
 	task_end(sched, self);
 	sched_end(sched, self);
-}
-
-/*
- * How far below the top of its stack a task lies. Tops that are all alike modulo their size
- * would share one set of the cache. From stack to stack it is one line more, as processors
- * fetch ahead where addresses grow evenly. Those of entries keep away from all others: a cache
- * that predicts its way by a hash of the address misses each time where two that take turns
- * collide.
- */
-static inline size_t task_colour(const char *stack, size_t size) {
-	size_t colour = (size_t)stack / STACK_SIZE % TASK_COLOURS * TASK_LINE;
-	return size > STACK_SIZE ? colour + TASK_ENTRY_COLOUR : colour;
-}
-
-/* What must be zero in a new task. The rest of what has a meaning is set before it starts. */
-static inline void task_clear(struct arun_task *task) {
-	memset(task, 0, offsetof(struct arun_task, joiners));
-	task->object.owner = NULL;
-	memset(&task->object.told, 0,
-		sizeof task->object - offsetof(struct object, told));
-	task->joiners = NULL;
-}
-
-/* What only runs need whose switches are more than registers. */
-static void task_hook(const struct sched *sched, struct arun_task *task) {
-	task->ran = 0;
-	memset(task->exceptions, 0, sizeof task->exceptions);
-	if (sched->sanitized) {
-		context_hooks_init(&task->hooks, task->stack, task->stack_size);
-	}
-}
-
-/* Lays a task at the top of its stack. */
-static inline struct arun_task *task_lay(
-	char *stack, size_t size, const char *name, int (*fn)(void *), void *arg) {
-	size_t top = size - sizeof(struct arun_task) / TASK_LINE * TASK_LINE - TASK_LINE;
-	struct arun_task *task =
-		(struct arun_task *)(stack + top - task_colour(stack, size));
-	task_clear(task);
-	task->stack = stack;
-	task->stack_size = (unsigned)size;
-	task->locks = 0;
-	task->name = name;
-	task->sp = context_make(task, task_main, task, fn, arg);
-	return task;
-}
-
-__attribute__((noinline)) static struct arun_task *task_make_slow(struct sched *sched,
-	const char *name, size_t stack_size, int (*fn)(void *), void *arg) {
-	size_t size = stack_round(&sched->stacks, stack_size);
-	if (!size) {
-		errno = EINVAL;
-		return NULL;
-	}
-	if (sched_reserve(sched, sched->tasks + 1) < 0) {
-		return NULL;
-	}
-	char *stack = stack_acquire(&sched->stacks, size);
-	if (!stack) {
-		return NULL;
-	}
-	if (sched->measured) {
-		stack_clear(stack, size);
-	}
-	struct arun_task *task = task_lay(stack, size, name, fn, arg);
-	if (sched->hooked) {
-		task_hook(sched, task);
-	}
-	return task;
-}
-
-/* What is common by itself: a stack of the usual size that was used before, room in the queue. */
-struct arun_task *task_make(struct sched *sched, const char *name, size_t stack_size,
-	int (*fn)(void *), void *arg) {
-	bool common = !stack_size && !sched->hooked && sched->tasks < sched->room;
-	char *stack =
-		likely(common) ? stack_acquire_warm(&sched->stacks, STACK_SIZE) : NULL;
-	return likely(stack != NULL) ? task_lay(stack, STACK_SIZE, name, fn, arg)
-				     : task_make_slow(sched, name, stack_size, fn, arg);
-}
-
-static void task_free_slow(struct sched *sched, struct arun_task *task) {
-	if (task->traits & TASK_HAS_WHY) {
-		task->traits &= (uint8_t)~TASK_HAS_WHY;
-		free(task->why);
-	}
-	if (task != sched->current) {
-		sched_bury(sched, task);
-		return;
-	}
-	sched_bury_corpse(sched);
-	sched->corpse = task;
-}
-
-void task_free(struct sched *sched, struct arun_task *task) {
-	if (unlikely(!task)) {
-		return;
-	}
-	list_drop(&task->object.link);
-	task->state = TASK_GONE;
-	if (unlikely(task->traits & TASK_HAS_WHY) || task == sched->current) {
-		task_free_slow(sched, task);
-	} else {
-		sched_bury(sched, task);
-	}
 }
 
 /* Failed or not. */

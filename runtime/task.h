@@ -59,6 +59,9 @@ static inline struct arun_task *task_enter(const struct arun_site *site, const c
 	return self;
 }
 
+/* A task from its first instruction on: calls fn(arg), and ends. */
+void task_main(void *task, int (*fn)(void *), void *arg);
+
 /*
  * Makes a task, which is neither listed nor queued before task_start(): until then the
  * caller may say more of it, as its owner. name must outlive it; stack_size is as in arun.h.
