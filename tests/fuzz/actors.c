@@ -156,7 +156,7 @@ void cast_actor(struct actor *actor, const struct actor *parent) {
 
 /* Nobody may use its handle any more. */
 static void forget(struct actor *actor) {
-	actor->task = NULL;
+	actor->task = actor->handler = NULL;
 	actor->life = FREE;
 }
 
@@ -226,7 +226,7 @@ void detach_actor(struct actor *target) {
 }
 
 void cancel_actor(struct actor *target) {
-	arun_cancel(target->task);
+	arun_cancel(target->task ? target->task : target->handler);
 	target->overdue = 0;
 	target->cancelled = target->cancelled || target->life == LIVE;
 }

@@ -25,14 +25,16 @@ struct crew; /* a group and its tasks */
 struct actor {
 	unsigned id;
 	enum life life;
-	arun_task *task; /* as long as it may be used */
+	arun_task *task;    /* as long as it may be used */
+	arun_task *handler; /* the same, of one that may be cancelled, and not joined */
 	bool started, cancelled, detached, failed;
 	bool unseen; /* failed, and nobody waited for it */
 	bool told;   /* has met its cancel */
 	bool leaves; /* takes no more steps */
 	bool timed, shielded;
-	bool owned;     /* its task is another object's: nobody joins or cancels it */
-	unsigned depth; /* of blocks */
+	bool owned;         /* its task is another object's: nobody joins it */
+	const void *server; /* whose handler it is; NULL: none's */
+	unsigned depth;     /* of blocks */
 	unsigned joiners, ends, overdue;
 	enum wait wait;
 	const struct actor *target; /* of OTHER */

@@ -20,7 +20,7 @@ enum { STEPS_MOST = 300, NESTED = 3, FEW = 5, IGNORED = 3, DRAWN = 3, ALARMS = 3
  * one. */
 enum { LOOK = 4, STUCK = 4 };
 
-enum { FDS = 256 };
+enum { FDS = 256, HANDLERS = 32 };
 
 static const double ROUND = 1e-6;
 
@@ -147,13 +147,22 @@ static void step_end(struct actor *actor, char op, struct end *end) {
 	}
 }
 
+/* Some numbers are those of handlers, of which there are few. */
+static struct actor *actor_of(unsigned number) {
+	struct actor *target = &stage.actors[number % ACTORS];
+	for (unsigned i = 0; i < ACTORS && number & HANDLERS; i++) {
+		target = stage.actors[i].handler ? &stage.actors[i] : target;
+	}
+	return target;
+}
+
 /* What needs no wait. */
 static void stir(const struct actor *actor, char op, unsigned number) {
-	struct actor *target = &stage.actors[number % ACTORS];
+	struct actor *target = actor_of(number);
 	struct end *end = end_usable(number);
 	if (op == 'n') {
 		spawn_actor(actor);
-	} else if (op == 'x' && target->task) {
+	} else if (op == 'x' && (target->task || target->handler)) {
 		cancel_actor(target);
 	} else if (op == 'd' && target->task) {
 		detach_actor(target);

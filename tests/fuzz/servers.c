@@ -112,6 +112,8 @@ static int handle(arun_conn *conn, void *arg) {
 	if (actor) {
 		cast_actor(actor, &stage.actors[ACTORS]);
 		actor->owned = true;
+		actor->handler = arun_self();
+		actor->server = service;
 		stage.play.act(actor);
 	}
 	end->calls--;
@@ -264,8 +266,9 @@ void server_accept(struct actor *actor, unsigned number) {
 }
 
 void server_close(struct actor *actor, unsigned number) {
-	struct service *service = service_of(number);
-	if (!service || actor->crew || actor->owned) {
+	const struct service *own = actor->server;
+	struct service *service = service_of(own ? (unsigned)(own - services) : number);
+	if (!service || actor->crew || (actor->owned && !own)) {
 		return;
 	}
 	service->closing = true;
@@ -290,11 +293,23 @@ unsigned count_open_servers(void) {
 	return count;
 }
 
+static unsigned count_handlers(void) {
+	unsigned count = 0;
+	for (unsigned i = 0; i < ACTORS; i++) {
+		count += stage.actors[i].life == LIVE && stage.actors[i].server;
+	}
+	return count;
+}
+
 void end_servers(struct actor *actor) {
 	for (unsigned i = 0; i < 2 * SERVERS; i++) {
 		if (i >= SERVERS || !services[i].handled) {
 			server_close(actor, i);
 		}
+	}
+	/* Those that a handler of theirs closes, which then goes on. */
+	while (count_handlers()) {
+		pause_for(actor, 1e-4);
 	}
 }
 

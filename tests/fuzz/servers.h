@@ -14,7 +14,8 @@ void server_listen(unsigned number);
 void server_connect(struct actor *actor, unsigned number);
 void server_accept(struct actor *actor, unsigned number);
 
-/* Waits for the handlers, which nobody who may be waited for by one should. */
+/* Waits for the handlers, which nobody who may be waited for by one should; one may close its own
+ * server. */
 void server_close(struct actor *actor, unsigned number);
 
 /* After a round: checks that each accepts who has connected. Returns how many are given more time. */
