@@ -42,6 +42,10 @@ static const struct arun_task *gen_task(const struct object *object) {
 	return gen_of(object)->body;
 }
 
+static const struct arun_task *gen_ender(const struct object *object) {
+	return gen_of(object)->closer;
+}
+
 static void gen_forget(struct object *object) {
 	struct arun_gen *gen = container_of(object, struct arun_gen, object);
 	free(gen->why);
@@ -63,6 +67,7 @@ static const struct kind gen_kind = {
 	.detail = gen_detail,
 	.waiting = gen_waiting,
 	.task = gen_task,
+	.ender = gen_ender,
 	.forget = gen_forget,
 };
 

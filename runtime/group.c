@@ -39,6 +39,10 @@ static void group_detail(const struct object *object, struct text *out) {
 	text_add(out, "\"running\": %u, \"ended\": %u", group->running, group->ended);
 }
 
+static const struct arun_task *group_ender(const struct object *object) {
+	return container_of(object->owner, const struct arun_task, object);
+}
+
 static const struct kind group_kind = {
 	.index = KIND_GROUP,
 	.word = "group",
@@ -52,6 +56,7 @@ static const struct kind group_kind = {
 	.state = group_state,
 	.line = group_line,
 	.detail = group_detail,
+	.ender = group_ender,
 };
 
 /* Life */

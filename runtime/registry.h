@@ -93,6 +93,8 @@ struct kind {
 	bool (*waiting)(const struct object *object, struct waiting *out);
 	/* The task that waits there; NULL: none. May be NULL. */
 	const struct arun_task *(*task)(const struct object *object);
+	/* Of what has tasks: the one that waits for their end; NULL: none. May be NULL. */
+	const struct arun_task *(*ender)(const struct object *object);
 	/* Frees one that the end of the run has closed. NULL: none is swept. */
 	void (*forget)(struct object *object);
 };

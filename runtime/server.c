@@ -66,6 +66,10 @@ static void server_kind_forget(struct object *object) {
 	server_unref(container_of(object, struct arun_server, object));
 }
 
+static const struct arun_task *server_ender(const struct object *object) {
+	return container_of(object, const struct arun_server, object)->closing;
+}
+
 static const struct kind server_kind = {
 	.index = KIND_SERVER,
 	.word = "server",
@@ -73,6 +77,7 @@ static const struct kind server_kind = {
 	.fate = "not closed",
 	.waits = "waits",
 	.help = "arun_server_close()",
+	.ender = server_ender,
 	.outcome = "closed",
 	.leaked = server_kind_leaked,
 	.name = server_kind_name,

@@ -183,15 +183,17 @@ arun_task *arun_spawn_with_at(const struct arun_site *site, const char *name,
  * long chain that is cancelled looks. A longer circle ends with the grace time. */
 enum { CIRCLE_STEPS = 256, CIRCLE_DEPTH = 16 };
 
-/* The task that declared the group which task is of, and ends after it; NULL: it is of none. */
-static const struct arun_task *grouped_by(const struct arun_task *task) {
-	const struct object *owner = task->object.owner;
-	return owner && owner->kind->index == KIND_GROUP
-		       ? container_of(owner->owner, const struct arun_task, object)
-		       : NULL;
+/* The task that waits for this one's end without a join, and ends after it: which declared its group,
+ * closes its generator or the server whose handler it is. NULL: none. */
+static const struct arun_task *awaited_by(const struct arun_task *task) {
+	const struct object *owner = task->owned ? task->object.owner : NULL;
+	while (owner && !owner->kind->ender) {
+		owner = owner->owner; /* a handler's is its connection */
+	}
+	return owner ? owner->kind->ender(owner) : NULL;
 }
 
-/* Whether task ends after self does, which joiners wait for, and who declared its group. */
+/* Whether task ends after self does, which joiners wait for, and others (see above). */
 static bool ends_after(const struct arun_task *task, const struct arun_task *self,
 	unsigned *steps, unsigned depth) {
 	for (const struct arun_task *at = self, *next; at && *steps; at = next) {
@@ -199,7 +201,7 @@ static bool ends_after(const struct arun_task *task, const struct arun_task *sel
 		if (at == task) {
 			return true;
 		}
-		next = grouped_by(at);
+		next = awaited_by(at);
 		const struct list *link = at->joiners;
 		while (link && *steps && depth) {
 			const struct arun_task *joiner =

@@ -184,6 +184,67 @@ CLAIM(nor_do_two_whose_groups_join_the_other) {
 	ck_assert_int_eq(joined(circles[1].outer), -ECANCELED);
 }
 
+/* One that closes a generator, or a server, is joined by the body, or by a handler. */
+static arun_task *closer;
+static arun_server *server;
+static int closed, join_error;
+
+static int join_the_closer(void *arg) {
+	(void)arg;
+	while (arun_gen_yield(&closed) == 0) {
+	}
+	join_error = arun_join(closer, NULL) < 0 ? errno : 0;
+	return 0;
+}
+
+static int close_generator(void *arg) {
+	arun_gen *gen = arun_gen_new(join_the_closer, arg);
+	arun_gen_next(gen);
+	arun_sleep(FOREVER);
+	closed = arun_gen_close(gen);
+	return 0;
+}
+
+static int handle_and_join(arun_conn *conn, void *arg) {
+	(void)conn;
+	(void)arg;
+	join_error = arun_join(closer, NULL) < 0 ? errno : 0;
+	return 0;
+}
+
+static int close_server(void *arg) {
+	(void)arg;
+	server = arun_listen("127.0.0.1:0", handle_and_join, NULL);
+	arun_conn *conn = arun_connect(arun_server_address(server));
+	arun_sleep(0.05);
+	arun_sleep(FOREVER);
+	closed = arun_server_close(server);
+	arun_abort(conn);
+	return 0;
+}
+
+static int (*const closers[])(void *) = {close_generator, close_server};
+static int chosen;
+
+static void cancel_the_closer(void) {
+	closed = join_error = -1;
+	closer = arun_spawn(closers[chosen], NULL);
+	ck_assert_int_eq((arun_sleep)(0.1), 0);
+	arun_stop(0);
+	arun_cancel(closer);
+	ck_assert_int_eq(joined(closer), 0);
+}
+
+START_TEST(a_circle_through_a_close_ends_before_the_grace_time) {
+	arun_options options = {.struct_size = sizeof options, .grace = 4};
+	chosen = _i;
+	api_body = cancel_the_closer;
+	ck_assert_int_eq(arun_run(api_entry, 0, NULL, &options), 0);
+	ck_assert_int_eq(join_error, ECANCELED);
+	ck_assert_int_eq(closed, 0);
+}
+END_TEST
+
 enum { CHAIN = 30000 };
 static arun_task *chain[CHAIN];
 
@@ -335,6 +396,8 @@ static void add_cancel(Suite *suite) {
 		a_cancelled_task_does_not_wait_for_one_of_its_group_that_joins_it);
 	tcase_add_test(cancel, nor_for_one_that_joins_another_which_joins_it);
 	tcase_add_test(cancel, nor_do_two_whose_groups_join_the_other);
+	tcase_add_loop_test(
+		cancel, a_circle_through_a_close_ends_before_the_grace_time, 0, 2);
 	tcase_add_test(cancel, a_long_chain_of_joins_is_cancelled_within_the_grace_time);
 	tcase_add_test(cancel, the_second_cancel_changes_nothing);
 	tcase_add_test(
