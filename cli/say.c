@@ -104,60 +104,67 @@ const char *say_last(void) {
 	return last;
 }
 
-/* The whole line of text, which escaped is line, as it is written. */
-static void say_whole(char whole[LINE_WHOLE], enum arun_level level, const char *text,
-	const char *line) {
-	char *json = form == ARUN_LOG_JSON ? say_json(level, text) : NULL;
+/* What is to be said, and the same as a line shows it. */
+struct words {
+	char text[LINE_SIZE], line[LINE_ESCAPED];
+};
+
+static void say_format(struct words *words, const char *format, va_list arguments) {
+	vsnprintf(words->text, sizeof words->text, format, arguments);
+	say_escape(words->line, words->text);
+}
+
+/* The whole line, as it is written. */
+static void say_whole(
+	char whole[LINE_WHOLE], enum arun_level level, const struct words *words) {
+	char *json = form == ARUN_LOG_JSON ? say_json(level, words->text) : NULL;
 	char priority[] = {'<', (char)('0' + level), '>', '\0'};
 	if (json) {
 		snprintf(whole, LINE_WHOLE, "%s", json);
 		free(json);
 	} else {
 		snprintf(whole, LINE_WHOLE, "%sarun: %s\n",
-			form == ARUN_LOG_JOURNAL ? priority : "", line);
+			form == ARUN_LOG_JOURNAL ? priority : "", words->line);
 	}
 }
 
 /* The line is written at once: those of several processes do not mix. */
-static void say_line(enum arun_level level, const char *text, const char *line) {
+static void say_line(enum arun_level level, const struct words *words) {
 	char whole[LINE_WHOLE];
 	if (has_room()) {
-		say_whole(whole, level, text, line);
+		say_whole(whole, level, words);
 		fputs(whole, stderr);
 	}
 }
 
 void say(const char *format, ...) {
-	char text[LINE_SIZE], line[LINE_ESCAPED];
+	struct words words;
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof text, format, arguments);
+	say_format(&words, format, arguments);
 	va_end(arguments);
-	say_escape(line, text);
-	size_t length = strnlen(line, sizeof last - 1);
-	memcpy(last, line, length);
+	size_t length = strnlen(words.line, sizeof last - 1);
+	memcpy(last, words.line, length);
 	last[length] = '\0';
-	say_line(ARUN_ERROR, text, line);
+	say_line(ARUN_ERROR, &words);
 }
 
 void say_warning(const char *format, ...) {
-	char text[LINE_SIZE], line[LINE_ESCAPED];
+	struct words words;
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof text, format, arguments);
+	say_format(&words, format, arguments);
 	va_end(arguments);
-	say_escape(line, text);
-	say_line(ARUN_WARNING, text, line);
+	say_line(ARUN_WARNING, &words);
 }
 
 void say_keep(const char *format, ...) {
-	char text[LINE_SIZE], line[LINE_ESCAPED];
+	struct words words;
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof text, format, arguments);
+	say_format(&words, format, arguments);
 	va_end(arguments);
-	say_escape(line, text);
-	say_whole(kept, ARUN_ERROR, text, line);
+	say_whole(kept, ARUN_ERROR, &words);
 }
 
 void say_kept(void) {
