@@ -188,6 +188,7 @@ CLAIM(nor_do_two_whose_groups_join_the_other) {
 static arun_task *closer;
 static arun_server *server;
 static int closed, join_error;
+static bool under_way; /* who is to be closed has begun, and the closer waits */
 
 static int join_the_closer(void *arg) {
 	(void)arg;
@@ -200,6 +201,7 @@ static int join_the_closer(void *arg) {
 static int close_generator(void *arg) {
 	arun_gen *gen = arun_gen_new(join_the_closer, arg);
 	arun_gen_next(gen);
+	under_way = true;
 	arun_sleep(FOREVER);
 	closed = arun_gen_close(gen);
 	return 0;
@@ -208,6 +210,7 @@ static int close_generator(void *arg) {
 static int handle_and_join(arun_conn *conn, void *arg) {
 	(void)conn;
 	(void)arg;
+	under_way = true;
 	join_error = arun_join(closer, NULL) < 0 ? errno : 0;
 	return 0;
 }
@@ -216,7 +219,6 @@ static int close_server(void *arg) {
 	(void)arg;
 	server = arun_listen("127.0.0.1:0", handle_and_join, NULL);
 	arun_conn *conn = arun_connect(arun_server_address(server));
-	arun_sleep(0.05);
 	arun_sleep(FOREVER);
 	closed = arun_server_close(server);
 	arun_abort(conn);
@@ -228,8 +230,11 @@ static int chosen;
 
 static void cancel_the_closer(void) {
 	closed = join_error = -1;
+	under_way = false;
 	closer = arun_spawn(closers[chosen], NULL);
-	ck_assert_int_eq((arun_sleep)(0.1), 0);
+	while (!under_way) {
+		let_others_run(1);
+	}
 	arun_stop(0);
 	arun_cancel(closer);
 	ck_assert_int_eq(joined(closer), 0);
