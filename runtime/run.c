@@ -268,6 +268,7 @@ static int run_open(struct run *run, const arun_options *options) {
 	sched->ignores = stop_on_ignored;
 	notify_init(&run->notify, &run->loop, options->signals);
 	broker_init(&run->loop.broker, options->signals);
+	orphan_begin(&run->orphan, &run->loop);
 	if (run_read_suppressions(run, options) < 0) {
 		return -1;
 	}
@@ -307,6 +308,7 @@ static void run_close(struct run *run) {
 		loop_timer_stop(&run->loop, &run->slow);
 		loop_timer_stop(&run->loop, &run->dump.retry);
 		loop_timer_stop(&run->loop, &run->clock);
+		orphan_end(&run->orphan, &run->loop);
 		notify_finish(&run->notify);
 		reaper_destroy(run->reaper);
 		run->reaper = NULL;

@@ -9,6 +9,7 @@
 #include "hog.h"
 #include "notes.h"
 #include "notify.h"
+#include "orphan.h"
 #include "preopen.h"
 #include "reaper.h"
 #include "report.h"
@@ -19,6 +20,7 @@ struct run {
 	struct loop loop; /* first: sched_current is the run of this thread */
 	struct handler handler;
 	struct notify notify;
+	struct orphan orphan;
 	struct inherit inherit;
 	struct reaper *reaper; /* NULL: this is not process 1 */
 

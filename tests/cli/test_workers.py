@@ -318,13 +318,14 @@ def workers_that_do_not_stop_are_ended_within_the_grace_time():
 
 @claim
 def workers_do_not_outlive_a_parent_that_is_killed():
-    with group("-w", "2", plugin(), ANY) as process:
-        port = ready(process)
-        process.popen.kill()
-        process.popen.wait()
-        until(lambda: ask(port) is None, "nobody serves")
-        said = f"has ended: its parent (pid {process.pid}) is gone\n"
-        until(lambda: process.stderr.count(said) == 2, "both say why")
+    for entry in "serve", "forgets_its_parent":
+        with group("-w", "2", f"{plugin()}:{entry}", ANY) as process:
+            port = ready(process)
+            process.popen.kill()
+            process.popen.wait()
+            until(lambda: ask(port) is None, "nobody serves")
+            said = f"has ended: its parent (pid {process.pid}) is gone\n"
+            until(lambda: process.stderr.count(said) == 2, "both say why")
 
 
 @claim

@@ -15,7 +15,7 @@ context stack backtrace origins opened registry quarantine local symbols trace
 sched task why spawn message
 poller
 loop
-grace notify handler
+grace notify orphan handler
 scope group queue sync chan select gen
 job pool blocking post timer waitfd watcher
 resolve endpoint socket_file inherit listen preopen
