@@ -4,6 +4,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 static void reload_failed(const struct arun_task *task, bool ends) {
@@ -46,9 +47,20 @@ static int reload_start(struct run *run) {
 	return 0;
 }
 
-/* Also one that was closed, which is what SIGHUP tells. */
-static bool reload_in_terminal(void) {
-	return isatty(STDIN_FILENO) || errno == EIO;
+/* Whether SIGHUP is a stop: stdin is a terminal, or one that was closed, which is what it tells.
+ * While the terminal is there, what a worker is to do is its parent's to say. */
+static bool reload_is_stop(const struct run *run) {
+	return isatty(STDIN_FILENO) ? !run->loop.broker.worker : errno == EIO;
+}
+
+static void reload_tell_nothing(const struct run *run) {
+	char rest[64] = "";
+	if (run->loop.broker.worker) {
+		snprintf(rest, sizeof rest, "; one to its parent (pid %d) replaces it",
+			(int)run->orphan.parent);
+	}
+	log_line(
+		LOG_LEVEL_WARNING, "SIGHUP: %s has nothing to reload%s", run->name, rest);
 }
 
 static void reload_hangup(struct run *run) {
@@ -58,11 +70,10 @@ static void reload_hangup(struct run *run) {
 		if (!run->reloading) {
 			notify_reloaded(&run->notify);
 		}
-	} else if (reload_in_terminal()) {
+	} else if (reload_is_stop(run)) {
 		stop_ask(run, SIGTERM, NULL);
 	} else {
-		log_line(
-			LOG_LEVEL_WARNING, "SIGHUP: %s has nothing to reload", run->name);
+		reload_tell_nothing(run);
 		notify_reloading(&run->notify);
 		notify_reloaded(&run->notify);
 	}

@@ -2,7 +2,9 @@
 """What joins workers and their parent ends with either."""
 import os
 import pathlib
+import pty
 import signal
+import subprocess
 import time
 from tempfile import TemporaryDirectory
 
@@ -143,6 +145,25 @@ def one_that_dies_while_its_successor_starts_is_followed_by_that():
             equal(process.stop(), (0, "".join(f"{line}\n" for line in lines(process, 4)),
                                    f"arun: worker {min(old)} died of signal 9 (Killed); "
                                    "another is starting\n"))
+
+
+@claim
+def SIGHUP_to_a_worker_alone_names_the_parent_and_ends_nothing():
+    ours, theirs = pty.openpty()
+    for stdin in subprocess.DEVNULL, theirs:
+        with group("-w", "2", plugin(), "tcp:127.0.0.1:0", stdin=stdin) as process:
+            lines(process, 2)
+            serves(process)
+            old = workers(process)
+            for worker in old:
+                os.kill(worker, signal.SIGHUP)
+            line = ("arun: SIGHUP: serve has nothing to reload; "
+                    f"one to its parent (pid {process.pid}) replaces it\n")
+            process.until(lambda: process.stderr == 2 * line, "two lines")
+            equal(workers(process), old)
+            equal(process.stop()[0], 0)
+    os.close(ours)
+    os.close(theirs)
 
 
 main()
