@@ -15,7 +15,6 @@ static const double CONNECT_AGAIN = 0.01;
 struct connecting {
 	struct loop *loop;
 	struct arun_task *self;
-	const char *text;
 	struct endpoint endpoint;
 	const struct address *local; /* NULL: any */
 	struct arun_tls *tls;        /* NULL: none */
@@ -73,12 +72,12 @@ static struct arun_conn *connect_to_any(
 		return conn;
 	}
 	if (task_pending(&connecting->loop->sched, self) == error) {
-		task_fail(error, self->op, connecting->text);
+		task_fail(error, self->op, connecting->endpoint.text);
 		task_fail_add(tried.length ? "; tried " : "");
 		task_fail_add(words);
 	} else {
-		task_fail_words(
-			error, self->op, connecting->text, tried.length ? words : NULL);
+		task_fail_words(error, self->op, connecting->endpoint.text,
+			tried.length ? words : NULL);
 	}
 	return NULL;
 }
@@ -99,19 +98,20 @@ static struct arun_conn *connect_endpoint(const struct connecting *connecting) {
 	}
 	int error = connect_to(connecting, &endpoint->address, &conn);
 	if (error) {
-		task_fail(error, connecting->self->op, connecting->text);
+		task_fail(error, connecting->self->op, connecting->endpoint.text);
 	}
 	return conn;
 }
 
 /* What was passed to the process, or comes back from where arun_fdstore() put it. */
-static struct arun_conn *connect_passed(struct loop *loop, struct arun_task *self,
-	const char *endpoint, const char *name) {
+static struct arun_conn *connect_passed(const struct connecting *connecting) {
+	const struct arun_task *self = connecting->self;
 	struct inherited passed;
-	if (inherit_take(&passed, name, INHERIT_STREAM, endpoint, self->op) < 0) {
+	if (inherit_take(&passed, &connecting->endpoint, INHERIT_STREAM, self->op) < 0) {
 		return NULL;
 	}
-	struct arun_conn *conn = conn_open_fd(loop, self->at, passed.fd, self->op);
+	struct arun_conn *conn =
+		conn_open_fd(connecting->loop, self->at, passed.fd, self->op);
 	if (!conn) {
 		int error = errno;
 		close(passed.fd);
@@ -141,7 +141,7 @@ static struct arun_conn *connect_secure(
 	if (conn->transport) {
 		words = conn->transport->why(conn, error);
 	}
-	task_fail_words(error, self->op, connecting->text, words);
+	task_fail_words(error, self->op, connecting->endpoint.text, words);
 	conn_close_now(connecting->loop, conn);
 	errno = error;
 	return NULL;
@@ -155,8 +155,7 @@ static struct arun_conn *connect_start(const struct connecting *connecting,
 	if (endpoint->kind == ENDPOINT_FD) {
 		conn = conn_open_fd(loop, site, endpoint->fd, connecting->self->op);
 	} else if (endpoint->kind == ENDPOINT_SYSTEMD) {
-		conn = connect_passed(
-			loop, connecting->self, connecting->text, endpoint->host);
+		conn = connect_passed(connecting);
 	} else {
 		conn = connect_endpoint(connecting);
 		if (conn) {
@@ -183,7 +182,7 @@ static int connect_from(
 /* The context; NULL in *out where there is to be no TLS. Returns 0; -1 likewise. */
 static int connect_context(const struct connecting *connecting, struct arun_tls *given,
 	struct arun_tls **out) {
-	const char *op = connecting->self->op, *text = connecting->text;
+	const char *op = connecting->self->op, *text = connecting->endpoint.text;
 	if (given && tls_serves(given)) {
 		return task_fail_words(EINVAL, op, text, "its TLS context is a server's");
 	}
@@ -205,9 +204,8 @@ arun_conn *(
 arun_conn *arun_connect_at(const struct arun_site *site, const char *endpoint,
 	const arun_connect_options *options) {
 	static const arun_connect_options none;
-	struct connecting connecting = {.self = task_enter(site, "arun_connect"),
-		.loop = loop_here(),
-		.text = endpoint};
+	struct connecting connecting = {
+		.self = task_enter(site, "arun_connect"), .loop = loop_here()};
 	struct arun_task *self = connecting.self;
 	struct endpoint local;
 	int before = errno;

@@ -12,17 +12,17 @@
 
 enum { PORT_MAX = 65535, GROUPS = 8 };
 
-/* What is read, by whom and into what; failures name it. */
+/* Into what is read, and by whom. */
 struct reading {
-	struct endpoint *out;
-	const char *text, *op;
+	struct endpoint *out; /* failures name its text */
+	const char *op;
 	bool udp;
 };
 
 static const char NOT_UDP[] = "not like udp:HOST:PORT";
 
 static int endpoint_bad(const struct reading *reading, const char *words) {
-	return task_fail_words(EINVAL, reading->op, reading->text, words);
+	return task_fail_words(EINVAL, reading->op, reading->out->text, words);
 }
 
 /* The number that text is, all of it, up to limit; -1: it is none. */
@@ -145,7 +145,7 @@ static int read_tcp(const struct reading *reading, const char *rest) {
 	const char *colon = strrchr(rest, ':');
 	if (!colon) {
 		return endpoint_bad(reading,
-			rest == reading->text
+			rest == out->text
 				? "no endpoint: HOST:PORT, tcp:HOST:PORT, unix:/PATH or fd:N"
 				: "no port");
 	}
@@ -173,7 +173,7 @@ static int read_unix(const struct reading *reading, const char *rest) {
 		return endpoint_bad(reading, "no path");
 	}
 	if (length >= sizeof un->sun_path) {
-		return task_fail_words(ENAMETOOLONG, reading->op, reading->text,
+		return task_fail_words(ENAMETOOLONG, reading->op, reading->out->text,
 			"the path of a Unix socket has at most 107 bytes");
 	}
 	un->sun_family = AF_UNIX;
@@ -239,8 +239,8 @@ static const struct scheme *scheme_of(const char *text) {
 }
 
 int endpoint_parse(struct endpoint *out, const char *text, const char *op) {
-	struct reading reading = {.out = out, .text = text ? text : "NULL", .op = op};
-	*out = (struct endpoint){.fd = -1};
+	struct reading reading = {.out = out, .op = op};
+	*out = (struct endpoint){.text = text ? text : "NULL", .fd = -1};
 	if (!text) {
 		return endpoint_bad(&reading, "no endpoint");
 	}
@@ -251,8 +251,8 @@ int endpoint_parse(struct endpoint *out, const char *text, const char *op) {
 
 int endpoint_parse_udp(
 	struct endpoint *out, const char *text, const char *rest, const char *op) {
-	struct reading reading = {.out = out, .text = text, .op = op, .udp = true};
-	*out = (struct endpoint){.fd = -1};
+	struct reading reading = {.out = out, .op = op, .udp = true};
+	*out = (struct endpoint){.text = text, .fd = -1};
 	return scheme_of(rest) ? endpoint_bad(&reading, NOT_UDP)
 			       : read_tcp(&reading, rest);
 }

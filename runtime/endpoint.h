@@ -34,6 +34,7 @@ struct address {
 enum endpoint_kind { ENDPOINT_TCP, ENDPOINT_UNIX, ENDPOINT_FD, ENDPOINT_SYSTEMD };
 
 struct endpoint {
+	const char *text; /* the caller's, as it was given */
 	enum endpoint_kind kind;
 	struct address
 		address; /* of a Unix socket, and of TCP where it needs no looking up */

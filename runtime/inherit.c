@@ -138,9 +138,10 @@ static int inherit_fail(
 	return task_fail_words(error, op, text, words);
 }
 
-int inherit_take(struct inherited *out, const char *name, enum inherit_use use,
-	const char *text, const char *op) {
+int inherit_take(struct inherited *out, const struct endpoint *endpoint,
+	enum inherit_use use, const char *op) {
 	struct inherit *inherit = inherit_here();
+	const char *name = endpoint->host;
 	int error = ENOENT;
 	for (unsigned i = 0; inherit && *name && i < inherit->count; i++) {
 		struct inherited *item = &inherit->items[i];
@@ -153,7 +154,7 @@ int inherit_take(struct inherited *out, const char *name, enum inherit_use use,
 		}
 		error = item->fd < 0 ? EBUSY : EINVAL;
 	}
-	return inherit_fail(inherit, error, text, op);
+	return inherit_fail(inherit, error, endpoint->text, op);
 }
 
 /* Addresses ------------------------------------------------------------------------- */

@@ -48,12 +48,12 @@ void inherit_finish(struct inherit *inherit);
 struct inherited *inherit_add(struct inherit *inherit, const char *name, int fd);
 
 /*
- * Hands out the first of that name: *out, without its name. text: as it was asked for.
+ * Hands out the first of the name that endpoint->host is: *out, without its name.
  * Returns 0; -1 with ENOENT: there is none; EBUSY: it was handed out; EINVAL: it is of
  * another use; and recorded for arun_why(), for op.
  */
-int inherit_take(struct inherited *out, const char *name, enum inherit_use use,
-	const char *text, const char *op);
+int inherit_take(struct inherited *out, const struct endpoint *endpoint,
+	enum inherit_use use, const char *op);
 
 /* The same of one that is bound to an address. Returns whether there is one. */
 bool inherit_take_at(

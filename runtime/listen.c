@@ -145,8 +145,9 @@ static int listen_at_any(struct listening *out, const struct addrinfo *list,
 	return error;
 }
 
-static int listen_inherited(struct listening *out, const char *text, int fd) {
-	int flags = fcntl(fd, F_GETFL);
+static int listen_inherited(struct listening *out, const struct endpoint *endpoint) {
+	const char *text = endpoint->text;
+	int fd = endpoint->fd, flags = fcntl(fd, F_GETFL);
 	if (flags < 0) {
 		return task_fail(EBADF, op, text);
 	}
@@ -163,24 +164,24 @@ static int listen_inherited(struct listening *out, const char *text, int fd) {
 	return 0;
 }
 
-static int listen_named(struct listening *out, const char *text, const char *name) {
+static int listen_named(struct listening *out, const struct endpoint *endpoint) {
 	struct inherited passed;
-	if (inherit_take(&passed, name, INHERIT_SERVER, text, op) < 0) {
+	if (inherit_take(&passed, endpoint, INHERIT_SERVER, op) < 0) {
 		return -1;
 	}
 	listen_adopt(out, &passed);
 	return 0;
 }
 
-int listen_open(struct listening *out, struct arun_task *self, const char *text,
+int listen_open(struct listening *out, struct arun_task *self,
 	const struct endpoint *endpoint, const arun_listen_options *options) {
 	struct addrinfo *list;
 	int error;
 	if (endpoint->kind == ENDPOINT_FD) {
-		return listen_inherited(out, text, endpoint->fd);
+		return listen_inherited(out, endpoint);
 	}
 	if (endpoint->kind == ENDPOINT_SYSTEMD) {
-		return listen_named(out, text, endpoint->host);
+		return listen_named(out, endpoint);
 	}
 	if (endpoint_resolve(self, endpoint, &list) < 0) {
 		return -1;
@@ -191,5 +192,5 @@ int listen_open(struct listening *out, struct arun_task *self, const char *text,
 	} else {
 		error = listen_at(out, &endpoint->address, options);
 	}
-	return error ? task_fail(error, op, text) : 0;
+	return error ? task_fail(error, op, endpoint->text) : 0;
 }

@@ -13,11 +13,10 @@ struct listening {
 };
 
 /*
- * Listens at endpoint (text, as it was given), does not block. Suspends where there is a
- * host to look up; self may be NULL where there is none. Returns 0; -1 with errno, and
- * recorded for arun_why().
+ * Listens at endpoint, does not block. Suspends where there is a host to look up; self may
+ * be NULL where there is none. Returns 0; -1 with errno, and recorded for arun_why().
  */
-int listen_open(struct listening *out, struct arun_task *self, const char *text,
+int listen_open(struct listening *out, struct arun_task *self,
 	const struct endpoint *endpoint, const arun_listen_options *options);
 
 #endif

@@ -8,30 +8,28 @@
 
 static const char op[] = "arun_listen", udp[] = "udp:";
 
-static int bind_datagram(
-	struct listening *out, const char *text, const struct address *address) {
+static int bind_datagram(struct listening *out, const struct endpoint *endpoint) {
+	const struct address *address = &endpoint->address;
 	*out = (struct listening){.fd = socket(address->any.sa_family,
 					  SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
 	if (out->fd < 0) {
-		return task_fail(errno, op, text);
+		return task_fail(errno, op, endpoint->text);
 	}
 	if (bind(out->fd, &address->any, address->length) < 0) {
 		int error = errno;
 		close(out->fd);
-		return task_fail(error, op, text);
+		return task_fail(error, op, endpoint->text);
 	}
 	return 0;
 }
 
 /* The workers of a group share it. */
-static int open_datagram(struct listening *out, const char *text,
-	const struct endpoint *endpoint, const arun_listen_options *options) {
+static int open_datagram(struct listening *out, const struct endpoint *endpoint) {
 	const struct address *address = &endpoint->address;
 	struct broker *broker = &loop_here()->broker;
 	char name[ADDRESS_TEXT];
 	struct text key;
 	int fd, result;
-	(void)options;
 	text_fixed(&key, name, sizeof name);
 	text_add(&key, "udp:");
 	address_text(&key, address);
@@ -40,36 +38,38 @@ static int open_datagram(struct listening *out, const char *text,
 		*out = (struct listening){.fd = fd};
 		return 0;
 	case BROKER_OPEN:
-		result = bind_datagram(out, text, address);
+		result = bind_datagram(out, endpoint);
 		broker_keep(broker, result < 0 ? -1 : out->fd, NULL);
 		return result;
 	default:
-		return bind_datagram(out, text, address);
+		return bind_datagram(out, endpoint);
 	}
 }
 
-static int open_stream(struct listening *out, const char *text,
-	const struct endpoint *endpoint, const arun_listen_options *options) {
-	return listen_open(out, NULL, text, endpoint, options);
+static int open_stream(struct listening *out, const struct endpoint *endpoint) {
+	static const arun_listen_options none;
+	return listen_open(out, NULL, endpoint, &none);
+}
+
+static int open_one(
+	struct listening *out, const struct endpoint *endpoint, bool datagram) {
+	return datagram ? open_datagram(out, endpoint) : open_stream(out, endpoint);
 }
 
 /* The first address of a host that can be had. */
-static int open_host(struct listening *out, const char *text, struct endpoint *endpoint,
-	int type,
-	int (*open)(struct listening *out, const char *text,
-		const struct endpoint *endpoint, const arun_listen_options *options)) {
-	static const arun_listen_options none;
-	const struct addrinfo hints = {.ai_socktype = type, .ai_flags = AI_PASSIVE};
+static int open_host(struct listening *out, struct endpoint *endpoint, bool datagram) {
+	const struct addrinfo hints = {.ai_socktype = datagram ? SOCK_DGRAM : SOCK_STREAM,
+		.ai_flags = AI_PASSIVE};
 	struct addrinfo *list;
 	int error = getaddrinfo(endpoint->host, endpoint->service, &hints, &list);
 	if (error) {
-		return task_fail_words(ENOENT, op, text,
+		return task_fail_words(ENOENT, op, endpoint->text,
 			error == EAI_SERVICE ? "no such service" : gai_strerror(error));
 	}
 	int result = -1;
 	for (const struct addrinfo *at = list; at && result < 0; at = at->ai_next) {
 		address_set(&endpoint->address, at->ai_addr, at->ai_addrlen);
-		result = open(out, text, endpoint, &none);
+		result = open_one(out, endpoint, datagram);
 	}
 	error = errno;
 	freeaddrinfo(list);
@@ -79,7 +79,6 @@ static int open_host(struct listening *out, const char *text, struct endpoint *e
 
 /* text: an address without a name. */
 static int preopen_at(struct listening *out, const char *text) {
-	static const arun_listen_options none;
 	struct endpoint endpoint;
 	bool datagram = strncmp(text, udp, strlen(udp)) == 0;
 	int result = datagram
@@ -92,11 +91,8 @@ static int preopen_at(struct listening *out, const char *text) {
 	if (endpoint.kind == ENDPOINT_SYSTEMD) {
 		return task_fail_words(EINVAL, op, text, "not an address to open");
 	}
-	int type = datagram ? SOCK_DGRAM : SOCK_STREAM;
-	int (*open)(struct listening *, const char *, const struct endpoint *,
-		const arun_listen_options *) = datagram ? open_datagram : open_stream;
-	return host ? open_host(out, text, &endpoint, type, open)
-		    : open(out, text, &endpoint, &none);
+	return host ? open_host(out, &endpoint, datagram)
+		    : open_one(out, &endpoint, datagram);
 }
 
 /* The length of what stands before the '=' of "NAME=ADDRESS"; 0: no name. */

@@ -175,17 +175,17 @@ static int server_parse(struct loop *loop, struct endpoint *out, const char *end
 
 /* Opens the socket. Suspends where a host name is to be looked up. */
 static int server_open(struct loop *loop, const struct arun_site *site,
-	struct listening *out, const char *endpoint, const struct endpoint *parsed,
+	struct listening *out, const struct endpoint *endpoint,
 	const arun_listen_options *options) {
 	struct arun_task *self = NULL;
-	if (parsed->kind == ENDPOINT_TCP && !parsed->address.length) {
+	if (endpoint->kind == ENDPOINT_TCP && !endpoint->address.length) {
 		self = task_enter(site, "arun_listen");
 		int error = task_interrupted(&loop->sched, self);
 		if (error) {
-			return task_fail(error, "listen", endpoint);
+			return task_fail(error, "listen", endpoint->text);
 		}
 	}
-	return listen_open(out, self, endpoint, parsed, options);
+	return listen_open(out, self, endpoint, options);
 }
 
 arun_server *(arun_listen)(const char *endpoint, arun_handler *handler, void *arg) {
@@ -207,7 +207,7 @@ arun_server *arun_listen_at(const struct arun_site *site, const char *name,
 	options = options ? options : &none;
 	tls_check(site, "arun_listen", options->tls);
 	if (!loop || server_parse(loop, &parsed, endpoint, options) < 0 ||
-		server_open(loop, site, &listening, endpoint, &parsed, options) < 0) {
+		server_open(loop, site, &listening, &parsed, options) < 0) {
 		return NULL;
 	}
 	struct arun_server *server = server_create(&listening, options);

@@ -14,13 +14,13 @@
 
 /* What a call to open one works with. */
 struct opening {
-	const char *text, *op;
+	const char *op;
 	struct endpoint endpoint;
 	bool connects; /* to it; else it is bound there */
 };
 
 static int opening_bad(const struct opening *opening, const char *words) {
-	return task_fail_words(EINVAL, opening->op, opening->text, words);
+	return task_fail_words(EINVAL, opening->op, opening->endpoint.text, words);
 }
 
 /* Returns what follows "connect:" in rest, else rest. */
@@ -33,20 +33,24 @@ static const char *opening_connects(struct opening *opening, const char *rest) {
 /* rest: "HOST:PORT", "connect:HOST:PORT". */
 static int opening_udp(struct opening *opening, const char *rest) {
 	rest = opening_connects(opening, rest);
-	return endpoint_parse_udp(&opening->endpoint, opening->text, rest, opening->op);
+	return endpoint_parse_udp(
+		&opening->endpoint, opening->endpoint.text, rest, opening->op);
 }
 
 /* rest: "/path", "@abstract", "connect:/path". */
 static int opening_unix(struct opening *opening, const char *rest) {
+	const char *text = opening->endpoint.text;
 	char path[ENDPOINT_HOST];
 	struct text out;
 	text_fixed(&out, path, sizeof path);
 	text_add(&out, "unix:%s", opening_connects(opening, rest));
-	return endpoint_parse(&opening->endpoint, path, opening->op);
+	int result = endpoint_parse(&opening->endpoint, path, opening->op);
+	opening->endpoint.text = text; /* which is still there when path is gone */
+	return result;
 }
 
 static int opening_parse(struct opening *opening) {
-	const char *text = opening->text;
+	const char *text = opening->endpoint.text;
 	if (!strncmp(text, "udp:", 4)) {
 		return opening_udp(opening, text + 4);
 	}
@@ -170,8 +174,7 @@ static int udp_find(struct arun_udp *udp, const struct arun_site *site,
 	struct addrinfo *list = NULL;
 	struct inherited passed;
 	if (endpoint->kind == ENDPOINT_SYSTEMD) {
-		if (inherit_take(&passed, endpoint->host, INHERIT_DATAGRAM, opening->text,
-			    opening->op) < 0) {
+		if (inherit_take(&passed, endpoint, INHERIT_DATAGRAM, opening->op) < 0) {
 			return -1;
 		}
 		*fd = udp_adopt(udp, &passed);
@@ -183,7 +186,7 @@ static int udp_find(struct arun_udp *udp, const struct arun_site *site,
 		struct arun_task *self = task_enter(site, opening->op);
 		int error = task_interrupted(sched_current, self);
 		if (error || endpoint_resolve(self, endpoint, &list) < 0) {
-			return error ? task_fail(error, opening->op, opening->text) : -1;
+			return error ? task_fail(error, opening->op, endpoint->text) : -1;
 		}
 		*fd = udp_socket_any(udp, list, opening->connects);
 		freeaddrinfo(list);
@@ -191,7 +194,7 @@ static int udp_find(struct arun_udp *udp, const struct arun_site *site,
 	if (*fd == -EINVAL && endpoint->kind == ENDPOINT_FD) {
 		return opening_bad(opening, "not a socket for datagrams");
 	}
-	return *fd < 0 ? task_fail(-*fd, opening->op, opening->text) : 0;
+	return *fd < 0 ? task_fail(-*fd, opening->op, endpoint->text) : 0;
 }
 
 /* Its addresses, as they are. Returns 0; -1 with errno. */
@@ -220,8 +223,8 @@ static int udp_begin(struct loop *loop, struct arun_udp *udp,
 			close(fd);
 		}
 		/* EEXIST: one that was passed is another object's already. */
-		return task_fail(
-			error == EEXIST ? EBUSY : error, opening->op, opening->text);
+		return task_fail(error == EEXIST ? EBUSY : error, opening->op,
+			opening->endpoint.text);
 	}
 	return 0;
 }
@@ -232,14 +235,14 @@ arun_udp *(arun_udp_open)(const char *endpoint) {
 
 arun_udp *arun_udp_open_at(const struct arun_site *site, const char *endpoint) {
 	struct opening opening = {
-		.text = endpoint ? endpoint : "NULL", .op = "arun_udp_open"};
+		.op = "arun_udp_open", .endpoint.text = endpoint ? endpoint : "NULL"};
 	struct loop *loop = loop_here();
 	if (!sched_here() || opening_parse(&opening) < 0) {
 		return NULL;
 	}
 	struct arun_udp *udp = calloc(1, sizeof *udp);
 	if (!udp) {
-		task_fail(ENOMEM, opening.op, opening.text);
+		task_fail(ENOMEM, opening.op, opening.endpoint.text);
 		return NULL;
 	}
 	udp->refs = 1;
