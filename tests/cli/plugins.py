@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the tests of whole plugins share: building one, and servers that run meanwhile."""
 import contextlib
+import functools
+import json
 import os
 import pathlib
 import re
@@ -16,6 +18,17 @@ SOURCE = pathlib.Path(os.environ["ARUN_SOURCE"])
 BUILD = pathlib.Path(os.environ["ARUN_BUILD"])
 FLAGS = "-shared -fPIC -Wall -Wextra -Wpedantic -Werror".split()
 
+_folder = tempfile.TemporaryDirectory(prefix="arun-test-")
+FOLDER = pathlib.Path(_folder.name)  # of this test, and gone with it
+
+
+def built_with(name):
+    options = json.loads((BUILD / "meson-info" / "intro-buildoptions.json").read_text())
+    return next(option["value"] for option in options if option["name"] == name)
+
+
+SANITIZED = built_with("b_sanitize") != "none"
+
 
 def build(folder, source, *flags):
     """Builds a plugin with the public header alone, and returns its path."""
@@ -24,6 +37,30 @@ def build(folder, source, *flags):
                "-o", plugin, source.name, cwd=source.parent)
     equal((done.returncode, done.stderr), (0, ""), f"building {source.name}")
     return plugin
+
+
+@functools.cache
+def built(source, *flags):
+    """The same in this test's folder, when it is first named."""
+    return build(FOLDER, source, *flags)
+
+
+@functools.cache
+def written(name, text, *flags):
+    """A plugin of that text, likewise."""
+    source = FOLDER / f"{name}.c"
+    source.write_text(text)
+    return build(FOLDER, source, *flags)
+
+
+def linked(name, text):
+    """A program of one's own of that text, with libarun."""
+    program = FOLDER / name
+    program.with_suffix(".c").write_text(text)
+    done = run(*shlex.split(os.environ["CC"]), "-I" + os.environ["ARUN_INCLUDE"], "-o", program,
+               f"{program}.c", f"-L{BUILD}", f"-Wl,-rpath,{BUILD}", "-larun")
+    equal((done.returncode, done.stderr), (0, ""), f"building {name}.c")
+    return program
 
 
 def line_of(source, mark):

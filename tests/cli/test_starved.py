@@ -3,20 +3,18 @@
 """Without descriptors or memory arun says so in one line, or runs; it never crashes or hangs."""
 import errno
 import json
-import os
-import pathlib
 import re
 import resource
 import subprocess
-import tempfile
 
 from group import group, lines, plugin as workers_plugin
+from load import not_sanitized
 from needs import lacking, tool
-from plugins import SOURCE as TREE, build
+from plugins import FOLDER, SOURCE as TREE, built, written
 from service import Manager
 from tap import ARUN, DEADLINE, Skip, arun, claim, contains, environment, equal, main, run
 
-FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="arun-starved-"))
+FIXTURES = TREE / "tests/fixtures/starved"
 SOURCE = """#include <arun.h>
 static int nothing(void *arg) {
 	(void)arg;
@@ -62,21 +60,12 @@ ARUN_MAIN(looks_up)
 """
 
 
-def written(name, source):
-    path = FOLDER / f"{name}.c"
-    if not path.exists():
-        path.write_text(source)
-        build(FOLDER, path)
-    return path.with_suffix(".so")
-
-
 def plugin():
     return written("little", SOURCE)
 
 
 def unsanitized():
-    if b"__asan_init" in pathlib.Path(os.environ["ARUN"]).read_bytes():
-        raise Skip("AddressSanitizer needs descriptors, terabytes of addresses, and to be loaded first")
+    not_sanitized("which needs descriptors, terabytes of addresses, and to be loaded first")
 
 
 def limited(what, amount, *words):
@@ -119,18 +108,14 @@ def any_amount_of_memory_is_enough_or_told_of():
     assert ran, "128 MiB are enough"
 
 
-def fixtures():
-    """Builds them."""
-    for name in "fails", "uses":
-        if not (FOLDER / f"{name}.so").exists():
-            build(FOLDER, TREE / "tests/fixtures/starved" / f"{name}.c")
-    return FOLDER / "uses.so"
+def fixture(name):
+    return built(FIXTURES / f"{name}.c")
 
 
 def failing(first, count, entry, *options, **variables):
     """A run in which so many calls for memory fail, from the first on."""
-    return arun(*options, f"{fixtures()}:{entry}", env={
-        "LD_PRELOAD": str(FOLDER / "fails.so"), "FAIL": f"{first} {count}", **variables})
+    return arun(*options, f"{fixture('uses')}:{entry}", env={
+        "LD_PRELOAD": str(fixture("fails")), "FAIL": f"{first} {count}", **variables})
 
 
 def calls_for_memory(entry, *options):
@@ -198,9 +183,9 @@ def a_report_that_memory_does_not_suffice_for_says_so_and_how_many_leaks_there_a
         report.unlink(missing_ok=True)
         ended = failing(first, 1 << 40, "leaves", *options)
         told(ended, first)
-        written = report.read_text() if report.exists() else ""
-        kinds = [json.loads(line)["kind"] for line in written.splitlines()]
-        assert not written or written.endswith("\n"), (first, written)
+        text = report.read_text() if report.exists() else ""
+        kinds = [json.loads(line)["kind"] for line in text.splitlines()]
+        assert not text or text.endswith("\n"), (first, text)
         if ended.returncode == 23:
             last = ended.stderr.splitlines()[-1]
             count = re.match(r"arun: uses\.so: \d leaks?: |arun: .* ARUN_SERVER", last)
@@ -216,7 +201,7 @@ def a_report_that_memory_does_not_suffice_for_says_so_and_how_many_leaks_there_a
 @claim
 def stacks_whose_lines_would_take_too_much_memory_are_without_and_say_why():
     unsanitized()
-    words = ["--debug", "--leaks=error", f"{fixtures()}:leaves"]
+    words = ["--debug", "--leaks=error", f"{fixture('uses')}:leaves"]
     if "there is no libdw" in arun(*words).stderr:
         raise Skip("no libdw")
     without = found = 0
@@ -231,10 +216,7 @@ def stacks_whose_lines_would_take_too_much_memory_are_without_and_say_why():
 
 def refusal(call, error, first, count):
     """The variables for a run in which so many of a system call fail, from the first on."""
-    built = FOLDER / "refuses.so"
-    if not built.exists():
-        build(FOLDER, TREE / "tests/fixtures/starved/refuses.c")
-    return {"LD_PRELOAD": str(built), "REFUSE": f"{call} {error} {first} {count}"}
+    return {"LD_PRELOAD": str(fixture("refuses")), "REFUSE": f"{call} {error} {first} {count}"}
 
 
 def refusing(call, error, first, count, *words, **variables):
@@ -247,7 +229,7 @@ def each_descriptor_that_cannot_be_watched_is_told_of():
     statuses = []
     for count in 1, 100:
         for first in range(1, 12):
-            ended = refusing("epoll_ctl", errno.ENOSPC, first, count, f"{fixtures()}:uses")
+            ended = refusing("epoll_ctl", errno.ENOSPC, first, count, f"{fixture('uses')}:uses")
             told(ended, first)
             statuses.append(ended.returncode)
     # The loop's own are the first two.
@@ -342,8 +324,8 @@ def each_call_for_memory_of_a_conversation_over_TLS_may_fail():
                *"-nodes -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1".split(),
                "-keyout", f"{path}.key", "-out", f"{path}.pem")
     equal(made.returncode, 0, made.stderr)
-    ended = arun("--log-level=error", f"{fixtures()}:secures", f"{path}.pem", f"{path}.key",
-                 env={"LD_PRELOAD": str(FOLDER / "fails.so"), "FAIL": "0 0"})
+    ended = arun("--log-level=error", f"{fixture('uses')}:secures", f"{path}.pem", f"{path}.key",
+                 env={"LD_PRELOAD": str(fixture("fails")), "FAIL": "0 0"})
     if "libssl" in ended.stderr or "without TLS" in ended.stderr:
         lacking("no libssl")
     lines = [line for line in ended.stderr.splitlines() if "accepting paused" not in line]

@@ -2,15 +2,12 @@
 # SPDX-License-Identifier: MIT
 """What a file of suppressions leaves out of the reports."""
 import json
-import pathlib
 import re
-import tempfile
 
+from plugins import FOLDER, written
 from plugins import SOURCE as TREE
-from plugins import build
 from tap import arun, claim, contains, equal, main
 
-FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="arun-suppress-"))
 SOURCE = """#include <arun.h>
 #include <fcntl.h>
 static int janitor(void *arg) {
@@ -53,11 +50,7 @@ ARUN_MAIN(fails)
 
 
 def plugin():
-    path = FOLDER / "leaves.c"
-    if not path.exists():
-        path.write_text(SOURCE)
-        build(FOLDER, path)
-    return FOLDER / "leaves.so"
+    return written("leaves", SOURCE)
 
 
 def rules(text):
@@ -77,13 +70,11 @@ def objects_that_fit_a_rule_are_left_out():
 
 @claim
 def a_task_that_failed_is_left_out_with_its_line_and_fails_the_run_all_the_same():
-    path = FOLDER / "fails.c"
-    path.write_text(FAILS)
     for words, told in ((), ("joined", "detached")), (("failed:joined",), ("detached",)), \
             (("failed:detached", "failed:nobody"), ("joined",)), (("failed:*",), ()), (("*:*",), ()):
         report = FOLDER / "fails.json"
         report.unlink(missing_ok=True)
-        ended = arun("-s", rules("\n".join((*words, ""))), f"--report={report}", build(FOLDER, path))
+        ended = arun("-s", rules("\n".join((*words, ""))), f"--report={report}", written("fails", FAILS))
         lines = re.findall(r": failed: task \"(\w+)\"", ended.stderr)
         equal((ended.returncode, sorted(lines)), (1, sorted(told)), ended.stderr)
         equal("1 failed task" in ended.stderr, "joined" in told, ended.stderr)

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Licence lines, shell scripts, and nothing left for later."""
+"""Licence lines, shell scripts, and nothing left for later, or in /tmp."""
 import re
 import subprocess
 
 import house
 
+KEPT = re.compile(r"\btempfile\.mk[ds]temp\((?!dir=)")
 LATER = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X)\b")
 
 
@@ -34,6 +35,15 @@ def nothing_is_left_for_later():
     )
 
 
+def folders_that_tests_make_go_with_them():
+    house.none(
+        f"{house.short(path)}:{number}: stays: make it in the FOLDER of tests/cli/plugins.py"
+        for path in house.files(".py", folders=["tests"])
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if KEPT.search(line)
+    )
+
+
 def shell_scripts_are_sound():
     for script in scripts():
         done = subprocess.run(["sh", "-n", script], capture_output=True, text=True)
@@ -50,6 +60,7 @@ def shellcheck_finds_nothing():
 house.run(
     every_source_names_its_licence,
     nothing_is_left_for_later,
+    folders_that_tests_make_go_with_them,
     shell_scripts_are_sound,
     shellcheck_finds_nothing,
 )
