@@ -1,25 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Plugins that crash, hang and hog, and what they say meanwhile."""
 import os
-import tempfile
 
 import plugins
-from plugins import BUILD, SOURCE, build
+from plugins import SOURCE, built
 from tap import ARUN, DEADLINE
 from watched import Watched
 
 FIXTURES = SOURCE / "tests" / "fixtures" / "crash"
-FOLDER = tempfile.TemporaryDirectory(prefix="arun-crash-")
-SANITIZED = '"b_sanitize", "value": "none"' not in " ".join(
-    (BUILD / "meson-info" / "intro-buildoptions.json").read_text().split())
-_built = {}
 
 
 def fixture(name):
     """The path of a fixture; built when it is first named."""
-    if name not in _built:
-        _built[name] = str(build(FOLDER.name, FIXTURES / f"{name}.c"))
-    return _built[name]
+    return str(built(FIXTURES / f"{name}.c"))
 
 
 def site(stem, mark):

@@ -1,21 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What `meson install` gives a user: a folder to install in, and a shell that finds it there."""
-import json
 import os
 import pathlib
 import subprocess
 
-from plugins import BUILD
+from plugins import BUILD, SANITIZED, built_with
 from tap import DEADLINE, Skip, environment, equal
 
 
-def built_with(name):
-    options = json.loads((BUILD / "meson-info" / "intro-buildoptions.json").read_text())
-    return next(option["value"] for option in options if option["name"] == name)
-
-
 def skip_where_sanitized():
-    if built_with("b_sanitize") != "none":
+    if SANITIZED:
         raise Skip("a program cannot link a library built with sanitizers without them")
 
 

@@ -12,16 +12,13 @@ import socket
 import subprocess
 import tempfile
 
+from plugins import FOLDER, SANITIZED, SOURCE
 from tap import ARUN, DEADLINE, Skip, descriptors, environment, equal, run, until
 
-SOURCE = pathlib.Path(os.environ["ARUN_SOURCE"])
 FIXTURES = SOURCE / "tests" / "fixtures" / "load"
 CC = shlex.split(os.environ.get("CC", "cc"))
 CXX = {"gcc": "g++", "clang": "clang++"}
 PLUGIN = "-shared -fPIC -g -fstack-clash-protection -Wall -Wextra -Wpedantic -Werror".split()
-SANITIZED = b"__asan_init" in pathlib.Path(shutil.which(ARUN) or ARUN).read_bytes()
-
-FOLDER = tempfile.TemporaryDirectory()
 
 
 def not_sanitized(what):
@@ -44,7 +41,7 @@ def compiler_of(source):
 def build(source, *flags, to=None):
     """Builds a fixture, or any source, and returns its path; by default a plugin."""
     source = FIXTURES / source
-    result = pathlib.Path(FOLDER.name) / (to or source.stem + ".so")
+    result = FOLDER / (to or source.stem + ".so")
     done = run(*compiler_of(source), *(flags or PLUGIN), "-I" + os.environ["ARUN_INCLUDE"],
                "-o", result, source.name, cwd=source.parent)
     equal((done.returncode, done.stderr), (0, ""), f"building {source.name}")

@@ -5,18 +5,15 @@ import re
 import shlex
 import struct
 import subprocess
-import tempfile
 import os
 
 import plugins
-from plugins import SOURCE, build
+from plugins import FOLDER, SOURCE, built
 from tap import ARUN, arun, environment, equal, killed_at_exit, run, until
 
 FIXTURES = SOURCE / "tests" / "fixtures" / "ps"
 
-_folder = tempfile.TemporaryDirectory(prefix="arun-ps-")
-folder = pathlib.Path(_folder.name)
-plugin = build(folder, FIXTURES / "open.c")
+plugin = built(FIXTURES / "open.c")
 
 
 def site(mark):
@@ -28,7 +25,7 @@ class Open:
 
     def __init__(self, *command):
         self.process = killed_at_exit(subprocess.Popen(
-            [str(word) for word in command], env=environment(), cwd=folder, text=True,
+            [str(word) for word in command], env=environment(), cwd=FOLDER, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
         self.pid = self.process.pid
         line = self.process.stdout.readline()
@@ -70,7 +67,7 @@ def refused(*words):
 
 def compiled(name, *options, libraries=()):
     """A program of fixtures, linked so that the names it exports are found."""
-    program = folder / name
+    program = FOLDER / name
     done = run(*shlex.split(os.environ["CC"]), "-std=gnu11", "-D_GNU_SOURCE", "-rdynamic", *options,
                "-o", program, f"{name}.c", *libraries, cwd=FIXTURES)
     equal((done.returncode, done.stderr), (0, ""), f"building {name}")

@@ -5,11 +5,10 @@ import os
 import pathlib
 import re
 import signal
-import tempfile
 import time
 
 import plugins
-from plugins import SOURCE, build
+from plugins import SOURCE, built
 from tap import ARUN, arun, until
 from watched import Watched
 
@@ -19,16 +18,12 @@ SLACK = 30  # seconds that a busy machine may add
 
 Ended = collections.namedtuple("Ended", "status stdout stderr")
 
-_folder = tempfile.TemporaryDirectory(prefix="arun-life-")
-_built = {}
-
 
 def fixture(name):
     """NAME or NAME:ENTRY of a fixture as an argument for arun; built when it is first named."""
     stem, _, entry = name.partition(":")
-    if stem not in _built:
-        _built[stem] = build(_folder.name, FIXTURES / f"{stem}.c")
-    return f"{_built[stem]}:{entry}" if entry else str(_built[stem])
+    path = built(FIXTURES / f"{stem}.c")
+    return f"{path}:{entry}" if entry else str(path)
 
 
 def site(stem, mark):

@@ -1,31 +1,24 @@
 # SPDX-License-Identifier: MIT
 """A service manager's side of a socket, for a plugin that runs under arun."""
 import array
-import os
 import pathlib
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 
-from plugins import SOURCE, build
+from plugins import FOLDER, SOURCE, built
 from tap import ARUN, DEADLINE, environment, killed_at_exit, until
 
 FIXTURE = SOURCE / "tests" / "fixtures" / "service" / "service.c"
 
-_folder = tempfile.TemporaryDirectory(prefix="arun-service-")
-_built = []
-
 
 def plugin(entry):
-    if not _built:
-        _built.append(build(_folder.name, FIXTURE))
-    return f"{_built[0]}:{entry}"
+    return f"{built(FIXTURE)}:{entry}"
 
 
 def path(name):
-    return os.path.join(_folder.name, name)
+    return str(FOLDER / name)
 
 
 class Manager:

@@ -6,7 +6,8 @@ import re
 import signal
 
 import schema
-from looking import CHOICES, Open, channels, folder, looked, opened, plugin, site, told
+from looking import CHOICES, Open, channels, looked, opened, plugin, site, told
+from plugins import FOLDER
 from tap import ARUN, claim, equal, main, until
 
 def waits(report):
@@ -41,7 +42,7 @@ def a_line_names_the_first_five():
 
 @claim
 def json_names_all_as_the_reports_do():
-    file = folder / "choices.json"
+    file = FOLDER / "choices.json"
     server = Open(ARUN, f"--report={file}", f"{plugin}:choices").until_state("S")
     seen = json.loads(looked("ps", "-j", server.pid))
     report = dumped(server, file)

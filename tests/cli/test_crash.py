@@ -11,9 +11,9 @@ import signal
 import tempfile
 
 import schema
-from faults import BUILD, FIXTURES, FOLDER, SANITIZED, Running, fixture, site
+from faults import FIXTURES, Running, fixture, site
 from needs import lacking
-from plugins import FLAGS, build
+from plugins import FLAGS, FOLDER, SANITIZED, linked, written
 from tap import Skip, arun, claim, contains, equal, main, run
 
 SPAWN = site("faults", "spawn")
@@ -176,7 +176,7 @@ def with_debug_the_stack_follows():
 @claim
 def the_report_of_a_crash_has_all_objects():
     not_sanitized()
-    file = pathlib.Path(FOLDER.name, "crash.json")
+    file = FOLDER / "crash.json"
     crashed("overflows", f"--report={file}")
     report, = map(json.loads, file.read_text().splitlines())
     equal(schema.errors(report), [])
@@ -208,7 +208,7 @@ def a_crash_of_another_thread_is_not_blamed_on_a_task():
 @claim
 def a_crash_of_a_job_names_it_and_its_call():
     not_sanitized()
-    file = pathlib.Path(FOLDER.name, "job.json")
+    file = FOLDER / "job.json"
     done = arun(f"--report={file}", f"{fixture('faults')}:job_crashes")
     equal(done.returncode, -signal.SIGSEGV)
     contains(done.stderr, f'SIGSEGV at address 0x0 in job "faults_in_job" (#2; called at {site("faults", "job")} '
@@ -220,9 +220,7 @@ def a_crash_of_a_job_names_it_and_its_call():
 
 @claim
 def a_plugin_that_has_closed_the_loop_s_descriptors_is_told_so():
-    source = pathlib.Path(FOLDER.name, "closes.c")
-    source.write_text(CLOSES)
-    plugin = build(FOLDER.name, source)
+    plugin = written("closes", CLOSES)
     why = r"arun: closes.so: the plugin has closed descriptor \d+, which is the loop's\n"
     for opened in 0, 9:
         done = arun(plugin, opened)
@@ -235,7 +233,7 @@ def a_plugin_that_has_closed_the_loop_s_descriptors_is_told_so():
     equal(done.returncode, -signal.SIGABRT, done.stderr)
     equal(len(re.findall(why, done.stderr)), 1, done.stderr)
     # One that has the number now would get what wakes the loop.
-    other = pathlib.Path(FOLDER.name, "other")
+    other = FOLDER / "other"
     other.write_bytes(b"")
     done = arun(plugin, 0, "blocks", "blocks", other)
     equal((done.returncode, other.read_bytes()), (-signal.SIGABRT, b""), done.stderr)
@@ -286,7 +284,7 @@ def sanitizer():
 def sanitized(source, name):
     """The plugin with AddressSanitizer, and the environment that it needs."""
     compiler, library = sanitizer()
-    plugin = pathlib.Path(FOLDER.name, name)
+    plugin = FOLDER / name
     done = run(*compiler, *FLAGS, "-g", "-fsanitize=address", "-I" + os.environ["ARUN_INCLUDE"],
                "-w", "-o", plugin, source, cwd=FIXTURES)
     equal(done.returncode, 0, done.stderr)
@@ -316,12 +314,7 @@ def a_sanitizer_is_told_of_the_end_of_each_task():
 @claim
 def handlers_are_the_host_s_where_it_says_so_and_as_before_afterwards():
     not_sanitized()
-    source = pathlib.Path(FOLDER.name, "handlers.c")
-    source.write_text(HANDLERS)
-    program = pathlib.Path(FOLDER.name, "handlers")
-    done = run(*shlex.split(os.environ["CC"]), "-I" + os.environ["ARUN_INCLUDE"], "-o", program,
-               source, f"-L{BUILD}", f"-Wl,-rpath,{BUILD}", "-larun")
-    equal((done.returncode, done.stderr), (0, ""))
+    program = linked("handlers", HANDLERS)
     for words, inside, after in [([], 13 * "-", 13 * "-"), (["x"], 13 * "a", 13 * "-"),
                                  (["x", "x"], 7 * "a" + "o" + 5 * "a", 7 * "-" + "o" + 5 * "-")]:
         done = run(program, *words)

@@ -16,11 +16,10 @@ import tempfile
 import time
 
 import schema
-from plugins import FLAGS, SOURCE, line_of
+from plugins import FLAGS, FOLDER, SOURCE, line_of
 from tap import ARUN, Skip, arun, claim, contains, environment, equal, main, run, until
 
 FIXTURES = SOURCE / "tests/fixtures/debug"
-FOLDER = tempfile.TemporaryDirectory(prefix="arun-debug-")
 DEBUG = ("-g", "-O0")
 PLAIN = ("-O2", "-fomit-frame-pointer")
 CALLS = ("open openat fopen mkstemp memfd_create socket socketpair pipe pipe2 dup dup2 dup3 fcntl "
@@ -41,7 +40,7 @@ def plugin(*flags, name="leaves.c", folder=None):
     """A fixture, built in a folder of its own beside a copy of its source."""
     key = (flags, name, folder)
     if key not in _built:
-        home = pathlib.Path(folder or tempfile.mkdtemp(dir=FOLDER.name))
+        home = pathlib.Path(folder or tempfile.mkdtemp(dir=FOLDER))
         shutil.copyfile(FIXTURES / name, home / name)
         made = home / pathlib.Path(name).with_suffix(".so")
         unused = "-Wno-unused-result"
@@ -208,7 +207,7 @@ def what_a_task_used_is_its_own():
 
 @claim
 def JSON_has_the_stacks_and_keeps_to_the_schema():
-    file = pathlib.Path(FOLDER.name, "report.json")
+    file = FOLDER / "report.json"
     debug(plugin(*DEBUG), "tasks", f"--report={file}")
     debug(plugin(*DEBUG), "files", f"--report={file}")
     tasks, files = [json.loads(text) for text in file.read_text().splitlines()]
@@ -234,7 +233,7 @@ def a_deadlock_shows_the_stacks():
 
 @claim
 def JSON_has_who_waits_for_whom():
-    file = pathlib.Path(FOLDER.name, "chain.json")
+    file = FOLDER / "chain.json"
     arun(f"--report={file}", f"{plugin(*DEBUG)}:deadlock")
     deadlock = json.loads(file.read_text().splitlines()[0])
     equal((schema.errors(deadlock), deadlock["kind"]), ([], "deadlock"))
@@ -244,7 +243,7 @@ def JSON_has_who_waits_for_whom():
 
 @claim
 def a_dump_shows_functions_and_offsets():
-    with tempfile.TemporaryFile(dir=FOLDER.name) as errors:
+    with tempfile.TemporaryFile(dir=FOLDER) as errors:
         process = subprocess.Popen([ARUN, "--debug", plugin(*DEBUG, name="ready.c")],
                                    env=environment(), stdout=subprocess.PIPE, stderr=errors)
         try:
@@ -260,7 +259,7 @@ def a_dump_shows_functions_and_offsets():
 
 @claim
 def a_source_that_is_newer_than_the_plugin_is_not_shown():
-    folder = tempfile.mkdtemp(dir=FOLDER.name)
+    folder = tempfile.mkdtemp(dir=FOLDER)
     path = plugin(*DEBUG, folder=folder)
     contains(debug(path, "tasks"), source("naps"))
     later = time.time() + 3600
@@ -272,9 +271,9 @@ def a_source_that_is_newer_than_the_plugin_is_not_shown():
 
 @claim
 def a_source_is_found_from_the_working_directory_too():
-    folder = pathlib.Path(tempfile.mkdtemp(dir=FOLDER.name))
+    folder = pathlib.Path(tempfile.mkdtemp(dir=FOLDER))
     path = plugin(*PLAIN, folder=str(folder))
-    other = pathlib.Path(tempfile.mkdtemp(dir=FOLDER.name))
+    other = pathlib.Path(tempfile.mkdtemp(dir=FOLDER))
     moved = other / "leaves.so"
     shutil.copy2(path, moved)
     assert " | " not in debug(moved, "tasks", cwd=other)
@@ -283,7 +282,7 @@ def a_source_is_found_from_the_working_directory_too():
 
 @claim
 def a_fifo_in_the_place_of_a_source_does_not_hold_the_report_up():
-    folder = tempfile.mkdtemp(dir=FOLDER.name)
+    folder = tempfile.mkdtemp(dir=FOLDER)
     path = plugin(*DEBUG, folder=folder)
     path.with_suffix(".c").unlink()
     os.mkfifo(path.with_suffix(".c"))
@@ -292,7 +291,7 @@ def a_fifo_in_the_place_of_a_source_does_not_hold_the_report_up():
 
 @claim
 def without_libdw_a_line_says_so_and_the_rest_is_there():
-    folder = pathlib.Path(tempfile.mkdtemp(dir=FOLDER.name))
+    folder = pathlib.Path(tempfile.mkdtemp(dir=FOLDER))
     (folder / "libdw.so.1").write_bytes(b"")
     paths = [str(folder), os.environ.get("LD_LIBRARY_PATH", "")]
     text = debug(plugin(*DEBUG), "tasks",
@@ -318,7 +317,7 @@ def damaged_debug_information_does_no_harm():
     good = path.read_bytes()
     sections = list(debug_sections(good))
     assert len(sections) >= 4, sections
-    folder = pathlib.Path(tempfile.mkdtemp(dir=FOLDER.name))
+    folder = pathlib.Path(tempfile.mkdtemp(dir=FOLDER))
     bad = folder / "leaves.so"
     for seed in range(40):
         chance = random.Random(seed)

@@ -5,7 +5,6 @@ import contextlib
 import fcntl
 import json
 import os
-import pathlib
 import random
 import re
 import signal
@@ -13,8 +12,8 @@ import socket
 import time
 
 import schema
-from faults import FOLDER, Running, fixture, site
-from plugins import SOURCE, build
+from faults import Running, fixture, site
+from plugins import FOLDER, SOURCE, built
 from tap import DEADLINE, claim, contains, equal, main, until
 
 FIRST = re.compile(r"^arun: dump of (\S+):(\S+) \(pid (\d+)\), up [\d.]+ (ms|s|min)(: .*)?$")
@@ -57,7 +56,7 @@ def reports(path):
 @contextlib.contextmanager
 def leaves(*options):
     """A server with one of each kind open, one connection among them."""
-    running = Running(*options, build(FOLDER.name, SOURCE / "tests/fixtures/golden/leaves.c"))
+    running = Running(*options, built(SOURCE / "tests/fixtures/golden/leaves.c"))
     running.until(lambda: running.stdout().endswith("\n"), "its address")
     host, port = running.stdout().strip().rsplit(":", 1)
     with socket.create_connection((host, int(port)), DEADLINE) as client:
@@ -95,7 +94,7 @@ arun: loop idle for AGE""".splitlines())
 
 @claim
 def the_report_of_a_dump_has_objects_and_what_the_loop_does():
-    file = pathlib.Path(FOLDER.name, "dump.json")
+    file = FOLDER / "dump.json"
     with leaves(f"--report={file}") as running:
         until(lambda: "in arun_read for" in dumped(running), "its handler waits")
     report = reports(file)[-1]
@@ -108,7 +107,7 @@ def the_report_of_a_dump_has_objects_and_what_the_loop_does():
 
 @claim
 def a_loop_that_is_blocked_is_dumped_and_blamed():
-    file = pathlib.Path(FOLDER.name, "blocked.json")
+    file = FOLDER / "blocked.json"
     running = Running(f"--report={file}", f"{fixture('faults')}:faults", "spins").says("spinning")
     blocked = time.monotonic() + 0.2
     until(lambda: time.monotonic() > blocked, "it is called blocked")

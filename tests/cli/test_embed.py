@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: MIT
 """A program of one's own, linked with -larun."""
 import os
-import pathlib
 import re
 import shlex
-import tempfile
 
-from plugins import BUILD, SOURCE
+from plugins import BUILD, FOLDER, SOURCE
 from tap import claim, contains, equal, main, run
 
-FOLDER = tempfile.TemporaryDirectory()
-PROGRAM = pathlib.Path(FOLDER.name) / "embed"
+PROGRAM = FOLDER / "embed"
 FLAGS = "-Wall -Wextra -Wpedantic -Werror".split()
 
 
@@ -50,7 +47,7 @@ def the_manuals_test_of_leaks_with_libcheck_runs():
     page = (SOURCE / "man" / "arun_inspect.3").read_text()
     example = next(text for text in re.findall(r"^\.EX\n(.*?)^\.EE$", page, re.M | re.S)
                    if "check.h" in text)
-    source = pathlib.Path(FOLDER.name) / "checked.c"
+    source = FOLDER / "checked.c"
     source.write_text(example.replace("\\-", "-"))
     found = run("pkg-config", "--cflags", "--libs", "check")
     equal(found.returncode, 0, found.stderr)

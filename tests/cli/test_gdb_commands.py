@@ -13,10 +13,10 @@ import subprocess
 
 import load
 from installed import Installed
-from looking import (CHOICES, Open, channels, compiled, folder, looked, opened, plugin, site, table,
+from looking import (CHOICES, Open, channels, compiled, looked, opened, plugin, site, table,
                      told)
 from needs import tool
-from plugins import BUILD
+from plugins import BUILD, FOLDER
 from tap import ARUN, Skip, claim, contains, equal, main, run, until
 
 COMMANDS = load.SOURCE / "cli" / "gdb" / "arun-gdb.py"
@@ -75,7 +75,7 @@ def ends_at_its_entry(frames, *functions):
 def core_of(process, name, tasks):
     """Of a process that goes on."""
     load.not_sanitized("whose memory is too large for a core file")
-    core = folder / name
+    core = FOLDER / name
     said = gdb("-p", process.pid, f":arun gcore {core}", ":detach")
     contains(said, f"The stacks of {tasks} tasks are in it, too\n")
     return core
@@ -232,7 +232,7 @@ def a_core_of_a_crash_shows_the_task_that_died_and_those_that_waited():
     pattern = pathlib.Path("/proc/sys/kernel/core_pattern").read_text().strip()
     if "/" in pattern or "|" in pattern or not pattern:
         raise Skip(f"cores go elsewhere: {pattern}")
-    place = folder / "fatal"
+    place = FOLDER / "fatal"
     place.mkdir()
     limits = resource.getrlimit(resource.RLIMIT_CORE)
     if limits[1] == 0:
@@ -258,7 +258,7 @@ def a_core_of_a_crash_shows_the_task_that_died_and_those_that_waited():
 def a_stripped_arun_is_read_alive_and_in_a_core():
     if not shutil.which("strip"):
         raise Skip("strip is not installed")
-    copy = folder / "stripped"
+    copy = FOLDER / "stripped"
     shutil.copy(ARUN, copy)
     equal(run("strip", copy).returncode, 0)
     server = Open(copy, f"{plugin}:all").until_state("S")
@@ -313,7 +313,7 @@ end
 
 @claim
 def a_stack_that_was_written_over_does_no_harm():
-    script = folder / "scribble.gdb"
+    script = FOLDER / "scribble.gdb"
     fills = ("bytes(1)", "bytes([255])", "task.sp.to_bytes(8, 'little')",
              "(task.sp + 64).to_bytes(8, 'little') + task.stack.to_bytes(8, 'little')",
              "gdb.newest_frame().pc().to_bytes(8, 'little')", "bytes(range(256))")
@@ -343,9 +343,9 @@ def another_version_is_told_so():
 
 @claim
 def gdb_loads_it_with_the_installed_arun():
-    root = folder / "root"
+    root = FOLDER / "root"
     user = Installed(root)
-    scripts = folder / "scripts"
+    scripts = FOLDER / "scripts"
     # gdb looks below the folder for the full path of the program, which is below root here.
     below = scripts / str(root).lstrip("/")
     below.parent.mkdir(parents=True)

@@ -2,13 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Handles that are used after their end: --debug keeps what they stood for, and names both places."""
 import signal
-import tempfile
 
-from plugins import SOURCE, build, site
+from plugins import SOURCE, built, site
 from tap import Skip, arun, claim, equal, main
 
 CODE = SOURCE / "tests/fixtures/debug/gone.c"
-FOLDER = tempfile.TemporaryDirectory(prefix="arun-gone-")
 
 TASK = '; in task "twice" (#1)'
 WORDS = {
@@ -28,7 +26,7 @@ WORDS = {
 }
 
 
-PLUGIN = build(FOLDER.name, CODE, "-g", "-O0", "-Wno-unused-result")
+PLUGIN = built(CODE, "-g", "-O0", "-Wno-unused-result")
 
 
 def misuse(what, *options):

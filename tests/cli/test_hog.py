@@ -1,13 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """A task that does not suspend is named while it runs."""
-import os
-import pathlib
 import re
-import shlex
 import signal
 
-from faults import BUILD, FOLDER, SANITIZED, Running, fixture, site
+from faults import Running, fixture, site
+from plugins import SANITIZED, linked
 from tap import Skip, arun, claim, contains, equal, main, run
 
 
@@ -84,12 +82,7 @@ int main(int argc, char **argv) {
 def a_program_of_ones_own_says_how_long_is_too_long():
     if SANITIZED:
         raise Skip("libarun needs the sanitizer's library")
-    source = pathlib.Path(FOLDER.name, "own.c")
-    source.write_text(OWN)
-    program = source.with_suffix("")
-    done = run(*shlex.split(os.environ["CC"]), "-I" + os.environ["ARUN_INCLUDE"], "-o", program,
-               source, f"-L{BUILD}", f"-Wl,-rpath,{BUILD}", "-larun")
-    equal((done.returncode, done.stderr), (0, ""))
+    program = linked("own", OWN)
     equal(run(program, "60").stderr, "")
     for words in [[], ["0.05"]]:
         done = run(program, *words)

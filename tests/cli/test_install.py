@@ -3,14 +3,12 @@
 import os
 import pathlib
 import re
-import tempfile
 
-from installed import Installed, built_with, skip_where_sanitized
-from plugins import BUILD, SOURCE
+from installed import Installed, skip_where_sanitized
+from plugins import BUILD, FOLDER, SOURCE, built_with
 from tap import claim, contains, equal, main, run
 
-FOLDER = tempfile.TemporaryDirectory()
-USER = Installed(FOLDER.name)
+USER = Installed(FOLDER)
 ROOT, PREFIX, shell = USER.root, USER.prefix, USER.shell
 
 
@@ -77,7 +75,7 @@ def the_dynamic_linker_is_told_of_the_library():
     command = ["meson", "install", "-C", BUILD, "--no-rebuild", "--dry-run", "--tags", "runtime"]
     runs = re.compile("^Running .*ldconfig", re.M)
     assert runs.search(run(*command).stdout)
-    packed = run(*command, "--destdir", FOLDER.name)
+    packed = run(*command, "--destdir", FOLDER)
     equal((packed.returncode, runs.findall(packed.stdout)), (0, []), packed.stderr)
 
 

@@ -2,24 +2,21 @@
 # SPDX-License-Identifier: MIT
 """Every kind of object, left open alone and with others: as text, as JSON, in ps and in tree."""
 import json
-import pathlib
 import re
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 
 import schema
 from needs import lacking
-from plugins import SOURCE, build
+from plugins import FOLDER, SOURCE, built
 from tap import ARUN, DEADLINE, arun, claim, contains, environment, equal, main
 
-FOLDER = tempfile.TemporaryDirectory(prefix="arun-kinds-")
-SO = build(FOLDER.name, SOURCE / "tests/fixtures/golden/kinds.c")
+SO = built(SOURCE / "tests/fixtures/golden/kinds.c")
 LEAVES = SOURCE / "tests/fixtures/kinds/leaves.c"
 WATCHERS = SOURCE / "tests/fixtures/kinds/watchers.c"
-REPORT = pathlib.Path(FOLDER.name, "report.json")
+REPORT = FOLDER / "report.json"
 
 # Of each kind: its line behind the place, what becomes of it, and the members of its "detail".
 KINDS = {
@@ -102,11 +99,11 @@ def check_JSON(kind, report):
 
 
 def leaves(kind, *words):
-    plugin = build(FOLDER.name, WATCHERS if kind == "watcher" else LEAVES)
+    plugin = built(WATCHERS if kind == "watcher" else LEAVES)
     if kind == "tls" and "without TLS" in arun(f"{plugin}:leave_tls").stderr:
         lacking("built without TLS")
     # A group is left with its task.
-    rules = pathlib.Path(FOLDER.name, "rules")
+    rules = FOLDER / "rules"
     rules.write_text("task:waits_for_group\n" if kind == "group" else "")
     result, report = reported(f"{plugin}:leave_{kind}", *words,
                               options=["--leaks=error", f"--suppress={rules}"])
@@ -133,7 +130,7 @@ for each in KINDS:
 
 @claim
 def a_group_of_a_task_in_the_background_is_no_leak():
-    result = arun("--leaks=error", f"{build(FOLDER.name, LEAVES)}:group_in_background")
+    result = arun("--leaks=error", f"{built(LEAVES)}:group_in_background")
     equal((result.returncode, result.stderr), (0, ""))
 
 
@@ -160,9 +157,9 @@ def the_README_has_a_line_of_each_kind():
 
 @claim
 def each_kind_can_be_suppressed():
-    rules = pathlib.Path(FOLDER.name, "rules")
+    rules = FOLDER / "rules"
     rules.write_text("".join(f"{kind}:*\n" for kind in KINDS))
-    result = arun(f"--suppress={rules}", f"{build(FOLDER.name, LEAVES)}:group_in_background")
+    result = arun(f"--suppress={rules}", f"{built(LEAVES)}:group_in_background")
     equal((result.returncode, result.stderr), (0, ""))
 
 
@@ -180,7 +177,7 @@ def the_manual_has_each_kind_and_each_member_of_its_detail():
 
 @claim
 def foreign_watchers_are_counted_beside_the_runtimes_own():
-    plugin = build(FOLDER.name, WATCHERS)
+    plugin = built(WATCHERS)
     result, report = reported(f"{plugin}:leave_watchers")
     contains(result.stderr, "watchers.so: leak: 2 foreign watchers (libev) still active\n"
                             "arun: watchers.so: 2 leaks: 2 foreign watchers (libev)\n")

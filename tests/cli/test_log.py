@@ -4,20 +4,17 @@
 import fcntl
 import json
 import os
-import pathlib
 import pty
 import re
 import subprocess
 import signal
 import struct
-import tempfile
 import termios
 
-from plugins import build
+from plugins import FOLDER, written
 from tap import (ARUN, DEADLINE, arun, claim, contains, environment, equal, killed_at_exit,
                  main, until)
 
-FOLDER = tempfile.TemporaryDirectory(prefix="arun-log-")
 SOURCE = """#include <arun.h>
 #include <stdlib.h>
 static int talk(int argc, char **argv) {
@@ -50,8 +47,7 @@ static int counts(int argc, char **argv) {
 }
 ARUN_MAIN(counts)
 """
-pathlib.Path(FOLDER.name, "talk.c").write_text(SOURCE)
-SO = build(FOLDER.name, pathlib.Path(FOLDER.name, "talk.c"))
+SO = written("talk", SOURCE)
 TALK = f"{SO}:talk"
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 
@@ -146,7 +142,7 @@ def so_is_what_arun_itself_says():
 
 @claim
 def the_name_of_a_plugin_is_escaped_where_its_entry_has_failed():
-    strange = pathlib.Path(FOLDER.name, "a\nb\x1b[31m.so")
+    strange = FOLDER / "a\nb\x1b[31m.so"
     strange.write_bytes(SO.read_bytes())
     ended = arun(f"{strange}:fails", "unix:/no\nsuch/x.sock")
     equal(ended.stderr, "arun: a\\x0ab\\x1b[31m.so: fails failed: connect "

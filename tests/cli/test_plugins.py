@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The tutorial: each plugin builds as a user builds it, and does what it says."""
 import concurrent.futures
-import pathlib
 import re
 import signal
 import socket
-import tempfile
 
-from plugins import SOURCE, build, serving
+from plugins import FOLDER, SOURCE, built, serving
 from tap import DEADLINE, arun, claim, contains, equal, main, until
 
-FOLDER = tempfile.TemporaryDirectory()
 PLUGINS = {
-    path.stem[3:]: build(FOLDER.name, path) for path in sorted((SOURCE / "plugins").glob("0[1-6]-*.c"))
+    path.stem[3:]: built(path) for path in sorted((SOURCE / "plugins").glob("0[1-6]-*.c"))
 }
 
 
@@ -71,7 +68,7 @@ def ask_asks_all_at_once_and_tells_each_failure():
 
 @claim
 def ask_asks_all_before_it_has_one_answer_and_gives_up_on_the_silent():
-    path = pathlib.Path(FOLDER.name) / "late.sock"
+    path = FOLDER / "late.sock"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen(5)
@@ -99,7 +96,7 @@ def ask_asks_all_before_it_has_one_answer_and_gives_up_on_the_silent():
 def lines_numbers_a_file_a_pipe_and_a_last_line_without_its_end():
     text = "alpha\nbeta\n\nlast"
     wanted = "     1  alpha\n     2  beta\n     3  \n     4  last\n"
-    path = pathlib.Path(FOLDER.name) / "text"
+    path = FOLDER / "text"
     path.write_text(text)
     done = arun(PLUGINS["lines"], path)
     equal((done.returncode, done.stdout, done.stderr), (0, wanted, ""), "a file")

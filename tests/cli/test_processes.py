@@ -6,14 +6,11 @@ import os
 import pathlib
 import re
 import signal
-import tempfile
 
 import schema
+from plugins import FOLDER
 from running import Running, ended, site
 from tap import arun, claim, contains, equal, main, until
-
-
-_folder = tempfile.TemporaryDirectory(prefix="arun-processes-")
 
 
 def gone(pid):
@@ -37,7 +34,7 @@ def started(entry, *options):
 
 
 def the_report(*words):
-    path = pathlib.Path(_folder.name, "processes.json")
+    path = FOLDER / "processes.json"
     path.unlink(missing_ok=True)
     done = ended(*words, options=(f"--report={path}",))
     report = json.loads(path.read_text())

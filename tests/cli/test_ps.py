@@ -13,10 +13,9 @@ import string
 import subprocess
 
 import schema
-from faults import SANITIZED
-from looking import FIXTURES, Open, compiled, folder, looked, opened, plugin, refused, site, table
+from looking import FIXTURES, Open, compiled, looked, opened, plugin, refused, site, table
 from needs import lacking
-from plugins import BUILD, build
+from plugins import BUILD, FOLDER, SANITIZED, build, built
 from tap import ARUN, Skip, arun, claim, contains, equal, main, run, until
 
 SLOW = os.environ.get("ARUN_SLOW_TESTS") == "1"
@@ -108,8 +107,8 @@ def json_is_a_dump_as_the_schema_has_it():
 
 @claim
 def with_debug_the_stack_of_each_task_that_waits_follows():
-    (folder / "debug").mkdir()
-    debugged = build(folder / "debug", FIXTURES / "open.c", "-g")
+    (FOLDER / "debug").mkdir()
+    debugged = build(FOLDER / "debug", FIXTURES / "open.c", "-g")
     server = Open(ARUN, "--debug", f"{debugged}:all").until_state("S")
     text = looked("ps", server.pid)
     if "= stack: " not in text:
@@ -148,8 +147,8 @@ def nested(levels):
 
 def stacks_of_named(length, levels=1):
     """The functions of its tasks' innermost calls, by the tasks' names; one has a name that long."""
-    (folder / "named").mkdir(exist_ok=True)
-    named = build(folder / "named", FIXTURES / "named.c", "-g", "-Wno-overlength-strings",
+    (FOLDER / "named").mkdir(exist_ok=True)
+    named = build(FOLDER / "named", FIXTURES / "named.c", "-g", "-Wno-overlength-strings",
                   f'-DLONG="{length * "n"}"', f'-DDEEP="{nested(levels)}"')
     server = Open(ARUN, "--debug", f"{named}:named").until_state("S")
     objects = json.loads(looked("ps", "-j", server.pid))["objects"]
@@ -312,7 +311,7 @@ def a_process_in_a_namespace_of_processes_is_read_from_outside():
 def a_stripped_and_deleted_arun_is_read():
     if not shutil.which("strip"):
         raise Skip("strip is not installed")
-    copy = folder / "stripped"
+    copy = FOLDER / "stripped"
     shutil.copy(ARUN, copy)
     equal(run("strip", copy).returncode, 0)
     server = Open(copy, f"{plugin}:all").until_state("S")
@@ -352,7 +351,7 @@ def list_of_names(text):
 
 @claim
 def under_load_what_stays_is_always_listed_and_the_process_does_not_notice():
-    server = opened("load", f"unix:{folder}/churn.sock")
+    server = opened("load", f"unix:{FOLDER}/churn.sock")
     for _ in range(CALLS):
         done = subprocess.run([ARUN, "ps", str(server.pid)], capture_output=True, text=True)
         equal((done.returncode, done.stderr), (0, ""))
@@ -409,7 +408,7 @@ def without_memory_nothing_is_listed_as_if_it_were_all():
         raise Skip("a sanitizer has an allocator of its own")
     if not hasattr(ctypes.CDLL(None), "__libc_calloc"):
         raise Skip("not glibc")
-    library = build(folder, FIXTURES / "scarce.c")
+    library = built(FIXTURES / "scarce.c")
     server = opened("all").until_state("S")
     for words in (["ps"], ["ps", "-j"], ["tree"]):
         for call in ("calloc", "realloc"):

@@ -5,16 +5,14 @@ import re
 import shlex
 import signal
 import subprocess
-import tempfile
 
 from installed import Installed, skip_where_sanitized
-from plugins import SOURCE, serving
+from plugins import FOLDER, SOURCE, serving
 from tap import DEADLINE, claim, contains, descriptors, equal, main, until
 
 TEXT = (SOURCE / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.M | re.S)
-FOLDER = tempfile.TemporaryDirectory()
-USER = Installed(FOLDER.name)
+USER = Installed(FOLDER)
 HERE = USER.root
 
 

@@ -4,20 +4,17 @@
 import contextlib
 import copy
 import json
-import pathlib
 import re
 import resource
 import signal
 import socket
 import subprocess
-import tempfile
 
 import schema
-from plugins import SOURCE, build
+from plugins import FOLDER, SOURCE, built, written
 from tap import ARUN, DEADLINE, arun, claim, contains, environment, equal, main
 
 GOLDEN = SOURCE / "tests/fixtures/golden"
-FOLDER = tempfile.TemporaryDirectory(prefix="arun-report-")
 # Members whose numbers differ from run to run; a masked number is 0.
 NUMBERS = {"id", "fd", "pid", "uptime_ms", "age_ms", "for_ms", "left_ms", "shutdown_ms",
            "switches", "stack_size", "cpu_us", "stack_used"}
@@ -121,11 +118,11 @@ SPAWNS = "\n".join(f"\tspawn({334 if i < 10 else 333}, ARUN_SITE);" for i in ran
 
 
 def plugin(name):
-    return build(FOLDER.name, GOLDEN / f"{name}.c")
+    return built(GOLDEN / f"{name}.c")
 
 
 def report_of(name):
-    return pathlib.Path(FOLDER.name, name + ".json")
+    return FOLDER / f"{name}.json"
 
 
 def reports(path):
@@ -234,12 +231,10 @@ def a_report_that_cannot_be_written_is_said():
 
 @claim
 def a_file_that_has_got_the_number_of_the_reports_is_left_alone():
-    source = pathlib.Path(FOLDER.name, "takes.c")
-    source.write_text(TAKES)
-    taking = build(FOLDER.name, source)
+    taking = written("takes", TAKES)
     for when, why in (("main", "arun: the report could not be written: Bad file descriptor\n"),
                       ("load", "its constructor has closed the file of --report: there is none\n")):
-        data, report = pathlib.Path(FOLDER.name, when), pathlib.Path(report_of(when))
+        data, report = FOLDER / when, report_of(when)
         ended = arun(f"--report={report}", taking, env={"TAKES": str(data), "TAKES_AT": when})
         contains(ended.stderr, why)
         contains(ended.stderr, 'leak: task "stay"')
@@ -256,7 +251,7 @@ def a_limit_of_the_size_of_files_costs_no_more_than_the_file():
     equal(ended.returncode, wanted.returncode, ended.stderr)
     contains(ended.stderr, "arun: the report could not be written: File too large\n")
     contains(ended.stderr, "leak: ")
-    with open(FOLDER.name + "/out", "w") as out:
+    with open(FOLDER / "out", "w") as out:
         ended = arun("--version", stdout=out, preexec_fn=limited)
     equal((ended.returncode, ended.stderr), (1, "arun: standard output: File too large\n"))
 
@@ -283,10 +278,8 @@ def the_calls_of_the_loop_are_left_out_with_debug():
 
 @claim
 def ten_thousand_leaks_from_thirty_sites_are_twenty_lines_and_a_count():
-    source = pathlib.Path(FOLDER.name, "many.c")
-    source.write_text(MANY % SPAWNS)
     file = report_of("many")
-    done = arun(f"--report={file}", build(FOLDER.name, source))
+    done = arun(f"--report={file}", written("many", MANY % SPAWNS))
     lines = done.stderr.splitlines()
     equal(done.returncode, 0)
     equal(len(lines), 22, done.stderr)
@@ -339,9 +332,7 @@ def a_deadlock_names_every_task_and_is_status_1():
 
 @claim
 def what_is_open_is_told_of_also_where_the_plugin_calls_exit():
-    source = pathlib.Path(FOLDER.name, "exits.c")
-    source.write_text(LEAVES)
-    file, library = report_of("exits"), build(FOLDER.name, source)
+    file, library = report_of("exits"), written("exits", LEAVES)
     for options, status, wanted in (([], 7, 7), ([], 0, 0), (["--leaks=error"], 0, 23),
                                     (["--leaks=error", "--debug"], 7, 7)):
         done = arun(f"--report={file}", *options, library, status, "task")
@@ -391,10 +382,8 @@ def a_child_that_a_job_has_forked_exits_without_a_word():
 
 @claim
 def where_pthread_exit_has_left_the_stacks_there_is_no_report():
-    source = pathlib.Path(FOLDER.name, "leaves.c")
-    source.write_text(LEAVES.replace("exit(*(int *)status)", "pthread_exit(status)")
+    library = written("threads", LEAVES.replace("exit(*(int *)status)", "pthread_exit(status)")
                       .replace("stdlib.h", "pthread.h>\n#include <stdlib.h"))
-    library = build(FOLDER.name, source)
     # The threads of --debug, and of arun_blocking(), do not keep the process.
     for words in (library, 0, "task"), (library, 0), ("--debug", library, 0, "task"), (library, 0, "", "job"):
         done = arun(*words)
@@ -423,9 +412,7 @@ def a_report_is_added_to_what_the_file_has():
 
 @claim
 def who_returns_while_servers_listen_is_told_how_a_server_waits():
-    source = pathlib.Path(FOLDER.name, "returns.c")
-    source.write_text(RETURNS)
-    there = build(FOLDER.name, source)
+    there = written("returns", RETURNS)
     as_main, as_server = (arun(f"{there}:{name}") for name in ("as_main", "serve"))
     equal((as_main.returncode, as_main.stderr.splitlines()[-1]),
           (0, "arun: returns.so: a server is declared with ARUN_SERVER, and waits in "

@@ -209,7 +209,7 @@ def two_lines_at_once_come_while_it_waits():
 
 @claim
 def a_regular_file_an_empty_one_and_dev_null_never_wait():
-    path = pathlib.Path(FOLDER.name) / "input"
+    path = FOLDER / "input"
     for text, wanted in (("one\ntwo\n", NUMBERED), ("", "")):
         path.write_text(text)
         with path.open() as file:
@@ -222,7 +222,7 @@ def a_regular_file_an_empty_one_and_dev_null_never_wait():
 def a_large_file_and_a_large_pipe_arrive_whole():
     text = "".join(f"line {i}\n" for i in range(1, 100_001))
     wanted = "".join(f"{i:6}  line {i}\n" for i in range(1, 100_001))
-    path = pathlib.Path(FOLDER.name) / "input"
+    path = FOLDER / "input"
     path.write_text(text)
     with path.open() as file:
         assert numbered(file) == (0, wanted, "")

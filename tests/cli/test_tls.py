@@ -11,16 +11,14 @@ import tempfile
 import time
 
 from needs import lacking, tool
-from plugins import SOURCE, build
+from plugins import FOLDER, SOURCE, built
 from tap import ARUN, DEADLINE, arun, claim, contains, environment, equal, main, run, until
 
-_folder = tempfile.TemporaryDirectory(prefix="arun-tls-")
-FOLDER = pathlib.Path(_folder.name)
 
 
 @functools.cache
 def plugin():
-    path = build(FOLDER, SOURCE / "tests" / "fixtures" / "tls" / "secure.c")
+    path = built(SOURCE / "tests" / "fixtures" / "tls" / "secure.c")
     if "without TLS" in arun(f"{path}:serve", "none.pem", "none.key").stderr:
         lacking("built without TLS")
     return path
@@ -252,7 +250,7 @@ def clients_in_their_handshake_do_not_hold_a_stop_up():
 def openssl_is_not_loaded_before_it_is_used():
     with serving() as server:
         contains(pathlib.Path(f"/proc/{server.process.pid}/maps").read_text(), "libssl")
-    hello = build(FOLDER, SOURCE / "plugins" / "02-echo.c")
+    hello = built(SOURCE / "plugins" / "02-echo.c")
     with peer(ARUN, hello, "127.0.0.1:0") as server:
         maps = pathlib.Path(f"/proc/{server.process.pid}/maps")
         until(lambda: hello.name in maps.read_text(), "the plugin is loaded")

@@ -11,7 +11,8 @@ import tempfile
 import urllib.parse
 
 import schema
-from looking import Open, folder, looked, opened, plugin, refused, site
+from looking import Open, looked, opened, plugin, refused, site
+from plugins import FOLDER
 from tap import ARUN, Skip, claim, contains, equal, main, run, until
 
 BROWSERS = "chromium chromium-browser google-chrome chrome headless_shell".split()
@@ -115,7 +116,7 @@ def the_page_needs_nothing_but_itself():
 
 @claim
 def the_page_shows_the_reports_of_a_file():
-    report = folder / "report.json"
+    report = FOLDER / "report.json"
     for _ in range(2):
         server = opened_with_report(report)
         server.end(signal.SIGTERM)
@@ -125,9 +126,9 @@ def the_page_shows_the_reports_of_a_file():
           [json.loads(line) for line in report.read_text().splitlines()])
     equal(len(lines), 2)
     for name, text in (("x.json", '{"schema": "other"}'), ("y.json", "[]"), ("z.json", "")):
-        (folder / name).write_text(text)
-        equal(refused("tree", "--html", folder / name), f"{folder / name}: not a report of arun")
-    equal(refused("tree", "--html", folder / "none"), f"{folder / 'none'}: No such file or directory")
+        (FOLDER / name).write_text(text)
+        equal(refused("tree", "--html", FOLDER / name), f"{FOLDER / name}: not a report of arun")
+    equal(refused("tree", "--html", FOLDER / "none"), f"{FOLDER / 'none'}: No such file or directory")
 
 
 def opened_with_report(report):
@@ -174,7 +175,7 @@ def browsed(page, then=""):
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not browser:
         raise Skip("there is no Chromium")
-    file = folder / "tree.html"
+    file = FOLDER / "tree.html"
     file.write_text(page.replace("</body>", f"<script>{then}</script></body>"))
     with tempfile.TemporaryDirectory() as profile:
         done = run(browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-sync",
@@ -237,7 +238,7 @@ word.value = "JANITOR"; word.dispatchEvent(new Event("input"));"""
 
 def drawn(objects, then="", **members):
     """A report of these objects: the first is the entry."""
-    report = folder / "drawn.json"
+    report = FOLDER / "drawn.json"
     counts = collections.Counter(o["kind"] for o in objects)
     report.write_text(json.dumps({
         "schema": "arun-report/1", "kind": "dump", "pid": 7, "time": "2026-01-02T03:04:05Z",

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 """Watchers of libev that a plugin starts itself, with --debug: who started each, and where."""
 import json
-import pathlib
 import re
 import signal
 import subprocess
@@ -10,13 +9,12 @@ import tempfile
 
 import schema
 from needs import lacking
-from plugins import SOURCE, build, line_of
+from plugins import FOLDER, SOURCE, built, line_of
 from tap import ARUN, DEADLINE, arun, claim, environment, equal, main, until
 
-FOLDER = tempfile.TemporaryDirectory(prefix="arun-watchers-")
 FIXTURE = SOURCE / "tests/fixtures/kinds/watching.c"
-SO = build(FOLDER.name, FIXTURE, "-g")
-REPORT = pathlib.Path(FOLDER.name, "report.json")
+SO = built(FIXTURE, "-g")
+REPORT = FOLDER / "report.json"
 TYPES = "io timer periodic signal stat idle prepare check fork cleanup async".split()
 TITLE = r"foreign watcher \(libev\)"
 
@@ -100,7 +98,7 @@ def without_debug_they_are_counted():
 
 @claim
 def a_dump_and_ps_and_tree_list_them():
-    with tempfile.TemporaryFile(dir=FOLDER.name) as errors:
+    with tempfile.TemporaryFile(dir=FOLDER) as errors:
         process = subprocess.Popen([ARUN, "--debug", f"{SO}:keep_each"], env=environment(),
                                    stdout=subprocess.PIPE, stderr=errors)
         text = lambda: errors.seek(0) or errors.read().decode()

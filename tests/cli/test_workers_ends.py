@@ -9,7 +9,7 @@ import time
 from tempfile import TemporaryDirectory
 
 from group import all_workers, group, lines, plugin, serves, workers
-from plugins import build
+from plugins import written
 from service import Manager
 from tap import claim, environment, equal, main, until
 
@@ -30,17 +30,14 @@ ARUN_SERVER(slow)
 
 @claim
 def one_that_a_stop_meets_before_it_is_ready_does_not_decide_on_the_status():
-    with TemporaryDirectory() as folder:
-        source = pathlib.Path(folder, "slow.c")
-        source.write_text(SLOW)
-        slow = build(folder, source)
-        for variables in {}, {"WATCHDOG_USEC": "60000000"}:
-            manager = Manager()
-            env = environment(NOTIFY_SOCKET=manager.address, **variables)
-            with group("-w", "1", slow, env=env) as process:
-                lines(process, 1)
-                status, _, errors = process.stop()
-                equal((status, errors), (0, ""), variables)
+    slow = written("slow", SLOW)
+    for variables in {}, {"WATCHDOG_USEC": "60000000"}:
+        manager = Manager()
+        env = environment(NOTIFY_SOCKET=manager.address, **variables)
+        with group("-w", "1", slow, env=env) as process:
+            lines(process, 1)
+            status, _, errors = process.stop()
+            equal((status, errors), (0, ""), variables)
 
 
 @claim

@@ -5,14 +5,12 @@ import os
 import pathlib
 import shutil
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "cli"))
 
-from plugins import BUILD, SOURCE  # noqa: E402
+from plugins import BUILD, FOLDER, SOURCE  # noqa: E402
 from tap import Skip, claim, equal, main, run  # noqa: E402
 
-FOLDER = tempfile.TemporaryDirectory(prefix="arun-units-")
 EXPOSURE = 12  # tenths
 
 
@@ -24,12 +22,11 @@ def analyze(*words):
 
 def units():
     """Both, with the arun of this build, as it is not installed."""
-    folder = pathlib.Path(FOLDER.name)
     text = (BUILD / "cli" / "arun@.service").read_text()
     program = text.split("ExecStart=")[1].split()[0]
-    (folder / "arun@echo.service").write_text(text.replace(program, os.environ["ARUN"]))
-    shutil.copy(SOURCE / "cli" / "units" / "arun@.socket", folder / "arun@echo.socket")
-    return folder / "arun@echo.service", folder / "arun@echo.socket"
+    (FOLDER / "arun@echo.service").write_text(text.replace(program, os.environ["ARUN"]))
+    shutil.copy(SOURCE / "cli" / "units" / "arun@.socket", FOLDER / "arun@echo.socket")
+    return FOLDER / "arun@echo.service", FOLDER / "arun@echo.socket"
 
 
 @claim
