@@ -102,6 +102,17 @@ def circumstances(results):
             f"{noise['spread']:.0%} (median; the largest {noise['largest']:.0%}).")
 
 
+def gates(results):
+    """What came of them, in a sentence that names each one that is missed."""
+    judged = [row for row in results["rows"] if row.get("holds") is not None]
+    missed = [row for row in judged if not row["holds"]]
+    named = "; ".join(
+        f"{row['what']} ({row['peer'] + ': ' if row['peer'] else ''}{rows.figure_text(row)}, "
+        f"gate {rows.limit_text(row, row['gate'])}{', disturbed' if rows.disturbed(row) else ''})"
+        for row in missed)
+    return f"Of {len(judged)} gates {len(judged) - len(missed)} hold" + (f"; missed: {named}." if named else ".")
+
+
 def document(results):
     parts = [circumstances(results), table(results)]
     if results.get("exact"):
@@ -130,13 +141,17 @@ def pictures(names, folder, source):
                      for name in names if (folder / f"{name}.svg").exists())
 
 
+def folded(title, text):
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
+
+
 def section(results, folder, source):
     rest = [name for name in CHARTS if name not in SHOWN]
     return "\n\n".join([
         pictures(SHOWN, folder, source),
-        f"<details><summary>More pictures</summary>\n\n{pictures(rest, folder, source)}\n\n"
-        "</details>",
-        document(results).strip(),
+        gates(results),
+        folded("More pictures", pictures(rest, folder, source)),
+        folded("Each figure, and on what it was measured", document(results).strip()),
         f"[Every subject]({(folder / 'table.md').relative_to(source)}), with processor time, wall time "
         "and spread.\n"])
 

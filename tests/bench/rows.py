@@ -143,11 +143,18 @@ def limit_text(found, limit):
     return f"{sign} {limit:g}"
 
 
+def figure_text(found, which="value"):
+    """What the gate is about: a ratio, a difference, or arun's own figure."""
+    if not found["peer"]:
+        return digits(found[which], unit_of(found["trial"], found["metric"]))
+    return with_sign(found[which]) if found["difference"] else ratio_text(found[which])
+
+
 def ratio_column(found):
     if not found["peer"]:
         return "–"
-    text = with_sign if found["difference"] else ratio_text
-    return f"{text(found['value'])} ({text(found['least'])}–{text(found['most'])})"
+    value, least, most = (figure_text(found, which) for which in ("value", "least", "most"))
+    return f"{value} ({least}–{most})"
 
 
 def disturbed(found):

@@ -106,6 +106,12 @@ def pictures_are_XML_with_a_bar_each_and_cut_those_that_are_too_long():
 
 
 @tap.claim
+def gates_are_counted_and_those_that_are_missed_are_named():
+    tap.equal(report.gates(RESULTS), "Of 3 gates 2 hold; missed: pair of yields (boost.context: 2.20, gate ≤ 1.6).")
+    tap.equal(report.gates({"rows": []}), "Of 0 gates 0 hold.")
+
+
+@tap.claim
 def the_README_is_written_twice_with_the_same_result():
     with tempfile.TemporaryDirectory() as folder:
         source = pathlib.Path(folder)
