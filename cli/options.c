@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <math.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,29 +28,14 @@ struct option {
 	const char *about;    /* NULL: it goes to the last line of --help */
 	bool environment;     /* $ARUN_NAME sets it too */
 	bool list;            /* there, each of its words does */
-	set_function *set;
-	const char *expected; /* what a bad value is not */
+	size_t flag;          /* of a flag: where it is in struct options */
+	set_function *set;    /* of all others */
+	const char *expected; /* likewise: what a bad value is not */
 };
 
 static bool read_flag(const char *value, bool *flag) {
 	*flag = !strcmp(value, "1") || !strcmp(value, "yes");
 	return *flag || !strcmp(value, "0") || !strcmp(value, "no");
-}
-
-static bool set_debug(struct options *options, const char *value) {
-	return read_flag(value, &options->debug);
-}
-
-static bool set_check(struct options *options, const char *value) {
-	return read_flag(value, &options->check);
-}
-
-static bool set_help(struct options *options, const char *value) {
-	return read_flag(value, &options->help);
-}
-
-static bool set_version(struct options *options, const char *value) {
-	return read_flag(value, &options->version);
 }
 
 static bool set_grace(struct options *options, const char *value) {
@@ -64,19 +50,6 @@ static bool set_grace(struct options *options, const char *value) {
 	}
 	/* To arun_run(), 0 would mean the default. */
 	options->grace = seconds < GRACE_MIN ? GRACE_MIN : seconds;
-	return true;
-}
-
-static bool set_leaks(struct options *options, const char *value) {
-	if (!strcmp(value, "off")) {
-		options->leaks = ARUN_LEAKS_OFF;
-	} else if (!strcmp(value, "warn")) {
-		options->leaks = ARUN_LEAKS_WARN;
-	} else if (!strcmp(value, "error")) {
-		options->leaks = ARUN_LEAKS_ERROR;
-	} else {
-		return false;
-	}
 	return true;
 }
 
@@ -97,6 +70,16 @@ static int find_word(const char *const *words, const char *value) {
 		}
 	}
 	return -1;
+}
+
+static bool set_leaks(struct options *options, const char *value) {
+	static const char *const words[] = {[ARUN_LEAKS_WARN] = "warn",
+		[ARUN_LEAKS_OFF] = "off",
+		[ARUN_LEAKS_ERROR] = "error",
+		NULL};
+	int found = find_word(words, value);
+	options->leaks = (enum arun_leaks)found;
+	return found >= 0;
 }
 
 static bool set_log_level(struct options *options, const char *value) {
@@ -148,24 +131,19 @@ static bool set_workers(struct options *options, const char *value) {
 	return true;
 }
 
-static bool set_reload(struct options *options, const char *value) {
-	return read_flag(value, &options->reload);
-}
-
 static const struct option table[] = {
 	{
 		.letter = 'd',
 		.name = "debug",
 		.about = "check more; stacks and source lines in the reports",
 		.environment = true,
-		.set = set_debug,
-		.expected = "1, 0, yes or no",
+		.flag = offsetof(struct options, debug),
 	},
 	{
 		.letter = 't',
 		.name = "check",
 		.about = "load PLUGIN, print what it offers, and exit",
-		.set = set_check,
+		.flag = offsetof(struct options, check),
 	},
 	{
 		.letter = 'l',
@@ -191,8 +169,7 @@ static const struct option table[] = {
 		.name = "reload",
 		.about = "start PLUGIN again when its file changes",
 		.environment = true,
-		.set = set_reload,
-		.expected = "1, 0, yes or no",
+		.flag = offsetof(struct options, reload),
 	},
 	{
 		.letter = 'g',
@@ -244,8 +221,8 @@ static const struct option table[] = {
 		.set = set_log_format,
 		.expected = "one of auto, text, json, journal",
 	},
-	{.letter = 'h', .name = "help", .set = set_help},
-	{.letter = 'V', .name = "version", .set = set_version},
+	{.letter = 'h', .name = "help", .flag = offsetof(struct options, help)},
+	{.letter = 'V', .name = "version", .flag = offsetof(struct options, version)},
 };
 enum { COUNT = sizeof table / sizeof table[0] };
 
@@ -272,11 +249,13 @@ static int fail(struct parser *parser, const char *format, ...) {
 /* source is "--name" or "$ARUN_NAME". */
 static int set(struct parser *parser, const struct option *option, const char *source,
 	const char *value) {
-	if (!option->set(parser->options, value)) {
-		return fail(parser, "%s: '%.200s' is not %s " SEE_HELP, source, value,
-			option->expected);
+	struct options *options = parser->options;
+	bool *flag = (bool *)((char *)options + option->flag);
+	if (option->set ? option->set(options, value) : read_flag(value, flag)) {
+		return 0;
 	}
-	return 0;
+	return fail(parser, "%s: '%.200s' is not %s " SEE_HELP, source, value,
+		option->set ? option->expected : "1, 0, yes or no");
 }
 
 static int set_given(
