@@ -263,7 +263,7 @@ void leave_watch_thread(void) {
 }
 
 void leave_broken(struct loop *loop, const char *message) {
-	struct run *run = container_of(loop, struct run, loop);
+	struct run *run = run_of(loop);
 	int error = errno;
 	if (error == EBADF || error == EINVAL) {
 		crash_write_closed(&run->crash);
@@ -282,7 +282,7 @@ void leave_broken(struct loop *loop, const char *message) {
 
 /* As where the grace time runs out: what is left is abandoned. */
 void leave_starved(struct loop *loop) {
-	struct run *run = container_of(loop, struct run, loop);
+	struct run *run = run_of(loop);
 	struct text why;
 	loop->starved = NULL; /* telling may take of the loop, too */
 	run->handler.ending = 1;

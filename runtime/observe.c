@@ -10,13 +10,13 @@
 static const double OBSERVE_HOG = 0.1;
 
 static void observe_on_dump(struct loop *loop) {
-	struct run *run = container_of(loop, struct run, loop);
+	struct run *run = run_of(loop);
 	dump_write(&run->dump);
 }
 
 static void observe_on_crash(
 	struct loop *loop, const siginfo_t *info, const void *context, bool foreign) {
-	struct run *run = container_of(loop, struct run, loop);
+	struct run *run = run_of(loop);
 	crash_write(&run->crash, info, context, foreign);
 }
 
@@ -25,7 +25,7 @@ static void observe_on_leave(struct loop *loop) {
 }
 
 static void observe_on_asked(struct loop *loop, const void *context) {
-	struct run *run = container_of(loop, struct run, loop);
+	struct run *run = run_of(loop);
 	hog_write_stack(&run->hog, context);
 }
 

@@ -80,7 +80,7 @@ static void reload_hangup(struct run *run) {
 }
 
 void reload_on_wakeup(struct loop *loop) {
-	struct run *run = (struct run *)loop;
+	struct run *run = run_of(loop);
 	stop_on_wakeup(loop);
 	while (run->hangups != run->handler.hangups && !run->reloading &&
 		!loop->sched.stopping) {

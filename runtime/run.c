@@ -199,7 +199,7 @@ static void run_name_idle_rules(const struct suppress *suppress) {
 
 /* An inherited descriptor is a server's from now on: left open it is a leak. */
 static void run_on_taken(struct loop *loop, int fd) {
-	struct run *run = container_of(loop, struct run, loop);
+	struct run *run = run_of(loop);
 	rawfd_disown(&run->rawfd, fd);
 }
 

@@ -82,6 +82,11 @@ struct run {
 		told; /* tells of failed tasks that nobody has joined for a second */
 };
 
+/* The run that a loop is of. */
+static inline struct run *run_of(struct loop *loop) {
+	return container_of(loop, struct run, loop);
+}
+
 /* The run of this thread; NULL: none. */
 static inline struct run *run_here(void) {
 	return (struct run *)sched_current;

@@ -24,10 +24,6 @@ static const double STOP_LATER = 0.2;
 static const double STOP_RESOLVE = 5;
 enum { STOP_LINES = 20 };
 
-static struct run *run_of(struct loop *loop) {
-	return (struct run *)loop;
-}
-
 /* The clock */
 
 void stop_snapshot(struct run *run, bool fds) {
