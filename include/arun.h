@@ -429,9 +429,9 @@ ARUN_API int arun_shutdown(arun_conn *conn);
 
 /*
  * Closes in good order: ends the sending side, reads away what the other end still sends for at most
- * 1 s (or a quarter of what is left of a stop's grace time), closes, frees. It always does its work,
- * in a cancelled task too. NULL is ignored. Returns 0; -1 with the error the connection ended with
- * (ECONNRESET...). Suspends.
+ * 1 s (or a quarter of what is left of the first 7/8 of a stop's grace time), closes, frees. It always
+ * does its work, in a cancelled task too. NULL is ignored. Returns 0; -1 with the error the connection
+ * ended with (ECONNRESET...). Suspends.
  */
 ARUN_API int arun_close(arun_conn *conn);
 ARUN_API int arun_close_at(const struct arun_site *site, arun_conn *conn);

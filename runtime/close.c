@@ -7,6 +7,7 @@
  * ended first, and what still comes is read away to the end of the stream, for a while.
  */
 #include "conn.h"
+#include "grace.h"
 
 #include <sys/ioctl.h>
 
@@ -132,12 +133,13 @@ int conn_close_all(struct loop *loop, double deadline) {
 /* One ------------------------------------------------------------------------------ */
 
 /*
- * Until when to wait for the other end. Of what is left of a stop's clock that is a quarter, as
- * others have to end after this one.
+ * Until when to wait for the other end. During a stop that is a quarter of what is left until the
+ * entry is cut short, or, when it has been, of the clock: others have to end after this one.
  */
 static double close_deadline(const struct sched *sched) {
-	double now = loop_clock();
-	return now + time_min(CLOSE_PATIENCE, (sched->clock_end - now) / 4);
+	double now = loop_clock(), last = grace_time(sched, GRACE_LAST);
+	double left = (now < last ? last : sched->clock_end) - now;
+	return now + time_min(CLOSE_PATIENCE, left / 4);
 }
 
 /* Reads away until the other end has ended its side, or deadline. */

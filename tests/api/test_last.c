@@ -120,6 +120,35 @@ START_TEST(a_stop_with_little_time_left_does_not_run_out_of_it_for_a_connection)
 }
 END_TEST
 
+enum { SILENT = 9 };
+
+/* As a proxy does; each of the other ends, which stay, is waited for. */
+static int leave_one_by_one(int argc, char **argv) {
+	arun_conn *conns[SILENT];
+	int others[SILENT];
+	(void)argc;
+	(void)argv;
+	for (int i = 0; i < SILENT; i++) {
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, left), 0);
+		conns[i] = arun_open_fd(left[0]);
+		others[i] = left[1];
+		ck_assert_int_eq(arun_write(conns[i], "x", 1), 0);
+	}
+	arun_stop(0);
+	for (int i = 0; i < SILENT; i++) {
+		arun_close(conns[i]);
+		close(others[i]);
+	}
+	return 0;
+}
+
+START_TEST(who_closes_many_connections_is_not_cut_short) {
+	arun_options options = {
+		.struct_size = sizeof options, .leaks = ARUN_LEAKS_ERROR, .grace = 2};
+	ck_assert_int_eq(arun_run(leave_one_by_one, 0, NULL, &options), 0);
+}
+END_TEST
+
 Suite *suite(void) {
 	Suite *suite = suite_create("last");
 	TCase *closed = tcase_create("closed");
@@ -128,6 +157,7 @@ Suite *suite(void) {
 	tcase_add_test(closed, a_generator_is_closed);
 	tcase_add_test(closed,
 		a_stop_with_little_time_left_does_not_run_out_of_it_for_a_connection);
+	tcase_add_test(closed, who_closes_many_connections_is_not_cut_short);
 	suite_add_tcase(suite, closed);
 	return suite;
 }
