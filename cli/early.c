@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "early.h"
 
+#include "../runtime/monotonic.h"
 #include "../runtime/second_signal.h"
 #include "ending.h"
 #include "say.h"
@@ -111,11 +112,9 @@ void early_begin(const char *plugin, double grace) {
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
 		.sigev_signo = SIGTERM,
 		.sigev_value.sival_ptr = &early};
-	double seconds = grace < 1e9 ? grace : 1e9;
 	early.process = getpid();
 	early.terminal = isatty(STDIN_FILENO);
-	early.grace.tv_sec = (time_t)seconds;
-	early.grace.tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9);
+	early.grace = monotonic_timespec(grace);
 	early.timed = timer_create(CLOCK_MONOTONIC, &event, &early.timer) == 0;
 	say_keep("%s: a constructor hangs: not loaded within the grace time", plugin);
 	take();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ending.h"
 
+#include "../runtime/monotonic.h"
 #include "loader.h"
 #include "say.h"
 
@@ -106,7 +107,8 @@ static void on_overdue(int signum) {
 void ending_bound(const char *plugin, double seconds) {
 	struct sigaction action = {.sa_handler = on_overdue, .sa_flags = SA_NODEFER};
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMAX};
-	struct itimerspec time = {.it_interval = {.tv_sec = 1}};
+	struct itimerspec time = {
+		.it_value = monotonic_timespec(seconds), .it_interval = {.tv_sec = 1}};
 	timer_t timer;
 	sigset_t set;
 	const char *slash = strrchr(plugin, '/');
@@ -117,9 +119,6 @@ void ending_bound(const char *plugin, double seconds) {
 	sigemptyset(&set);
 	sigaddset(&set, SIGRTMAX);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	seconds = seconds < 1e9 ? seconds : 1e9;
-	time.it_value.tv_sec = (time_t)seconds;
-	time.it_value.tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9);
 	if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0) {
 		timer_settime(timer, 0, &time, NULL);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "handler.h"
 
+#include "monotonic.h"
 #include "second_signal.h"
 
 #include <sys/mman.h>
@@ -40,11 +41,8 @@ void handler_arm(struct handler *handler, double seconds) {
 	if (!handler->timed) {
 		return;
 	}
-	/* INFINITY is no time_t, and 0 would be never. */
-	seconds = time_min(time_max(seconds, 0.001), 1e9);
 	struct itimerspec time = {
-		.it_value = {(time_t)seconds,
-			(long)((seconds - (double)(time_t)seconds) * 1e9)},
+		.it_value = monotonic_timespec(time_max(seconds, 0.001)), /* 0: never */
 		.it_interval = {(time_t)HANDLER_WORDS, 0},
 	};
 	timer_settime(handler->timer, 0, &time, NULL);

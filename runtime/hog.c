@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hog.h"
 
+#include "monotonic.h"
 #include "text_within.h"
 
 #include <errno.h>
@@ -121,14 +122,8 @@ static void hog_look(struct hog *hog) {
 
 /* Waits for a tick. Returns whether it is over. */
 static bool hog_wait(struct hog *hog) {
-	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	double tick = hog->limit / 4 < HOG_TICK ? hog->limit / 4 : HOG_TICK;
-	time.tv_nsec += (long)(tick * 1e9) + 1;
-	if (time.tv_nsec >= 1000000000) {
-		time.tv_nsec -= 1000000000;
-		time.tv_sec++;
-	}
+	double tick = time_min(hog->limit / 4, HOG_TICK);
+	struct timespec time = monotonic_timespec(loop_clock() + tick);
 	pthread_mutex_lock(&hog->mutex);
 	int error = 0;
 	while (!hog->quit && error != ETIMEDOUT) {
@@ -172,12 +167,8 @@ int hog_start(struct hog *hog) {
 	text_fixed(&out, path, sizeof path);
 	text_add(&out, "/proc/self/task/%d/syscall", (int)hog->handler->thread);
 	hog->calls = open(path, O_RDONLY | O_CLOEXEC);
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_mutex_init(&hog->mutex, NULL);
-	pthread_cond_init(&hog->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	monotonic_condition(&hog->changed);
 	int error = hog_create(hog);
 	hog->running = !error;
 	if (error) {

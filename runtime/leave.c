@@ -4,6 +4,7 @@
 #include "conn.h"
 #include "job.h"
 #include "log.h"
+#include "monotonic.h"
 #include "pool.h"
 #include "post.h"
 #include "process.h"
@@ -89,7 +90,7 @@ static struct departure *departure_create(int status) {
 		departure->job = pool_job_here();
 		departure->status = status;
 		pthread_mutex_init(&departure->lock, NULL);
-		pool_condition(&departure->changed);
+		monotonic_condition(&departure->changed);
 	}
 	return departure;
 }
@@ -140,7 +141,7 @@ static void departure_see(void *argument) {
 /* Waits, with the lock, for the end of a state, at most that many seconds. */
 static void departure_await(
 	struct departure *departure, enum departure_state state, double seconds) {
-	struct timespec until = pool_time(loop_clock() + time_min(seconds, 1e9));
+	struct timespec until = monotonic_timespec(loop_clock() + seconds);
 	int late = 0;
 	while (departure->state == state && !late) {
 		late = pthread_cond_timedwait(

@@ -11,6 +11,7 @@
 
 #include "handler.h"
 #include "job.h"
+#include "monotonic.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -55,12 +56,6 @@ void pool_forked(void) {
 	pool_job_current = NULL;
 }
 
-struct timespec pool_time(double time) {
-	time = time_min(time_max(time, 0), 1e9); /* INFINITY is no time_t */
-	double seconds = (double)(time_t)time;
-	return (struct timespec){(time_t)seconds, (long)((time - seconds) * 1e9)};
-}
-
 static struct pool_job *pool_take(struct pool_queue *queue) {
 	struct pool_job *job = list_first(&queue->jobs, struct pool_job, link);
 	list_remove(&job->link);
@@ -71,7 +66,7 @@ static struct pool_job *pool_take(struct pool_queue *queue) {
 
 /* The next job; NULL: none came in time, or the pool ends. */
 static struct pool_job *pool_next(struct pool *pool, struct pool_queue *queue) {
-	struct timespec until = pool_time(loop_clock() + POOL_IDLE);
+	struct timespec until = monotonic_timespec(loop_clock() + POOL_IDLE);
 	int late = 0;
 	while (!pool->quit && list_empty(&queue->jobs) && !late) {
 		queue->idle++;
@@ -168,27 +163,16 @@ static int pool_start(struct pool *pool, struct pool_queue *queue) {
 
 /* Jobs ------------------------------------------------------------------------- */
 
-int pool_condition(pthread_cond_t *condition) {
-	pthread_condattr_t attributes;
-	int error = pthread_condattr_init(&attributes);
-	if (!error) {
-		error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-		error = error ? error : pthread_cond_init(condition, &attributes);
-		pthread_condattr_destroy(&attributes);
-	}
-	return error;
-}
-
 /* Returns 0, or why not: then nothing is to be destroyed, as on Linux neither a mutex nor a condition
  * holds anything. */
 static int pool_init(struct pool *pool, struct loop *loop) {
 	*pool = (struct pool){.loop = loop};
 	list_init(&pool->ended);
 	int error = pthread_mutex_init(&pool->lock, NULL);
-	error = error ? error : pool_condition(&pool->gone);
+	error = error ? error : monotonic_condition(&pool->gone);
 	for (int lane = 0; lane < POOL_LANES && !error; lane++) {
 		list_init(&pool->queues[lane].jobs);
-		error = pool_condition(&pool->queues[lane].more);
+		error = monotonic_condition(&pool->queues[lane].more);
 	}
 	return error;
 }
@@ -426,7 +410,7 @@ bool pool_finish(struct loop *loop, double deadline) {
 	if (!pool) {
 		return true;
 	}
-	struct timespec until = pool_time(deadline);
+	struct timespec until = monotonic_timespec(deadline);
 	pthread_mutex_lock(&pool->lock);
 	pool->quit = true;
 	for (int lane = 0; lane < POOL_LANES; lane++) {

@@ -10,9 +10,6 @@
 
 #include "loop.h"
 
-#include <pthread.h>
-#include <time.h>
-
 enum { POOL_THREADS = 4, POOL_IDLE = 5 };
 
 /* Each has threads of its own, so that neither starves the other. */
@@ -51,11 +48,6 @@ bool pool_busy(const struct loop *loop);
 
 /* Whether a name is looked up on some thread, waited for or not. */
 bool pool_looks_up(const struct loop *loop);
-
-/* For waits on a condition until a time of loop_clock(): makes one (returns 0, or errno), and that
- * time. */
-int pool_condition(pthread_cond_t *condition);
-struct timespec pool_time(double time);
 
 /* The job of arun_blocking() that this thread runs; NULL: none. It lasts as long as that. */
 struct pool_job *pool_job_here(void);

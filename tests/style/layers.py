@@ -9,7 +9,7 @@ import house
 # A file of runtime/ sees the lines above its own, and in its line what stands before it.
 LAYERS = """
 base list utf8 text text_within plain_name peek
-journal_stream fdpass same_file second_signal sockopt standard variable
+journal_stream fdpass same_file second_signal monotonic sockopt standard variable
 log broker_message broker threads reserve libdw build_id
 context stack backtrace origins opened registry quarantine local symbols trace
 sched task why spawn message
@@ -32,8 +32,8 @@ interpose
 ORDER = [name for line in LAYERS for name in line.split()]
 # Of runtime/, but all they know is the system: cli/ and loader/ may include them.
 SHARED = ["../runtime/libdw.h", "../runtime/journal_stream.h", "../runtime/broker_message.h",
-          "../runtime/fdpass.h",
-          "../runtime/same_file.h", "../runtime/second_signal.h", "../runtime/utf8.h", "../runtime/variable.h"]
+          "../runtime/fdpass.h", "../runtime/monotonic.h", "../runtime/same_file.h",
+          "../runtime/second_signal.h", "../runtime/utf8.h", "../runtime/variable.h"]
 SYSTEM = {"ev.h": "loop", "sys/epoll.h": "poller"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([\w/.-]+)[">]', re.M)
 
