@@ -30,9 +30,10 @@ int(arun_blocking)(int (*fn)(void *), void *arg) {
 int arun_blocking_at(
 	const struct arun_site *site, const char *name, int (*fn)(void *), void *arg) {
 	struct arun_task *self = task_enter(site, "arun_blocking");
-	struct pool_request request = {.name = name, .fn = fn, .arg = arg};
+	struct pool_request request = {
+		.lane = POOL_JOBS, .name = name, .fn = fn, .arg = arg};
 	int result = -1;
-	int error = pool_request(self, POOL_JOBS, &request, &result);
+	int error = pool_call(self, &request, &result);
 	if (error) {
 		task_fail_words(
 			error, self->op, name, error == EAGAIN ? POOL_NO_THREAD : NULL);

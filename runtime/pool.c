@@ -202,8 +202,8 @@ static struct pool *pool_here(struct loop *loop) {
 }
 
 /* Queues job. Returns 0; EAGAIN: there is no thread for it, and it is not queued. */
-static int pool_enqueue(
-	struct pool *pool, struct pool_queue *queue, struct pool_job *job) {
+static int pool_enqueue(struct pool *pool, struct pool_job *job) {
+	struct pool_queue *queue = job->queue;
 	pthread_mutex_lock(&pool->lock);
 	pool_reap(pool);
 	int error = queue->length < queue->idle ? 0 : pool_start(pool, queue);
@@ -216,22 +216,6 @@ static int pool_enqueue(
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return error;
-}
-
-/* Queues a copy of job. NULL with errno ENOMEM, EAGAIN. */
-static struct pool_job *pool_submit(struct pool *pool, const struct pool_job *job) {
-	struct pool_job *copy = malloc(sizeof *copy);
-	if (!copy) {
-		return NULL;
-	}
-	*copy = *job;
-	int error = pool_enqueue(pool, copy->queue, copy);
-	if (error) {
-		free(copy);
-		errno = error;
-		return NULL;
-	}
-	return copy;
 }
 
 /* Takes job back from its queue. Returns false where a thread has it. */
@@ -281,29 +265,34 @@ static int pool_wait(
 	return interrupted ? interrupted : ECANCELED;
 }
 
-/* Queues the job of request. NULL with errno. */
-static struct pool_job *pool_begin(struct loop *loop, struct arun_task *self,
-	enum pool_lane lane, const struct pool_request *request) {
+/* Queues the job of request. NULL with errno ENOMEM, EAGAIN. */
+static struct pool_job *pool_begin(
+	struct loop *loop, struct arun_task *self, const struct pool_request *request) {
 	struct pool *pool = pool_here(loop);
-	struct pool_job *job =
-		!pool ? NULL
-		      : pool_submit(pool, &(struct pool_job){.queue = &pool->queues[lane],
-						  .name = request->name,
-						  .fn = request->fn,
-						  .arg = request->arg,
-						  .release = request->release,
-						  .waiter = self});
-	if (job) {
-		job_list(loop, job);
+	struct pool_job *job = pool ? malloc(sizeof *job) : NULL;
+	if (!job) {
+		return NULL;
 	}
+	*job = (struct pool_job){.queue = &pool->queues[request->lane],
+		.name = request->name,
+		.fn = request->fn,
+		.arg = request->arg,
+		.release = request->release,
+		.waiter = self};
+	int error = pool_enqueue(pool, job);
+	if (error) {
+		free(job);
+		errno = error;
+		return NULL;
+	}
+	job_list(loop, job);
 	return job;
 }
 
-int pool_request(struct arun_task *self, enum pool_lane lane,
-	struct pool_request *request, int *result) {
+int pool_call(struct arun_task *self, struct pool_request *request, int *result) {
 	struct loop *loop = loop_here();
 	int error = task_interrupted(&loop->sched, self);
-	struct pool_job *job = error ? NULL : pool_begin(loop, self, lane, request);
+	struct pool_job *job = error ? NULL : pool_begin(loop, self, request);
 	if (!job) {
 		error = error ? error : errno;
 		pool_release(request->release, request->arg);
@@ -317,12 +306,6 @@ int pool_request(struct arun_task *self, enum pool_lane lane,
 		errno = saved;
 	}
 	return error;
-}
-
-int pool_call(struct arun_task *self, enum pool_lane lane, int (*fn)(void *), void *arg,
-	void (*release)(void *arg), int *result) {
-	struct pool_request request = {.fn = fn, .arg = arg, .release = release};
-	return pool_request(self, lane, &request, result);
 }
 
 /* The loop's side -------------------------------------------------------------- */

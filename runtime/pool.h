@@ -18,26 +18,23 @@ enum pool_lane { POOL_JOBS, POOL_LOOKUPS, POOL_LANES };
 /* EAGAIN of the calls below, in words. */
 #define POOL_NO_THREAD "no thread can be started"
 
+struct pool_request {
+	enum pool_lane lane;
+	const char *name; /* for the reports; NULL: it is not listed */
+	int (*fn)(void *);
+	void *arg;
+	void (*release)(void *arg); /* may be NULL; must not suspend */
+	bool orphaned; /* out: it was running when the wait was cut short, and goes on */
+};
+
 /*
  * Runs fn(arg) on a thread of lane, and waits for it. Returns 0 with *result = what fn
  * returned and errno as fn left it. Otherwise why there is no result, and arg is given
- * away: release(arg) (may be NULL; must not suspend) has been called, or, where fn is
- * running by then, will be called on the loop's thread when it has ended. ECANCELED,
- * ETIMEDOUT: the wait was cut short; ENOMEM, EAGAIN: no thread can be started. Suspends.
+ * away: release(arg) has been called, or, where fn is running by then, will be called on the
+ * loop's thread when it has ended. ECANCELED, ETIMEDOUT: the wait was cut short; ENOMEM, EAGAIN:
+ * no thread can be started. Suspends.
  */
-int pool_call(struct arun_task *self, enum pool_lane lane, int (*fn)(void *), void *arg,
-	void (*release)(void *arg), int *result);
-
-/* The same, of a job that the reports name. */
-struct pool_request {
-	const char *name; /* NULL: it is not listed */
-	int (*fn)(void *);
-	void *arg;
-	void (*release)(void *arg);
-	bool orphaned; /* out: it was running when the wait was cut short, and goes on */
-};
-int pool_request(struct arun_task *self, enum pool_lane lane,
-	struct pool_request *request, int *result);
+int pool_call(struct arun_task *self, struct pool_request *request, int *result);
 
 /* Wakes those whose jobs have ended. To be called on the loop's thread after
  * loop_wakeup(). */

@@ -132,7 +132,11 @@ int resolve_host(struct arun_task *self, const char *host, const char *service,
 		return task_fail(ENOMEM, self->op, host);
 	}
 	int eai = 0;
-	int error = pool_call(self, POOL_LOOKUPS, lookup_run, lookup, lookup_free, &eai);
+	struct pool_request request = {.lane = POOL_LOOKUPS,
+		.fn = lookup_run,
+		.arg = lookup,
+		.release = lookup_free};
+	int error = pool_call(self, &request, &eai);
 	if (error) {
 		return task_fail_words(
 			error, self->op, host, error == EAGAIN ? POOL_NO_THREAD : NULL);

@@ -49,21 +49,24 @@ static inline int gate_count(struct gate *gate) {
 }
 
 static inline int call(enum pool_lane lane, int (*fn)(void *), void *arg, int *result) {
-	return pool_call(sched_current->current, lane, fn, arg, NULL, result);
+	struct pool_request request = {.lane = lane, .fn = fn, .arg = arg};
+	return pool_call(sched_current->current, &request, result);
+}
+
+static inline void wait_at(struct gate *gate, enum pool_lane lane) {
+	struct pool_request request = {
+		.lane = lane, .fn = gate_pass, .arg = gate, .release = gate_release};
+	gate->interrupted = pool_call(sched_current->current, &request, &gate->result);
 }
 
 /* The task of one job at a gate. */
 static inline int wait_at_gate(void *arg) {
-	struct gate *gate = arg;
-	gate->interrupted = pool_call(sched_current->current, POOL_JOBS, gate_pass, gate,
-		gate_release, &gate->result);
+	wait_at(arg, POOL_JOBS);
 	return 0;
 }
 
 static inline int wait_at_gate_of_lookups(void *arg) {
-	struct gate *gate = arg;
-	gate->interrupted = pool_call(sched_current->current, POOL_LOOKUPS, gate_pass,
-		gate, gate_release, &gate->result);
+	wait_at(arg, POOL_LOOKUPS);
 	return 0;
 }
 
