@@ -182,7 +182,7 @@ static void write_json(const struct crash *crash, const struct fault *fault) {
 	if (crash->scene.report->fd <= 0) {
 		return;
 	}
-	struct snapshot snapshot = {0};
+	struct snapshot snapshot = {.what = SNAPSHOT_ALL};
 	if (!fault->changed && !fault->foreign) {
 		snapshot_take(&snapshot, SNAPSHOT_ALL, &crash->scene.loop->sched.registry,
 			crash->scene.rawfd);
@@ -197,8 +197,8 @@ static void write_json(const struct crash *crash, const struct fault *fault) {
 	text_fixed(&members, space, sizeof space);
 	add_members(&members, crash, fault);
 	text_init(&out);
-	report_json_line(&out, crash->scene.report, "crash", &end, members.data,
-		&snapshot, "objects");
+	report_json_line(&out, crash->scene.report,
+		&(struct report_line){"crash", &end, members.data, &snapshot});
 	text_trim(&out);
 	text_write_within(&out, report_fd(crash->scene.report), CRASH_PATIENCE);
 }

@@ -228,7 +228,7 @@ int driver_main(void *argument) {
 		stop_abandon(run);
 	}
 	stop_snapshot(run, true);
-	snapshot_outcomes(&run->snapshot, &loop->sched.registry);
+	snapshot_outcomes(&run->snapshot);
 	loop->quit = true;
 	return 0;
 }

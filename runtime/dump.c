@@ -150,8 +150,8 @@ static void json_line(
 	text_add(&loop, ", \"for_ms\": ");
 	text_milliseconds(&loop, seconds);
 	text_add(&loop, "}");
-	report_json_line(out, scene->report, "dump", &(struct report_end){.reason = NULL},
-		members, snapshot, "objects");
+	report_json_line(out, scene->report,
+		&(struct report_line){"dump", .members = members, .snapshot = snapshot});
 }
 
 /* The dump ----------------------------------------------------------------------- */

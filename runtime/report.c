@@ -62,9 +62,6 @@ static void add_signal(struct text *out, int number) {
 }
 
 static void add_end(struct text *out, const struct report_end *end) {
-	if (!end->reason) {
-		return;
-	}
 	text_add(out, ", \"end\": {\"reason\": \"%s\"", end->reason);
 	add_signal(out, end->signal);
 	if (end->shutdown >= 0) {
@@ -74,32 +71,32 @@ static void add_end(struct text *out, const struct report_end *end) {
 	text_add(out, ", \"status\": %d}", end->status);
 }
 
-void report_json_line(struct text *out, const struct report *report, const char *kind,
-	const struct report_end *end, const char *members,
-	const struct snapshot *snapshot, const char *name) {
+void report_json_line(
+	struct text *out, const struct report *report, const struct report_line *line) {
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
 	text_add(out, "{\"schema\": \"arun-report/1\", \"kind\": \"%s\", \"time\": \"",
-		kind);
+		line->kind);
 	text_time(out, &now);
 	text_add(out, "\", \"arun\": \"%s\", \"pid\": %d, \"uptime_ms\": ", ARUN_VERSION,
 		(int)getpid());
 	text_milliseconds(out, loop_clock() - report->started);
 	add_plugin(out, report);
-	add_end(out, end);
-	text_add(out, "%s, ", members);
-	snapshot_json(snapshot, name, out);
+	if (line->end) {
+		add_end(out, line->end);
+	}
+	text_add(out, "%s, ", line->members ? line->members : "");
+	snapshot_json(line->snapshot, out);
 	text_add(out, "}\n");
 }
 
-void report_json(const struct report *report, const char *kind,
-	const struct report_end *end, const struct snapshot *snapshot, const char *name) {
+void report_json(const struct report *report, const struct report_line *line) {
 	if (report->fd <= 0) {
 		return;
 	}
 	struct text out;
 	text_init(&out);
-	report_json_line(&out, report, kind, end, "", snapshot, name);
+	report_json_line(&out, report, line);
 	errno = ENOMEM;
 	if (out.lost || text_write(&out, report_fd(report)) < 0) {
 		/* Who reads the file alone would take a run without leaks for it. */
@@ -139,7 +136,8 @@ void report_leaks(const struct report *report, const struct snapshot *leaks) {
 	}
 	/* What was abandoned may be no leak; who reads the status finds why it is so. */
 	if (leaks->total || strcmp(report->end.reason, "timeout") == 0) {
-		report_json(report, "leaks", &report->end, leaks, "leaks");
+		report_json(report, &(struct report_line){"leaks", .end = &report->end,
+					    .snapshot = leaks});
 	}
 	if (!leaks->total) {
 		return;

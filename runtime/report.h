@@ -16,7 +16,7 @@
 
 /* How the run ended; for the JSON. */
 struct report_end {
-	const char *reason; /* "return", "signal", "error", "timeout"...; NULL: not yet */
+	const char *reason; /* "return", "signal", "error", "timeout"... */
 	int signal;         /* that stopped it; 0: none */
 	int status;         /* the exit status */
 	double shutdown;    /* seconds since the stop; negative: there was none */
@@ -48,17 +48,21 @@ const char *report_signal(int number);
  * its descriptor, and another file may have the number. */
 int report_fd(const struct report *report);
 
-/*
- * Appends a line of the file of --report, with the objects in the array called name.
- * members: more of them, each after a comma and a blank; "": none. Writes nothing.
- */
-void report_json_line(struct text *out, const struct report *report, const char *kind,
-	const struct report_end *end, const char *members,
-	const struct snapshot *snapshot, const char *name);
+/* A line of the file of --report. */
+struct report_line {
+	const char *kind;             /* "leaks", "dump" */
+	const struct report_end *end; /* NULL: the run goes on */
+	const char
+		*members; /* more of them, each after a comma and a blank; NULL: none */
+	const struct snapshot *snapshot;
+};
 
-/* Writes such a line, with no more members, where there is a file. */
-void report_json(const struct report *report, const char *kind,
-	const struct report_end *end, const struct snapshot *snapshot, const char *name);
+/* Appends it. Writes nothing. */
+void report_json_line(
+	struct text *out, const struct report *report, const struct report_line *line);
+
+/* Writes it, where there is a file. */
+void report_json(const struct report *report, const struct report_line *line);
 
 /* Writes a text of lines to stderr and finishes it. Returns whether there was memory for all of it. */
 bool report_say(struct text *out);

@@ -120,7 +120,8 @@ static void write_deadlock(const struct report_tasks *tasks) {
 	struct snapshot objects;
 	snapshot_take(&objects, SNAPSHOT_ALL, tasks->registry, NULL);
 	struct report_end end = {.reason = "deadlock", .status = 1, .shutdown = -1};
-	report_json(tasks->report, "deadlock", &end, &objects, "objects");
+	report_json(tasks->report,
+		&(struct report_line){"deadlock", .end = &end, .snapshot = &objects});
 	snapshot_finish(&objects);
 }
 

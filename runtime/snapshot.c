@@ -405,9 +405,9 @@ static void snapshot_sort(struct snapshot *snapshot) {
 }
 
 void snapshot_add_fds(struct snapshot *snapshot, const struct snapshot_scope *scope,
-	const struct registry *registry, const struct rawfd *rawfd) {
+	const struct rawfd *rawfd) {
 	struct snapshot_search search = {snapshot, scope, rawfd};
-	rawfd_each(rawfd, registry, snapshot_see_fd, &search);
+	rawfd_each(rawfd, snapshot->registry, snapshot_see_fd, &search);
 	if (snapshot->memory) {
 		snapshot_sort(snapshot);
 	}
@@ -421,8 +421,10 @@ void snapshot_take(struct snapshot *snapshot, enum snapshot_what what,
 
 void snapshot_take_scope(struct snapshot *snapshot, const struct snapshot_scope *scope,
 	const struct registry *registry, const struct rawfd *rawfd) {
-	*snapshot = (struct snapshot){
-		.now = loop_clock(), .registry = registry, .notes = registry->notes};
+	*snapshot = (struct snapshot){.what = scope->what,
+		.now = loop_clock(),
+		.registry = registry,
+		.notes = registry->notes};
 	void *memory = mmap(NULL, sizeof *snapshot->memory, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	snapshot->memory = memory == MAP_FAILED ? NULL : memory;
@@ -431,7 +433,7 @@ void snapshot_take_scope(struct snapshot *snapshot, const struct snapshot_scope 
 		snapshot_copy_all(snapshot);
 	}
 	if (rawfd) {
-		snapshot_add_fds(snapshot, scope, registry, rawfd);
+		snapshot_add_fds(snapshot, scope, rawfd);
 	} else if (snapshot->memory) {
 		snapshot_sort(snapshot);
 	}
@@ -475,13 +477,13 @@ static void object_abandoned(
 	}
 }
 
-void snapshot_outcomes(struct snapshot *snapshot, const struct registry *registry) {
+void snapshot_outcomes(struct snapshot *snapshot) {
 	struct snapshot_memory *memory = snapshot->memory;
 	for (unsigned i = 0; memory && i < snapshot->groups; i++) {
 		group_outcome(memory, &memory->groups[i]);
 	}
 	for (int i = 0; memory && i < KIND_COUNT; i++) {
-		registry_each (object, registry, i) {
+		registry_each (object, snapshot->registry, i) {
 			object_abandoned(memory, object);
 		}
 	}

@@ -67,6 +67,7 @@ struct snapshot_group {
 struct snapshot_memory;
 
 struct snapshot {
+	enum snapshot_what what;
 	double now;
 	const struct notes *notes;              /* what tells more of it; NULL: nothing */
 	uint64_t total, counts[SNAPSHOT_KINDS]; /* of objects, by kind_index; raw
@@ -91,13 +92,13 @@ void snapshot_take_scope(struct snapshot *snapshot, const struct snapshot_scope 
 
 /* Adds the raw descriptors to one that was taken without them. */
 void snapshot_add_fds(struct snapshot *snapshot, const struct snapshot_scope *scope,
-	const struct registry *registry, const struct rawfd *rawfd);
+	const struct rawfd *rawfd);
 
 /*
  * After the sweep: what became of the objects. One that is still listed was abandoned;
  * the others ended as their kind says.
  */
-void snapshot_outcomes(struct snapshot *snapshot, const struct registry *registry);
+void snapshot_outcomes(struct snapshot *snapshot);
 
 void snapshot_finish(struct snapshot *snapshot);
 

@@ -202,9 +202,10 @@ static void add_counts(struct text *out, const struct snapshot *snapshot) {
 	}
 }
 
-void snapshot_json(const struct snapshot *snapshot, const char *name, struct text *out) {
+void snapshot_json(const struct snapshot *snapshot, struct text *out) {
 	add_counts(out, snapshot);
-	text_add(out, ", \"%s\": [", name);
+	text_add(out, ", \"%s\": [",
+		snapshot->what == SNAPSHOT_LEAKS ? "leaks" : "objects");
 	for (unsigned i = 0; i < snapshot->groups; i++) {
 		text_add(out, i ? ", " : "");
 		add_group(out, snapshot, snapshot->group[i]);

@@ -5,8 +5,7 @@
 
 #include "snapshot.h"
 
-/* Appends "counts", "total", "suppressed" and the array called name: "leaks" or
- * "objects". */
-void snapshot_json(const struct snapshot *snapshot, const char *name, struct text *out);
+/* Appends "counts", "total", "suppressed" and the array "leaks" or "objects". */
+void snapshot_json(const struct snapshot *snapshot, struct text *out);
 
 #endif

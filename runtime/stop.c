@@ -35,7 +35,7 @@ void stop_snapshot(struct run *run, bool fds) {
 	}
 	if (fds && !run->snapped_fds) {
 		run->snapped_fds = true;
-		snapshot_add_fds(&run->snapshot, &scope, registry, &run->rawfd);
+		snapshot_add_fds(&run->snapshot, &scope, &run->rawfd);
 	}
 }
 
@@ -158,7 +158,7 @@ void stop_last_words(struct loop *loop, int forced) {
 		run->entry->object.background = false;
 	}
 	stop_snapshot(run, true);
-	snapshot_outcomes(&run->snapshot, &sched->registry);
+	snapshot_outcomes(&run->snapshot);
 	run->report.end =
 		forced ? stop_report_end(run, "signal", forced, 128 + forced)
 		       : stop_report_end(run, "timeout", run->signal, HANDLER_OVERDUE);

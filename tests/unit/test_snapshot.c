@@ -121,7 +121,7 @@ static char *text_of_leaks(void) {
 static char *json_of_leaks(void) {
 	static struct text out;
 	text_init(&out);
-	snapshot_json(&snapshot, "leaks", &out);
+	snapshot_json(&snapshot, &out);
 	return out.data;
 }
 
@@ -379,7 +379,7 @@ START_TEST(what_is_listed_after_the_sweep_was_abandoned) {
 	contains(json_of_leaks(), "\"hint\"");
 	ck_assert_ptr_null(strstr(json_of_leaks(), "\"outcome\""));
 	registry_remove(&ends->object);
-	snapshot_outcomes(&snapshot, &registry);
+	snapshot_outcomes(&snapshot);
 	ck_assert_str_eq(snapshot.group[0]->items[0].outcome, "closed");
 	ck_assert_str_eq(snapshot.group[0]->items[1].outcome, "abandoned");
 	contains(json_of_leaks(), "\"outcome\": \"abandoned\"");
