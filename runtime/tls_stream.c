@@ -35,8 +35,9 @@ static int session_explain(const struct arun_conn *conn, struct tls_session *ses
 			openssl->X509_verify_cert_error_string(refused));
 		return EKEYREJECTED;
 	}
+	/* After an end without close_notify OpenSSL sends an alert, whose failure tells nothing. */
 	bool left = session_left(conn, session);
-	if (session->error && !left) {
+	if (session->error && !left && !session->truncated) {
 		text_error(&out, session->error);
 		return session->error;
 	}
@@ -114,7 +115,7 @@ static ssize_t tls_receive(struct arun_conn *conn, void *buf, size_t size) {
 		conn->saw_end = true;
 		return 0;
 	}
-	errno = error;
+	errno = error == EPIPE ? ECONNRESET : error; /* it was a write that has met it */
 	return -1;
 }
 

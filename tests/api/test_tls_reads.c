@@ -70,6 +70,28 @@ CLAIM(an_end_that_came_with_the_last_record_is_read) {
 	close_pair(pair);
 }
 
+/* The other end is gone when OpenSSL, which misses close_notify, has an alert for it. */
+CLAIM(one_of_who_is_gone_without_close_notify_says_that_it_was_cut_short) {
+	struct pair pair = secured(tcp_pair());
+	char byte;
+	ck_assert_int_eq(shutdown(arun_fd(pair.a), SHUT_WR), 0);
+	arun_abort(pair.a);
+	assert_fails(arun_read(pair.b, &byte, 1), ECONNRESET);
+	assert_contains(arun_why(), "cut short");
+	assert_fails(arun_close(pair.b), ECONNRESET);
+}
+
+/* As of a stream without TLS, of which recv(2) never says EPIPE. */
+CLAIM(one_after_a_write_to_who_is_gone_has_no_errno_of_writes) {
+	struct pair pair = secured(tcp_pair());
+	char byte;
+	ck_assert_int_eq(shutdown(arun_fd(pair.a), SHUT_WR), 0);
+	arun_abort(pair.a);
+	assert_fails(arun_write(pair.b, "x", 1), EPIPE);
+	assert_fails(arun_read(pair.b, &byte, 1), ECONNRESET);
+	arun_close(pair.b);
+}
+
 static int accept_and_read_nothing(void *server) {
 	char byte;
 	arun_conn *conn = arun_accept(server);
@@ -104,6 +126,9 @@ Suite *suite(void) {
 	tcase_add_test(all, records_that_come_together_are_read_one_by_one);
 	tcase_add_test(all, the_rest_of_a_record_is_read_without_waiting);
 	tcase_add_test(all, an_end_that_came_with_the_last_record_is_read);
+	tcase_add_test(
+		all, one_of_who_is_gone_without_close_notify_says_that_it_was_cut_short);
+	tcase_add_test(all, one_after_a_write_to_who_is_gone_has_no_errno_of_writes);
 	tcase_add_test(all, one_of_no_bytes_that_does_the_handshake_keeps_errno);
 	suite_add_tcase(suite, all);
 	return suite;
