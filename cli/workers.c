@@ -6,12 +6,14 @@
 #include "group.h"
 #include "say.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Seconds: until one that does not die is killed again, and until the service manager, or a
@@ -226,6 +228,18 @@ static void forgive_pause(struct group *group, double late) {
 	}
 }
 
+/* There is no telling what is ready. Where more is polled than the limit for descriptors, which was
+ * lowered meanwhile (EINVAL), the next wait fails at once as well. */
+static void on_no_poll(struct group *group) {
+	const struct timespec moment = {.tv_nsec = 50000000};
+	if (errno != EINTR) {
+		nanosleep(&moment, NULL);
+	}
+	for (size_t i = 0; i < POLLED_FIRST + group->count; i++) {
+		group->polled[i].revents = 0;
+	}
+}
+
 static void wait_for_something(struct group *group, double next) {
 	struct pollfd *polled = group->polled;
 	/* Not for too long: a pause of the parent shows in a wait that has taken longer. */
@@ -241,9 +255,7 @@ static void wait_for_something(struct group *group, double next) {
 	}
 	if (poll(polled, POLLED_FIRST + group->count,
 		    left > 0 ? (int)(left * 1000) + 1 : 0) < 0) {
-		for (size_t i = 0; i < POLLED_FIRST + group->count; i++) {
-			polled[i].revents = 0;
-		}
+		on_no_poll(group);
 	}
 	group->now = arun_now();
 	if (group->now > begun + left) {

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import pty
+import resource
 import signal
 import subprocess
 import time
@@ -161,6 +162,21 @@ def SIGHUP_to_a_worker_alone_names_the_parent_and_ends_nothing():
             equal(process.stop()[0], 0)
     os.close(ours)
     os.close(theirs)
+
+
+@claim
+def a_parent_whose_limit_of_descriptors_is_lowered_waits_for_signals_all_the_same():
+    with group("-w", "2", plugin(), "tcp:127.0.0.1:0") as process:
+        lines(process, 2)
+        serves(process)
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (4, 4))
+        # To have it look again.
+        process.signal(signal.SIGUSR1)
+        process.until(lambda: process.stderr.count("end of dump") == 2, "two dumps")
+        status = pathlib.Path(f"/proc/{process.pid}/stat")
+        # One that turns and turns is found asleep now and then, too.
+        until(lambda: all(") S " in status.read_text() for _ in range(200)), "it sleeps")
+        equal(process.stop()[0], 0)
 
 
 main()
