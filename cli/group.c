@@ -109,11 +109,15 @@ static void forget_all(struct group *group) {
 
 /* At the first start this ends the group, like a worker that fails before it is ready; later it is
  * tried again. */
-static void on_not_started(struct group *group, struct slot *slot) {
+static void on_not_started(struct group *group, struct slot *slot, bool replaces) {
+	const char *why = strerror(errno);
 	if (group->ready) {
 		slot->due = group->now + PAUSE_MAX;
+		say("cannot start a worker: %s; it is tried again in %g s%s", why,
+			PAUSE_MAX, replaces ? ", the old one serves on" : "");
 		return;
 	}
+	say("cannot start a worker: %s", why);
 	manager_tell_failed(&group->manager, STATUS_FAILED, say_last());
 	group_note_end(group, STATUS_FAILED << 8);
 	group_stop(group, SIGTERM);
@@ -141,8 +145,7 @@ void group_start(struct group *group, unsigned number, bool replaces) {
 	}
 	slot->due = 0;
 	if (result < 0) {
-		say("cannot start a worker: %s", strerror(errno));
-		on_not_started(group, slot);
+		on_not_started(group, slot, replaces);
 		return;
 	}
 	group->workers[group->count++] = worker;
@@ -184,7 +187,7 @@ struct worker *group_find(struct group *group, pid_t pid) {
 void group_restart(struct group *group, unsigned slot) {
 	group->slots[slot].due = 0;
 	if (!find_in(group, slot, WORKER_STARTING)) {
-		group_start(group, slot, false);
+		group_start(group, slot, find_serving(group, slot) != NULL);
 	}
 }
 

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from group import all_workers, group, lines, plugin, serves, workers
 from plugins import written
 from service import Manager
-from tap import claim, environment, equal, main, until
+from tap import claim, contains, environment, equal, main, until
 
 SLOW = """#include <arun.h>
 #include <signal.h>
@@ -177,6 +177,28 @@ def a_parent_whose_limit_of_descriptors_is_lowered_waits_for_signals_all_the_sam
         # One that turns and turns is found asleep now and then, too.
         until(lambda: all(") S " in status.read_text() for _ in range(200)), "it sleeps")
         equal(process.stop()[0], 0)
+
+
+@claim
+def a_new_one_that_could_not_be_started_at_first_leaves_the_old_one_serving_as_well():
+    with TemporaryDirectory() as folder:
+        flag = pathlib.Path(folder, "flag")
+        with group("-w", "1", f"{plugin()}:fails", flag) as process:
+            lines(process, 1)
+            serves(process)
+            old = workers(process)
+            limit = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (3, limit[1]))
+            process.signal(signal.SIGHUP)
+            process.until(lambda: "cannot start" in process.stderr, "there is no descriptor")
+            flag.touch()
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, limit)
+            process.until(lambda: "before it was ready" in process.stderr, "it has failed")
+            equal((all_workers(process), process.stop()[0]), (old, 0))
+            began, _, then = process.stderr.splitlines()
+            equal(began, "arun: cannot start a worker: Too many open files; "
+                         "it is tried again in 5 s, the old one serves on")
+            contains(then, " ended with status 1 before it was ready; the old one serves on")
 
 
 main()
