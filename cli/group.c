@@ -48,8 +48,10 @@ void group_note_end(struct group *group, int status) {
 	}
 }
 
-_Noreturn void group_fail(const char *what) {
+_Noreturn void group_fail(struct group *group, const char *what) {
 	say("workers: %s: %s", what, strerror(errno));
+	manager_tell_failed(group && group->manager.fd >= 0 ? &group->manager : NULL,
+		STATUS_FAILED, say_last());
 	ending_exit(STATUS_FAILED);
 }
 
@@ -87,7 +89,7 @@ static void make_room(struct group *group) {
 		realloc(group->polled, (room + POLLED_FIRST) * sizeof *polled);
 	group->polled = polled ? polled : group->polled;
 	if (!workers || !polled) {
-		group_fail("no room for another");
+		group_fail(group, "no room for another");
 	}
 	group->room = room;
 }

@@ -71,7 +71,8 @@ void group_stop(struct group *group, int signum);
 /* Counts an end, waitpid(2)'s, for the status of the group. */
 void group_note_end(struct group *group, int status);
 
-/* Says what cannot be done, and why by errno, and ends the process with STATUS_FAILED. */
-_Noreturn void group_fail(const char *what);
+/* Says what cannot be done, and why by errno, also to the service manager, and ends the process with
+ * STATUS_FAILED. group: NULL: there is none yet. */
+_Noreturn void group_fail(struct group *group, const char *what);
 
 #endif

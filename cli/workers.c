@@ -147,7 +147,7 @@ static void open_signals(struct group *group) {
 	}
 	group->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (group->signals < 0) {
-		group_fail("no descriptor for signals");
+		group_fail(group, "no descriptor for signals");
 	}
 }
 
@@ -360,19 +360,20 @@ _Noreturn void workers_run(const struct workers_options *options) {
 	double next;
 	group = malloc(sizeof *group);
 	if (!group) {
-		group_fail("no list of them");
+		group_fail(NULL, "no list of them");
 	}
 	*group = (struct group){.options = options,
 		.keeper = {.opener = -1, .speaker = -1},
+		.manager.fd = -1,
 		.changes.fd = -1,
 		.roll = options->count,
 		.terminal = isatty(STDIN_FILENO)};
 	group->slots = calloc(options->count, sizeof *group->slots);
 	if (!group->slots) {
-		group_fail("no list of them");
+		group_fail(group, "no list of them");
 	}
 	if (manager_open(&group->manager) < 0) {
-		group_fail("no socket to hear them");
+		group_fail(group, "no socket to hear them");
 	}
 	open_signals(group);
 	/* A stderr that nobody reads must not keep the parent from the workers. */

@@ -276,9 +276,13 @@ def what_is_lacking_before_a_run_is_named():
         ("signalfd", "-w2", "workers: no descriptor for signals"),
         ("socket", "-w2", "workers: no socket to hear them"),
     ):
-        ended = refusing(call, errno.EAGAIN, 1, 1, option, plugin())
-        equal((ended.returncode, ended.stderr),
-              (125, f"arun: {words}: Resource temporarily unavailable\n"))
+        manager = Manager()
+        ended = refusing(call, errno.EAGAIN, 1, 1, option, plugin(),
+                         NOTIFY_SOCKET=manager.address)
+        line = f"{words}: Resource temporarily unavailable"
+        equal((ended.returncode, ended.stderr), (125, f"arun: {line}\n"))
+        told = [] if option == "--check" else [f"EXIT_STATUS=125\nSTATUS=failed: {line}"]
+        equal(manager.messages()[:1], told)
 
 
 @claim
