@@ -36,6 +36,15 @@ def a_start_that_fails_fails_the_unit_and_says_why():
 
 
 @claim
+def a_call_that_the_unit_forbids_fails_and_is_told_of():
+    unit = service("forbidden", "Restart=no\n")
+    systemctl("start", unit, status=1)
+    equal(show(unit, "Result", "ExecMainStatus", "StatusText"),
+          ["exit-code", "1", "failed: Operation not permitted"])
+    contains(journal(unit), "service.so: forbidden failed: Operation not permitted")
+
+
+@claim
 def a_plugin_that_is_not_there_is_not_started_again():
     unit = "arun@no-such-plugin.service"
     systemctl("start", unit, status=1)

@@ -107,6 +107,14 @@ def a_kill_of_a_worker_is_survived():
 
 
 @claim
+def a_worker_that_is_killed_for_want_of_memory_is_left_to_its_parent():
+    # A machine need not have the cgroups in which that happens.
+    unit = serving()
+    equal(show(unit, "OOMPolicy"), "continue")
+    stopped_well(unit)
+
+
+@claim
 def a_worker_that_hangs_is_replaced_and_the_unit_stays():
     unit = serving("WatchdogSec=1\nLimitCORE=0\n")
     process, old = show(unit, "MainPID"), workers(unit)
