@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -91,7 +92,11 @@ static inline int run(void (*body)(void)) {
 	} while (0)
 
 #define assert_contains(text, part)                                                      \
-	ck_assert_msg(strstr(text, part), "\"%s\" is not in \"%s\"", part, text)
+	do {                                                                             \
+		const char *api_text = (text);                                           \
+		ck_assert_msg(strstr(api_text, part), "\"%s\" is not in \"%s\"", part,   \
+			api_text);                                                       \
+	} while (0)
 
 /* A text as the argument of a task; it lives as long as the block. */
 #define WORD(text) ((char[]){text})
@@ -137,6 +142,17 @@ static inline struct rlimit limit_memory(void) {
 	return old;
 }
 
+/* Allows no further process or thread. Returns the limit, to be put back. */
+static inline struct rlimit limit_processes(void) {
+	/* Root has no such limit; a sanitizer still wants to look at this process. */
+	ck_assert(geteuid() || setresuid(65534, 65534, 65534) == 0);
+	prctl(PR_SET_DUMPABLE, 1);
+	struct rlimit old;
+	getrlimit(RLIMIT_NPROC, &old);
+	setrlimit(RLIMIT_NPROC, &(struct rlimit){0, old.rlim_max});
+	return old;
+}
+
 /* From here on stderr is a file, which read_stderr() reads. */
 static inline FILE *catch_stderr(void) {
 	FILE *file = tmpfile();
@@ -150,6 +166,13 @@ static inline const char *read_stderr(FILE *file) {
 	rewind(file);
 	text[fread(text, 1, sizeof text - 1, file)] = '\0';
 	return text;
+}
+
+/* Runs body, which must end with that status. Returns what is said on stderr. */
+static inline const char *run_reported(void (*body)(void), int status) {
+	FILE *file = catch_stderr();
+	ck_assert_int_eq(run(body), status);
+	return read_stderr(file);
 }
 
 #endif

@@ -23,4 +23,16 @@ static inline int run_server(int (*function)(void), arun_options *options) {
 	return arun_run_forever(call_entry, 0, NULL, options);
 }
 
+static inline int stop_with(void *arg) {
+	arun_stop(*(int *)arg);
+	return 0;
+}
+
+/* Has another task call arun_stop(status). */
+static inline void stop_soon(int status) {
+	static int kept;
+	kept = status;
+	arun_detach(arun_spawn(stop_with, &kept));
+}
+
 #endif

@@ -27,16 +27,34 @@ static inline int status_of_child(void (*in_child)(void), FILE *errors) {
 	return status;
 }
 
-/* Runs body in a child, which must say words with the name of this file and abort. */
-static inline void assert_misuse(void (*body)(void), const char *words) {
+/* Runs body in a child, which must abort. Returns what it has said. */
+static inline const char *misuse_of(void (*body)(void)) {
 	FILE *file = tmpfile();
 	int status = status_of_child(body, file);
 	const char *text = read_stderr(file);
+	fclose(file);
 	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT,
 		"it ended with status %d, and printed: %s", status, text);
+	return text;
+}
+
+/* The same of what is said in those words, with the name of this file. */
+static inline void assert_misuse(void (*body)(void), const char *words) {
+	const char *text = misuse_of(body);
 	assert_contains(text, words);
 	assert_contains(text, __BASE_FILE__);
-	fclose(file);
+}
+
+static void (*misuse_body)(void);
+
+static inline void misuse_run(void) {
+	run(misuse_body);
+}
+
+/* What is said of the misuse in body, in a run in a child. */
+static inline const char *misuse_in_run(void (*body)(void)) {
+	misuse_body = body;
+	return misuse_of(misuse_run);
 }
 
 /* A case whose body, in a run, is misuse told of in those words. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "api.h"
+#include "misuse.h"
 
 #include <stdlib.h>
-#include <sys/wait.h>
 
 struct end {
 	arun_chan *chan;
@@ -163,12 +162,6 @@ static void free_with_an_item(void) {
 	arun_chan *chan = arun_chan_new(2, sizeof(int));
 	ck_assert_int_eq(arun_chan_send(chan, &(int){1}), 0);
 	arun_chan_free(chan);
-}
-
-static const char *run_reported(void (*body)(void), int status) {
-	FILE *file = catch_stderr();
-	ck_assert_int_eq(run(body), status);
-	return read_stderr(file);
 }
 
 START_TEST(a_free_ends_the_waits_with_EBADF_and_is_told_of) {
@@ -344,7 +337,7 @@ START_TEST(a_receive_nobody_can_end_is_a_deadlock_that_names_the_channel) {
 }
 END_TEST
 
-static void use_freed(void) {
+static void free_again(void) {
 	arun_chan *chan = arun_chan_new(1, sizeof(int));
 	arun_chan_free(chan);
 	arun_chan_free(chan);
@@ -354,17 +347,7 @@ START_TEST(a_second_free_is_misuse) {
 	if (!API_LIMITS) {
 		return; /* it finds that first */
 	}
-	FILE *file = catch_stderr();
-	pid_t child = fork();
-	if (child == 0) {
-		setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-		signal(SIGABRT, SIG_DFL);
-		_exit(run(use_freed));
-	}
-	int status = 0;
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-	assert_contains(read_stderr(file),
+	assert_contains(misuse_in_run(free_again),
 		"arun: misuse: arun_chan_free() of a channel that was freed; in task "
 		"\"main\" (#1) (run with --debug for the line)\n");
 }

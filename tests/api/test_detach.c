@@ -144,9 +144,7 @@ static void leave_a_task(void) {
 }
 
 START_TEST(a_task_that_still_runs_at_the_end_is_a_leak) {
-	FILE *file = catch_stderr();
-	ck_assert_int_eq(run(leave_a_task), 23);
-	assert_contains(read_stderr(file), "leak: task \"sleep_long\"");
+	assert_contains(run_reported(leave_a_task, 23), "leak: task \"sleep_long\"");
 }
 END_TEST
 
@@ -168,9 +166,7 @@ static void leave_a_failed_task(void) {
 }
 
 START_TEST(a_failed_task_that_nobody_joined_makes_the_status_1) {
-	FILE *file = catch_stderr();
-	ck_assert_int_eq(run(leave_a_failed_task), 1);
-	assert_contains(read_stderr(file), "fail_with");
+	assert_contains(run_reported(leave_a_failed_task, 1), "fail_with");
 }
 END_TEST
 
@@ -182,9 +178,7 @@ static void join_a_failed_task_late(void) {
 }
 
 START_TEST(a_failed_task_that_is_joined_late_is_not_told_of) {
-	FILE *file = catch_stderr();
-	ck_assert_int_eq(run(join_a_failed_task_late), 0);
-	ck_assert_str_eq(read_stderr(file), "");
+	ck_assert_str_eq(run_reported(join_a_failed_task_late, 0), "");
 }
 END_TEST
 

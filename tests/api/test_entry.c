@@ -86,18 +86,6 @@ END_TEST
 
 /* The stop ------------------------------------------------------------------------------------- */
 
-static int stop_with(void *arg) {
-	arun_stop(*(int *)arg);
-	return 0;
-}
-
-/* Has another task call arun_stop(status). */
-static void stop_soon(int status) {
-	static int kept;
-	kept = status;
-	arun_detach(arun_spawn(stop_with, &kept));
-}
-
 static int wait_for_stop_9(void) {
 	stop_soon(9);
 	int result = arun_sleep(FOREVER);

@@ -168,9 +168,7 @@ static void wait_for_nothing(void) {
 }
 
 START_TEST(a_deadlock_is_told_also_where_threads_cannot_be_counted) {
-	FILE *file = catch_stderr();
-	ck_assert_int_eq(run(wait_for_nothing), 1);
-	assert_contains(read_stderr(file), "deadlock");
+	assert_contains(run_reported(wait_for_nothing, 1), "deadlock");
 }
 END_TEST
 
@@ -311,9 +309,7 @@ static void fork_and_sleep(void) {
 }
 
 START_TEST(a_sleep_in_a_forked_child_aborts_it_and_not_the_parent) {
-	FILE *file = catch_stderr();
-	ck_assert_int_eq(run(fork_and_sleep), 0);
-	assert_contains(read_stderr(file), "arun_exec()");
+	assert_contains(run_reported(fork_and_sleep, 0), "arun_exec()");
 }
 END_TEST
 
@@ -337,9 +333,7 @@ static void fork_and_exit(void) {
 }
 
 START_TEST(a_forked_child_that_exits_reports_nothing) {
-	FILE *file = catch_stderr();
-	ck_assert_int_eq(run(fork_and_exit), 0);
-	ck_assert_str_eq(read_stderr(file), "");
+	ck_assert_str_eq(run_reported(fork_and_exit, 0), "");
 }
 END_TEST
 

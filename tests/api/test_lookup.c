@@ -4,7 +4,6 @@
 #include "namespaces.h"
 
 #include <netdb.h>
-#include <sys/prctl.h>
 
 /* On a machine of its own, whose name server would be at its loopback address. */
 static void set_up_machine(void) {
@@ -177,13 +176,7 @@ CLAIM(a_name_server_that_is_silent_is_EAGAIN) {
 /* Threads --------------------------------------------------------------------------- */
 
 CLAIM(no_thread_left_is_EAGAIN) {
-	struct rlimit old, none;
-	/* Root has no such limit; a sanitizer still wants to look at this process. */
-	ck_assert(geteuid() || setresuid(65534, 65534, 65534) == 0);
-	prctl(PR_SET_DUMPABLE, 1);
-	getrlimit(RLIMIT_NPROC, &old);
-	none = (struct rlimit){0, old.rlim_max};
-	setrlimit(RLIMIT_NPROC, &none);
+	struct rlimit old = limit_processes();
 	assert_each_fails(EAGAIN, "no thread can be started");
 	setrlimit(RLIMIT_NPROC, &old);
 }

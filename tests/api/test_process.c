@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "processes.h"
 
-#include <sys/prctl.h>
-
 /* Starting ------------------------------------------------------------------------- */
 
 CLAIM(the_status_is_what_waitpid_has) {
@@ -79,13 +77,7 @@ CLAIM(no_descriptor_left_is_EMFILE_and_nothing_leaks) {
 }
 
 CLAIM(no_process_left_is_EAGAIN) {
-	struct rlimit old, none;
-	/* Root has no such limit; a sanitizer still wants to look at this process. */
-	ck_assert(geteuid() || setresuid(65534, 65534, 65534) == 0);
-	prctl(PR_SET_DUMPABLE, 1);
-	getrlimit(RLIMIT_NPROC, &old);
-	none = (struct rlimit){0, old.rlim_max};
-	setrlimit(RLIMIT_NPROC, &none);
+	struct rlimit old = limit_processes();
 	assert_null(arun_exec(WORDS("true"), NULL), EAGAIN);
 	assert_contains(
 		arun_why(), "true: no more processes are allowed (ulimit -u, pids.max)");

@@ -247,11 +247,10 @@ static void leave_one(void) {
 }
 
 START_TEST(one_that_is_left_is_a_leak_and_ended) {
-	FILE *file = catch_stderr();
-	ck_assert_int_eq(run(leave_one), 23);
-	assert_contains(read_stderr(file), "leak: process \"sleep 600\" (pid ");
-	assert_contains(read_stderr(file), ") not waited for");
-	assert_contains(read_stderr(file), "1 leak: 1 process");
+	const char *text = run_reported(leave_one, 23);
+	assert_contains(text, "leak: process \"sleep 600\" (pid ");
+	assert_contains(text, ") not waited for");
+	assert_contains(text, "1 leak: 1 process");
 	assert_no_child();
 }
 END_TEST
@@ -284,15 +283,13 @@ static void fork_and_leave(void) {
 }
 
 START_TEST(children_that_were_forked_and_left_are_named) {
-	FILE *file = catch_stderr();
-	ck_assert_int_eq(run(fork_and_leave), 23);
+	const char *text = run_reported(fork_and_leave, 23);
 	for (int i = 0; i < 2; i++) {
 		ck_assert_int_eq(kill(forked[i], SIGKILL), 0);
 		ck_assert_int_eq(waitpid(forked[i], NULL, 0), forked[i]);
 	}
-	assert_contains(
-		read_stderr(file), "leak: 2 children \"api-test_proces\" not waited for");
-	assert_contains(read_stderr(file), "2 leaks: 2 children");
+	assert_contains(text, "leak: 2 children \"api-test_proces\" not waited for");
+	assert_contains(text, "2 leaks: 2 children");
 }
 END_TEST
 

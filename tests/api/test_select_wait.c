@@ -74,9 +74,7 @@ static void free_one_and_all(void) {
 }
 
 START_TEST(a_free_ends_the_wait_with_EBADF_and_is_told_of) {
-	FILE *file = catch_stderr();
-	ck_assert_int_eq(run(free_one_and_all), 0);
-	const char *text = read_stderr(file);
+	const char *text = run_reported(free_one_and_all, 0);
 	assert_contains(text, "selects.h:");
 	assert_contains(text, "(#3) with 0 items and 1 waiting was freed");
 	ck_assert_msg(!strstr(text, "(#2)") && !strstr(text, "(#4)"), "%s", text);
@@ -281,9 +279,7 @@ START_TEST(a_select_nobody_can_end_is_a_deadlock_that_names_the_channels) {
 	if (API_TSAN) {
 		return;
 	}
-	FILE *file = catch_stderr();
-	ck_assert_int_eq(run(wait_for_nobody), 1);
-	assert_contains(read_stderr(file),
+	assert_contains(run_reported(wait_for_nobody, 1),
 		"waits here for channel \"open_channels\" (#3) with 0 items and 1 waiting"
 		" or channel \"open_channels\" (#2) with 0 items and 1 waiting"
 		" or channel \"open_channels\" (#4) with 0 items and 1 waiting"
@@ -311,9 +307,7 @@ START_TEST(a_wait_after_a_select_is_not_for_its_channels) {
 	if (API_TSAN) {
 		return;
 	}
-	FILE *file = catch_stderr();
-	ck_assert_int_eq(run(wait_for_an_event_after), 1);
-	assert_contains(read_stderr(file),
+	assert_contains(run_reported(wait_for_an_event_after, 1),
 		"waits here in arun_event_wait and nothing can wake it");
 }
 END_TEST
@@ -337,9 +331,7 @@ START_TEST(of_many_channels_a_deadlock_names_five) {
 	if (API_TSAN) {
 		return;
 	}
-	FILE *file = catch_stderr();
-	ck_assert_int_eq(run(wait_for_one_of_many), 1);
-	assert_contains(read_stderr(file),
+	assert_contains(run_reported(wait_for_one_of_many, 1),
 		"(#6) with 0 items and 1 waiting or others and nothing can wake it");
 }
 END_TEST

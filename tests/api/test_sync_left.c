@@ -1,15 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is left held, and who let go of what it did not hold. */
-#include "api.h"
-
-#include <stdlib.h>
-#include <sys/wait.h>
-
-static const char *run_reported(void (*body)(void), int status) {
-	FILE *file = catch_stderr();
-	ck_assert_int_eq(run(body), status);
-	return read_stderr(file);
-}
+#include "misuse.h"
 
 static arun_mutex global = ARUN_MUTEX_INIT;
 
@@ -155,27 +146,13 @@ static void unlock_what_is_not_locked(void) {
 	arun_mutex_unlock(&global);
 }
 
-static const char *run_misuse(void (*body)(void)) {
-	FILE *file = catch_stderr();
-	pid_t child = fork();
-	if (child == 0) {
-		setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-		signal(SIGABRT, SIG_DFL);
-		_exit(run(body));
-	}
-	int status = 0;
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-	return read_stderr(file);
-}
-
 START_TEST(an_unlock_by_who_does_not_hold_it_is_misuse_that_names_both) {
-	const char *text = run_misuse(unlock_in_another_task);
+	const char *text = misuse_in_run(unlock_in_another_task);
 	assert_contains(text,
 		"arun_mutex_unlock() of a mutex that is not held by task \"unlock_global\" (#");
 	assert_contains(text, "; task #1 does, since ");
 	assert_contains(text, "test_sync_left.c");
-	text = run_misuse(unlock_what_is_not_locked);
+	text = misuse_in_run(unlock_what_is_not_locked);
 	assert_contains(text, "not held by task \"main\"");
 }
 END_TEST

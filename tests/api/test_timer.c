@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "api.h"
+#include "misuse.h"
 
 #include <math.h>
-#include <sys/wait.h>
 
 struct ticker {
 	arun_timer *timer;
@@ -125,12 +124,6 @@ CLAIM(without_memory_it_is_ENOMEM) {
 	ck_assert(!API_LIMITS || error == ENOMEM);
 }
 
-static const char *run_reported(void (*body)(void), int status) {
-	FILE *file = catch_stderr();
-	ck_assert_int_eq(run(body), status);
-	return read_stderr(file);
-}
-
 static void leave_timers(void) {
 	static struct ticker self;
 	arun_timer_start(FOREVER, 0, tick, &self);
@@ -168,26 +161,11 @@ static void suspend(void *arg) {
 	arun_sleep(0);
 }
 
-static void suspend_in_timer(void) {
+MISUSE(a_timer_that_suspends_is_misuse,
+	"in a callback of the loop: only a task can suspend") {
 	arun_timer_start(0, 0, suspend, NULL);
 	arun_sleep(FOREVER);
 }
-
-START_TEST(a_timer_that_suspends_is_misuse) {
-	FILE *file = catch_stderr();
-	pid_t child = fork();
-	if (child == 0) {
-		setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-		signal(SIGABRT, SIG_DFL);
-		_exit(run(suspend_in_timer));
-	}
-	int status = 0;
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-	assert_contains(
-		read_stderr(file), "in a callback of the loop: only a task can suspend");
-}
-END_TEST
 
 Suite *suite(void) {
 	Suite *suite = suite_create("timer");

@@ -105,10 +105,9 @@ static void leave_open(void) {
 }
 
 START_TEST(one_that_is_left_open_is_a_leak) {
-	FILE *file = catch_stderr();
-	ck_assert_int_eq(run(leave_open), 23);
-	assert_contains(read_stderr(file), "leak: datagram socket 127.0.0.1:");
-	assert_contains(read_stderr(file), "1 leak: 1 datagram socket");
+	const char *text = run_reported(leave_open, 23);
+	assert_contains(text, "leak: datagram socket 127.0.0.1:");
+	assert_contains(text, "1 leak: 1 datagram socket");
 }
 END_TEST
 

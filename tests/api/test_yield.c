@@ -1,18 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "entries.h"
 
-static int stop_with(void *arg) {
-	arun_stop(*(int *)arg);
-	return 0;
-}
-
-/* Has another task call arun_stop(status). */
-static void stop_soon(int status) {
-	static int kept;
-	kept = status;
-	arun_detach(arun_spawn(stop_with, &kept));
-}
-
 static int yielded = -99, yield_error;
 
 static int yield_until_stopped(void) {
