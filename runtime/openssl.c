@@ -12,6 +12,9 @@
 /* Of the version whose headers this was built with. */
 static const char library[] = "libssl.so.3";
 
+/* SSL_R_RECORD_LAYER_FAILURE of OpenSSL 3.2 and later: what has failed was said before. */
+enum { RECORD_LAYER_FAILURE = 313 };
+
 struct function {
 	const char *name;
 	size_t offset;
@@ -59,6 +62,10 @@ int openssl_load(struct openssl *out, struct text *words) {
 
 void openssl_words(const struct openssl *openssl, struct text *out) {
 	unsigned long error = openssl->ERR_peek_last_error();
+	if (ERR_GET_LIB(error) == ERR_LIB_SSL &&
+		ERR_GET_REASON(error) == RECORD_LAYER_FAILURE) {
+		error = openssl->ERR_peek_error();
+	}
 	const char *reason = openssl->ERR_reason_error_string(error);
 	if (reason) {
 		text_add(out, "%s", reason);

@@ -87,6 +87,7 @@
 	X(SSL_set_connect_state)                                                         \
 	X(SSL_set_ex_data)                                                               \
 	X(SSL_set_hostflags)                                                             \
+	X(SSL_set_options)                                                               \
 	X(SSL_set_read_ahead)                                                            \
 	X(SSL_set_session)                                                               \
 	X(SSL_shutdown)                                                                  \

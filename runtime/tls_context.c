@@ -154,8 +154,8 @@ static int tls_configure(const struct openssl *openssl, SSL_CTX *context, bool s
 	static const unsigned char id[] = "arun";
 	long cache = server ? SSL_SESS_CACHE_OFF
 			    : SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL;
-	openssl->SSL_CTX_set_options(context,
-		SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_ENABLE_KTLS);
+	uint64_t options = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION;
+	openssl->SSL_CTX_set_options(context, options);
 	openssl->SSL_CTX_ctrl(context, SSL_CTRL_MODE, SSL_MODE_RELEASE_BUFFERS, NULL);
 	openssl->SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, cache, NULL);
 	openssl->SSL_CTX_set_default_passwd_cb(context, tls_no_passphrase);

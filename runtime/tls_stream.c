@@ -71,24 +71,35 @@ int tls_outcome(struct arun_conn *conn, int result) {
 
 /* The transport -------------------------------------------------------------------- */
 
-static int tls_flush(struct arun_conn *conn) {
+/*
+ * Sends close_notify. That it does not reach an end that has sent its own and gone is no error.
+ * Returns 0; EAGAIN: the kernel does not take it yet.
+ */
+static int tls_notify(struct arun_conn *conn) {
 	struct tls_session *session = tls_session_of(conn);
 	const struct openssl *openssl = tls_openssl_of(session);
+	openssl->ERR_clear_error();
+	int result = openssl->SSL_shutdown(session->ssl);
+	bool missed = conn->saw_end && session->error;
+	if (result < 0 && !missed && tls_outcome(conn, result) == EAGAIN &&
+		!conn->watch.writable) {
+		return EAGAIN;
+	}
+	session->notified = true;
+	return 0;
+}
+
+static int tls_flush(struct arun_conn *conn) {
+	struct tls_session *session = tls_session_of(conn);
 	if (tls_out_send(conn) < 0) {
 		return -1;
 	}
 	if (!session->ending) {
 		return 0;
 	}
-	if (!session->notified) {
-		openssl->ERR_clear_error();
-		int result = openssl->SSL_shutdown(session->ssl);
-		if (result < 0 && tls_outcome(conn, result) == EAGAIN &&
-			!conn->watch.writable) {
-			errno = EAGAIN;
-			return -1;
-		}
-		session->notified = true;
+	if (!session->notified && tls_notify(conn) == EAGAIN) {
+		errno = EAGAIN;
+		return -1;
 	}
 	if (tls_out_send(conn) < 0) {
 		return -1;
@@ -261,7 +272,6 @@ static int session_init(
 	if (!openssl->SSL_set_ex_data(session->ssl, 0, session)) {
 		return ENOMEM;
 	}
-	openssl->SSL_set_read_ahead(session->ssl, 1);
 	if (tls->server) {
 		openssl->SSL_set_accept_state(session->ssl);
 		return 0;
@@ -274,12 +284,28 @@ static int session_init(
 	return error;
 }
 
-/* Lets the kernel take over where it can; OpenSSL asks it then. */
-static void session_offer_kernel(struct tls_run *run, const struct arun_conn *conn) {
-	if (!run->plain_kernel && conn->tcp &&
-		setsockopt(conn->watch.fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof "tls") <
-			0) {
-		run->plain_kernel = true;
+static bool kernel_offers(struct tls_run *run, const struct arun_conn *conn) {
+	if (run->plain_kernel || !conn->tcp) {
+		return false;
+	}
+	int result =
+		setsockopt(conn->watch.fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof "tls");
+	run->plain_kernel = result < 0;
+	return result == 0;
+}
+
+/*
+ * Lets the kernel take over where it can; OpenSSL asks it then. Where it cannot, what has come is
+ * read at once, not a record at a time. With both, OpenSSL from 3.2 on loses what was read ahead
+ * when the keys change and the kernel refuses the new ones.
+ */
+static void session_offer_kernel(
+	const struct tls_session *session, const struct arun_conn *conn) {
+	const struct openssl *openssl = tls_openssl_of(session);
+	if (kernel_offers(session->tls->run, conn)) {
+		openssl->SSL_set_options(session->ssl, SSL_OP_ENABLE_KTLS);
+	} else {
+		openssl->SSL_set_read_ahead(session->ssl, 1);
 	}
 }
 
@@ -295,7 +321,7 @@ int tls_attach(struct arun_conn *conn, struct arun_tls *tls, const char *host) {
 		session_free(session);
 		return error;
 	}
-	session_offer_kernel(tls->run, conn);
+	session_offer_kernel(session, conn);
 	session->early.data = conn->buffer.data;
 	session->early.start = conn->buffer.start;
 	session->early.length = conn->buffer.length;

@@ -160,7 +160,8 @@ def the_certificate_is_of_the_name_that_openssl_asks_for():
             contains(converse(server.address, version, *asks, "-sess_out", session),
                      "ALPN protocol: h2")
             contains(converse(server.address, version, *asks, "-sess_in", session), "Reused, ")
-            contains(converse(server.address, version, "-noservername"), "CN = local")
+            contains(converse(server.address, version, "-noservername", "-nameopt", "RFC2253"),
+                     "subject=CN=local")
 
 
 @claim
