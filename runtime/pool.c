@@ -279,13 +279,14 @@ static struct pool_job *pool_begin(
 		.arg = request->arg,
 		.release = request->release,
 		.waiter = self};
+	job_list(loop, job); /* before it can crash */
 	int error = pool_enqueue(pool, job);
 	if (error) {
+		job_unlist(job);
 		free(job);
 		errno = error;
 		return NULL;
 	}
-	job_list(loop, job);
 	return job;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What jobs return, and on which threads they run. */
 #include "gate.h"
+#include "job.h"
 #include "suite.h"
 
 #include <pthread.h>
@@ -53,6 +54,29 @@ START_TEST(jobs_one_after_another_share_one_thread) {
 	unsigned count = 0;
 	with_pool(call_many_jobs, &count);
 	ck_assert_uint_eq(count, 1000);
+}
+END_TEST
+
+static int is_not_listed(void *arg) {
+	(void)arg;
+	return pool_job_here()->object.id == 0;
+}
+
+static int call_jobs_that_look(void *arg) {
+	struct arun_task *self = sched_current->current;
+	struct pool_request request = {
+		.lane = POOL_JOBS, .name = "looks", .fn = is_not_listed};
+	int result;
+	(void)arg;
+	for (int i = 0; i < 10000; i++) {
+		ck_assert_int_eq(pool_call(self, &request, &result), 0);
+		ck_assert_int_eq(result, 0);
+	}
+	return 0;
+}
+
+START_TEST(a_job_is_listed_before_it_runs) {
+	with_pool(call_jobs_that_look, NULL);
 }
 END_TEST
 
@@ -212,6 +236,7 @@ Suite *suite(void) {
 	tcase_add_test(
 		core, a_job_runs_on_another_thread_and_its_result_and_errno_come_back);
 	tcase_add_test(core, jobs_one_after_another_share_one_thread);
+	tcase_add_test(core, a_job_is_listed_before_it_runs);
 	tcase_add_test(core, other_tasks_run_while_a_job_does_and_it_counts_as_pending);
 	tcase_add_test(core, a_task_that_waits_for_a_job_is_not_deadlocked);
 	tcase_add_test(
