@@ -24,7 +24,7 @@ bool libdw_load(struct libdw *libdw) {
 /* A new thread inherits the mask. Blocked, a fault would end the process without a word. */
 static int thread_start(pthread_t *thread, const pthread_attr_t *attributes,
 	void *(*fn)(void *), void *argument) {
-	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 	sigset_t all, before;
 	sigfillset(&all);
 	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {

@@ -216,6 +216,9 @@ def a_crash_of_a_job_names_it_and_its_call():
     report, = map(json.loads, file.read_text().splitlines())
     equal(schema.errors(report), [])
     equal((report["crash"]["job"], "task" in report["crash"]), (2, False))
+    done = arun(f"{fixture('faults')}:job_aborts")
+    equal(done.returncode, -signal.SIGABRT)
+    contains(done.stderr, 'SIGABRT in job "aborts_in_job" (#2; called at ')
 
 
 @claim
