@@ -9,7 +9,7 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define count_of(array) (sizeof(array) / sizeof *(array))
 #define container_of(pointer, type, member)                                              \
-	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+	((type *)(void *)&((char *)(pointer))[-(ptrdiff_t)offsetof(type, member)])
 
 /* Where so few instructions take so little time that it counts how many lines of the cache they
  * begin and end in. */

@@ -12,17 +12,14 @@ static void add_message(struct text *out, const char *line) {
 	size_t length = strlen(line);
 	length -= length && line[length - 1] == '\n';
 	if (!memchr(line, '\n', length)) {
-		text_add(out, "MESSAGE=%s", line);
-		text_cut(out, strlen(line) - length);
+		text_add(out, "MESSAGE=");
 	} else {
 		text_add(out, "MESSAGE\n");
 		for (int i = 0; i < 8; i++) {
 			text_add(out, "%c", (int)(length >> 8 * i & 0xff));
 		}
-		text_add(out, "%s", line);
-		text_cut(out, strlen(line) - length);
 	}
-	text_add(out, "\n");
+	text_add(out, "%.*s\n", (int)length, line);
 }
 
 static void add_field(struct text *out, const char *name, const char *value) {

@@ -29,7 +29,10 @@ struct conn {
 };
 
 /* What was seen since the warm-up. */
-static struct { uint64_t slots[SLOTS], requests, broken; } seen;
+static struct {
+	uint64_t requests, broken;
+	uint64_t slots[SLOTS];
+} seen;
 
 static const uint64_t WARM_UP = 200000000, SECOND = 1000000000;
 static char message[SIZE], answer[SIZE];

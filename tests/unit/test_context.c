@@ -120,9 +120,8 @@ static void trample(void *argument) {
 		long a = seed * 3, b = seed * 5, c = seed * 7, d = seed * 11,
 		     e = seed * 13, f = seed * 17, g = seed * 19, h = seed * 23,
 		     i = seed * 29, j = seed * 31;
-		__asm__ volatile(""
-				 : "+r"(a), "+r"(b), "+r"(c), "+r"(d), "+r"(e), "+r"(f));
-		__asm__ volatile("" : "+r"(g), "+r"(h), "+r"(i), "+r"(j));
+		__asm__ volatile("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d), "+r"(e));
+		__asm__ volatile("" : "+r"(f), "+r"(g), "+r"(h), "+r"(i), "+r"(j));
 		exchange(&away[1], home, 0);
 		seed++;
 		seen[0] = a + b + c + d + e + f + g + h + i + j;
@@ -134,9 +133,8 @@ START_TEST(what_is_kept_in_registers_survives_a_switch) {
 	exchange = switches[_i];
 	make(1, trample, (void *)(intptr_t)1);
 	for (int round = 0; round < 3; round++) {
-		__asm__ volatile(""
-				 : "+r"(a), "+r"(b), "+r"(c), "+r"(d), "+r"(e), "+r"(f));
-		__asm__ volatile("" : "+r"(g), "+r"(h), "+r"(i), "+r"(j));
+		__asm__ volatile("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d), "+r"(e));
+		__asm__ volatile("" : "+r"(f), "+r"(g), "+r"(h), "+r"(i), "+r"(j));
 		exchange(&home, away[1], 1);
 		ck_assert_int_eq(a + 10 * b + 100 * c + 1000 * d + 10000 * e, 54321);
 		ck_assert_int_eq(f + 10 * g + 100 * h + 1000 * i + 10000 * j, 109876);

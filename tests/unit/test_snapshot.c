@@ -58,6 +58,7 @@ static bool thing_leaked(const struct object *object) {
 	return thing_of(object)->fd != 77;
 }
 
+/* clang-format off */
 #define THING(index_, word_, fate_, waits_, ageless_)                                    \
 	{                                                                                \
 		.index = index_, .word = word_, .title = word_, .fate = fate_,           \
@@ -66,6 +67,7 @@ static bool thing_leaked(const struct object *object) {
 		.state = thing_state, .line = thing_line, .detail = thing_detail,        \
 		.fd = thing_fd, .waiting = thing_waiting                                 \
 	}
+/* clang-format on */
 static const struct kind server =
 	THING(KIND_SERVER, "server", "not closed", "waits", false);
 static const struct kind connection =
