@@ -142,11 +142,27 @@ static double close_deadline(const struct sched *sched) {
 	return now + time_min(CLOSE_PATIENCE, left / 4);
 }
 
+/* That of a wait that goes on; a stop may begin meanwhile: see conn_stopping(). */
+static double close_deadline_still(const struct sched *sched, double deadline) {
+	return isinf(sched->stop_at) ? deadline
+				     : time_min(deadline, close_deadline(sched));
+}
+
+void conn_stopping(struct loop *loop) {
+	registry_each (object, &loop->sched.registry, KIND_CONNECTION) {
+		struct arun_conn *conn = container_of(object, struct arun_conn, object);
+		if (conn->closing) {
+			conn_wake(&loop->sched, conn);
+		}
+	}
+}
+
 /* Reads away until the other end has ended its side, or deadline. */
 static void conn_linger(struct loop *loop, struct arun_conn *conn, struct arun_task *self,
 	double deadline) {
 	char piece[DRAIN_PIECE];
 	while (conn->watch.fd >= 0 && loop_clock() < deadline) {
+		deadline = close_deadline_still(&loop->sched, deadline);
 		ssize_t n = conn_take_in(conn, piece, sizeof piece);
 		if (n == 0 || (n < 0 && errno != EAGAIN)) {
 			return;
@@ -167,6 +183,7 @@ static void conn_flush(struct loop *loop, struct arun_conn *conn, struct arun_ta
 	double deadline) {
 	while (conn->watch.fd >= 0 && conn->transport->flush(conn) < 0 &&
 		errno == EAGAIN) {
+		deadline = close_deadline_still(&loop->sched, deadline);
 		if (watch_wait(&loop->poller, &conn->watch, POLLER_WRITE, self, deadline,
 			    false)) {
 			return;

@@ -182,6 +182,9 @@ const char *conn_words(const struct arun_conn *conn, struct conn_words *words);
  */
 bool conn_drain(struct arun_conn *conn);
 
+/* A stop has begun: who is closing a connection waits for its share of that at most. */
+void conn_stopping(struct loop *loop);
+
 /*
  * Closes every connection in good order, all of them at once, until deadline; then
  * without. From a task, which is not interruptible here. Returns how many there were.

@@ -117,6 +117,7 @@ void stop_start_clock(struct run *run, double at) {
 	sched->stop_at = at;
 	sched->clock_end = at + sched->grace;
 	gen_stopping(sched);
+	conn_stopping(&run->loop);
 	double left = sched->clock_end - loop_clock();
 	loop_timer_start(&run->loop, &run->clock, left > 0 ? left : 0, stop_on_clock);
 	double told = at + STOP_TELL + STOP_LATER - loop_clock();

@@ -149,6 +149,31 @@ START_TEST(who_closes_many_connections_is_not_cut_short) {
 }
 END_TEST
 
+static int close_it(void *conn) {
+	return arun_close(conn);
+}
+
+static int stop_while_it_closes(int argc, char **argv) {
+	(void)argc;
+	(void)argv;
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, left), 0);
+	arun_conn *conn = arun_open_fd(left[0]);
+	ck_assert_int_eq(arun_write(conn, "x", 1), 0);
+	arun_task *closer = waiting(close_it, conn);
+	arun_stop(0);
+	arun_cancel(closer); /* so that the join waits, in this cancelled task */
+	ck_assert_int_eq(joined(closer), 0);
+	close(left[1]);
+	return 0;
+}
+
+START_TEST(a_stop_leaves_a_close_that_is_under_way_no_more_than_its_share) {
+	arun_options options = {
+		.struct_size = sizeof options, .leaks = ARUN_LEAKS_ERROR, .grace = 0.8};
+	ck_assert_int_eq(arun_run(stop_while_it_closes, 0, NULL, &options), 0);
+}
+END_TEST
+
 Suite *suite(void) {
 	Suite *suite = suite_create("last");
 	TCase *closed = tcase_create("closed");
@@ -158,6 +183,8 @@ Suite *suite(void) {
 	tcase_add_test(closed,
 		a_stop_with_little_time_left_does_not_run_out_of_it_for_a_connection);
 	tcase_add_test(closed, who_closes_many_connections_is_not_cut_short);
+	tcase_add_test(
+		closed, a_stop_leaves_a_close_that_is_under_way_no_more_than_its_share);
 	suite_add_tcase(suite, closed);
 	return suite;
 }
