@@ -3,13 +3,14 @@
 import pathlib
 import re
 import shlex
+import shutil
 import struct
 import subprocess
 import os
 
 import plugins
 from plugins import FOLDER, SOURCE, built
-from tap import ARUN, arun, environment, equal, killed_at_exit, run, until
+from tap import ARUN, Skip, arun, environment, equal, killed_at_exit, run, until
 
 FIXTURES = SOURCE / "tests" / "fixtures" / "ps"
 
@@ -65,13 +66,23 @@ def refused(*words):
     return done.stderr[len("arun: "):-1]
 
 
-def compiled(name, *options, libraries=()):
+def compiled(name, *options):
     """A program of fixtures, linked so that the names it exports are found."""
     program = FOLDER / name
     done = run(*shlex.split(os.environ["CC"]), "-std=gnu11", "-D_GNU_SOURCE", "-rdynamic", *options,
-               "-o", program, f"{name}.c", *libraries, cwd=FIXTURES)
+               "-o", program, f"{name}.c", cwd=FIXTURES)
     equal((done.returncode, done.stderr), (0, ""), f"building {name}")
     return program
+
+
+def stripped():
+    """A copy of arun without its symbols."""
+    if not shutil.which("strip"):
+        raise Skip("strip is not installed")
+    copy = FOLDER / "stripped"
+    shutil.copy(ARUN, copy)
+    equal(run("strip", copy).returncode, 0)
+    return copy
 
 
 def table():

@@ -53,14 +53,23 @@ def written(name, text, *flags):
     return build(FOLDER, source, *flags)
 
 
-def linked(name, text):
-    """A program of one's own of that text, with libarun."""
-    program = FOLDER / name
-    program.with_suffix(".c").write_text(text)
-    done = run(*shlex.split(os.environ["CC"]), "-I" + os.environ["ARUN_INCLUDE"], "-o", program,
-               f"{program}.c", f"-L{BUILD}", f"-Wl,-rpath,{BUILD}", "-larun")
-    equal((done.returncode, done.stderr), (0, ""), f"building {name}.c")
+def link(source, *flags, libraries=()):
+    """A program of one's own with libarun, and with the sanitizers of that; in this test's folder."""
+    program = FOLDER / source.stem
+    words = set((BUILD / "build.ninja").read_text().split())
+    done = run(*shlex.split(os.environ["CC"]), *flags,
+               *sorted(word for word in words if word.startswith("-fsanitize=")),
+               "-I" + os.environ["ARUN_INCLUDE"], "-o", program, source.name,
+               f"-L{BUILD}", "-larun", f"-Wl,-rpath,{BUILD}", *libraries, cwd=source.parent)
+    equal((done.returncode, done.stderr), (0, ""), f"building {source.name}")
     return program
+
+
+def linked(name, text, *flags):
+    """The same of a text."""
+    source = FOLDER / f"{name}.c"
+    source.write_text(text)
+    return link(source, *flags)
 
 
 def line_of(source, mark):

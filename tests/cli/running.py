@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A plugin under arun that a test watches, talks to and sends signals to."""
 import collections
+import contextlib
+import fcntl
 import os
 import pathlib
 import re
@@ -34,6 +36,19 @@ def ended(name, *words, options=()):
     """Runs a fixture to its end."""
     done = arun(*options, fixture(name), *words)
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@contextlib.contextmanager
+def full_pipe():
+    """Its end for writing, which blocks."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(writer, False)
+    os.write(writer, b"x" * fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ))
+    os.set_blocking(writer, True)
+    yield writer
+    os.close(reader)
+    os.close(writer)
 
 
 class Running(Watched):

@@ -1,32 +1,17 @@
 # SPDX-License-Identifier: MIT
 """A program of one's own, linked with -larun."""
-import os
 import re
-import shlex
 
-from plugins import BUILD, FOLDER, SOURCE
+from plugins import FOLDER, SOURCE, link
 from tap import claim, contains, equal, main, run
 
 PROGRAM = FOLDER / "embed"
 FLAGS = "-Wall -Wextra -Wpedantic -Werror".split()
 
 
-def sanitizers():
-    """The library's own: their runtime must be in the program as well."""
-    flags = (BUILD / "build.ninja").read_text()
-    return [word for word in sorted(set(flags.split())) if word.startswith("-fsanitize=")]
-
-
-def build():
-    source = SOURCE / "tests" / "fixtures" / "embed" / "embed.c"
-    done = run(*shlex.split(os.environ["CC"]), *FLAGS, *sanitizers(), "-o", PROGRAM, source,
-               "-I" + os.environ["ARUN_INCLUDE"], f"-L{BUILD}", "-larun", f"-Wl,-rpath,{BUILD}")
-    equal((done.returncode, done.stderr), (0, ""), "building embed.c")
-
-
 @claim
 def it_is_built_with_the_header_and_the_library_alone():
-    build()
+    link(SOURCE / "tests" / "fixtures" / "embed" / "embed.c", *FLAGS)
 
 
 @claim
@@ -51,11 +36,7 @@ def the_manuals_test_of_leaks_with_libcheck_runs():
     source.write_text(example.replace("\\-", "-"))
     found = run("pkg-config", "--cflags", "--libs", "check")
     equal(found.returncode, 0, found.stderr)
-    program = source.with_suffix("")
-    done = run(*shlex.split(os.environ["CC"]), *FLAGS, *sanitizers(), "-o", program, source,
-               "-I" + os.environ["ARUN_INCLUDE"], f"-L{BUILD}", "-larun", f"-Wl,-rpath,{BUILD}",
-               *found.stdout.split())
-    equal((done.returncode, done.stderr), (0, ""), "building checked.c")
+    program = link(source, *FLAGS, libraries=found.stdout.split())
     done = run(program, env={"CK_VERBOSITY": "normal"})
     equal(done.returncode, 0, done.stdout + done.stderr)
     contains(done.stdout, "100%: Checks: 2, Failures: 0, Errors: 0\n")

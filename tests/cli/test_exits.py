@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """A stop ends in time also where exit(3), which comes last, does not."""
-import contextlib
 import fcntl
 import json
 import os
 import signal
 import time
 
-from running import SAME, SLACK, Running, ended
+from running import SAME, SLACK, Running, ended, full_pipe
 from tap import claim, equal, main, until
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
@@ -16,18 +15,6 @@ GRACE = 0.5
 SHORT = f"--grace={GRACE}"
 LINE = ("arun: exits.so: does not end: a handler of atexit(3), a destructor, or stdout that nobody "
         "reads: it is given up\n")
-
-
-@contextlib.contextmanager
-def full_pipe():
-    reader, writer = os.pipe()
-    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-    os.set_blocking(writer, False)
-    os.write(writer, b"x" * fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ))
-    os.set_blocking(writer, True)
-    yield writer
-    os.close(reader)
-    os.close(writer)
 
 
 def in_time(run, signum=TERM):

@@ -13,10 +13,10 @@ import subprocess
 
 import load
 from installed import Installed
-from looking import (CHOICES, Open, channels, compiled, looked, opened, plugin, site, table,
-                     told)
+from looking import (CHOICES, FIXTURES, Open, channels, compiled, looked, opened, plugin, site,
+                     stripped, table, told)
 from needs import tool
-from plugins import BUILD, FOLDER
+from plugins import FOLDER, link
 from tap import ARUN, Skip, claim, contains, equal, main, run, until
 
 COMMANDS = load.SOURCE / "cli" / "gdb" / "arun-gdb.py"
@@ -183,10 +183,7 @@ def what_cannot_be_shown_is_told_in_one_line():
 
 @claim
 def a_program_of_ones_own_is_read():
-    flags = set((BUILD / "build.ninja").read_text().split())
-    own = compiled("own", *sorted(f for f in flags if f.startswith("-fsanitize=")),
-                   "-I" + os.environ["ARUN_INCLUDE"], f"-L{BUILD}", f"-Wl,-rpath,{BUILD}",
-                   libraries=["-larun"])
+    own = link(FIXTURES / "own.c")
     program = Open(own).until_state("S")
     text = gdb("-p", program.pid, ":arun ps", ":arun bt all")
     equal([row[1:2] + row[3:4] for row in rows(text)], [("sleep", "waits")])
@@ -256,11 +253,7 @@ def a_core_of_a_crash_shows_the_task_that_died_and_those_that_waited():
 
 @claim
 def a_stripped_arun_is_read_alive_and_in_a_core():
-    if not shutil.which("strip"):
-        raise Skip("strip is not installed")
-    copy = FOLDER / "stripped"
-    shutil.copy(ARUN, copy)
-    equal(run("strip", copy).returncode, 0)
+    copy = stripped()
     server = Open(copy, f"{plugin}:all").until_state("S")
 
     def shown(*words):

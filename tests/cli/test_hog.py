@@ -5,8 +5,8 @@ import re
 import signal
 
 from faults import Running, fixture, site
-from plugins import SANITIZED, linked
-from tap import Skip, arun, claim, contains, equal, main, run
+from plugins import linked
+from tap import arun, claim, contains, equal, main, run
 
 
 @claim
@@ -80,8 +80,6 @@ int main(int argc, char **argv) {
 
 @claim
 def a_program_of_ones_own_says_how_long_is_too_long():
-    if SANITIZED:
-        raise Skip("libarun needs the sanitizer's library")
     program = linked("own", OWN)
     equal(run(program, "60").stderr, "")
     for words in [[], ["0.05"]]:

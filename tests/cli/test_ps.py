@@ -13,9 +13,9 @@ import string
 import subprocess
 
 import schema
-from looking import FIXTURES, Open, compiled, looked, opened, plugin, refused, site, table
+from looking import FIXTURES, Open, compiled, looked, opened, plugin, refused, site, stripped, table
 from needs import lacking
-from plugins import BUILD, FOLDER, SANITIZED, build, built
+from plugins import FOLDER, SANITIZED, build, built, link
 from tap import ARUN, Skip, arun, claim, contains, equal, main, run, until
 
 SLOW = os.environ.get("ARUN_SLOW_TESTS") == "1"
@@ -309,11 +309,7 @@ def a_process_in_a_namespace_of_processes_is_read_from_outside():
 
 @claim
 def a_stripped_and_deleted_arun_is_read():
-    if not shutil.which("strip"):
-        raise Skip("strip is not installed")
-    copy = FOLDER / "stripped"
-    shutil.copy(ARUN, copy)
-    equal(run("strip", copy).returncode, 0)
+    copy = stripped()
     server = Open(copy, f"{plugin}:all").until_state("S")
     copy.unlink()
     equal(len(rows(looked("ps", server.pid))), 8)
@@ -322,10 +318,7 @@ def a_stripped_and_deleted_arun_is_read():
 
 @claim
 def a_program_of_ones_own_is_read():
-    flags = set((BUILD / "build.ninja").read_text().split())
-    own = compiled("own", *sorted(f for f in flags if f.startswith("-fsanitize=")),
-                   "-I" + os.environ["ARUN_INCLUDE"], f"-L{BUILD}", f"-Wl,-rpath,{BUILD}",
-                   libraries=["-larun"])
+    own = link(FIXTURES / "own.c")
     program = Open(own).until_state("S")
     contains(looked("ps", program.pid).splitlines()[0], f"arun {program.pid} {own}:waits  up ")
     row = rows(looked("ps", program.pid))["waits"]

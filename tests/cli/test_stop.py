@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The end of a run is bounded: the clock, whom it names, and which status wins."""
-import fcntl
 import json
 import os
 import re
@@ -9,7 +8,7 @@ import signal
 import tempfile
 import time
 
-from running import SLACK, Running, site
+from running import SLACK, Running, full_pipe, site
 from tap import claim, contains, equal, main, until
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
@@ -74,16 +73,10 @@ def the_grace_time_wins_over_SIGINT():
 @claim
 def a_full_pipe_as_stderr_does_not_hold_the_end_up():
     for name, line in (("stuck:task_spins", "spinning"), ("stuck:leaves_deaf", "deaf")):
-        reader, writer = os.pipe()
-        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-        os.set_blocking(writer, False)
-        os.write(writer, b"x" * fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ))
-        os.set_blocking(writer, True)
-        end, seconds = stopped(name, line, stderr=writer)
+        with full_pipe() as writer:
+            end, seconds = stopped(name, line, stderr=writer)
         equal(end.status, 124, name)
         assert seconds <= GRACE + 1 + SLACK, f"{name}: after {seconds} s"
-        os.close(reader)
-        os.close(writer)
 
 
 @claim
