@@ -234,6 +234,20 @@ def the_overview_lists_every_function_that_is_called_by_its_name():
     house.none(f"{name}: not in the header" for name in sorted(listed - wanted))
 
 
+def no_table_of_the_overview_is_wider_than_a_terminal():
+    """That of 80 columns, of which man(1) uses 78 and indents by 7."""
+    overview = (house.SOURCE / "man" / "arun.3").read_text()
+    tables = [
+        list(zip(*(row.split("\t") for row in table.splitlines())))
+        for table in re.findall(r"^((?:\w+\t.*\n)+)", overview, re.M)
+    ]
+    assert tables
+    house.none(
+        f"{names[0]} ...: too wide" for names, words in tables
+        if max(map(len, names)) + 3 + max(map(len, words)) > 71
+    )
+
+
 def every_page_of_functions_has_an_example():
     house.none(
         f"{house.short(page)}: no example"
@@ -290,6 +304,7 @@ house.run(
     every_errno_that_the_header_promises_is_explained,
     every_name_has_a_page_or_a_link,
     the_overview_lists_every_function_that_is_called_by_its_name,
+    no_table_of_the_overview_is_wider_than_a_terminal,
     every_page_of_functions_has_an_example,
     every_example_compiles,
     every_example_in_C_plus_plus_compiles,
