@@ -64,32 +64,35 @@ static bool is_sound(const struct arun_entry *entry) {
 	       (!entry->reload || is_function((uintptr_t)entry->reload));
 }
 
-/* Copies what the descriptor has into *entry, which is zeroed. */
-static int read_entry(const char *path, void *handle, const char *symbol,
-	struct arun_entry *entry, const struct arun_entry **found,
-	struct loader_error *error) {
+/* The descriptor; where it is an older, shorter one, its copy in *entry, which is zeroed. NULL with
+ * *error. */
+static const struct arun_entry *read_entry(const char *path, void *handle,
+	const char *symbol, struct arun_entry *entry, struct loader_error *error) {
 	const char *name = symbol + strlen(prefix);
 	const struct arun_entry *there = dlsym(handle, symbol);
 	if (!loaded((uintptr_t)there, size_least, PF_R) ||
 		(uintptr_t)there % _Alignof(int) || !there->abi ||
 		there->abi > ABI_MOST) {
-		return error_set(error, 126, path, ": is damaged: it has no %s", symbol);
+		error_set(error, 126, path, ": is damaged: it has no %s", symbol);
+		return NULL;
 	}
 	if (there->abi != ARUN_ABI) {
-		return error_set(error, 126, path,
-			": was built for arun ABI %u, this is %u", there->abi, ARUN_ABI);
+		error_set(error, 126, path, ": was built for arun ABI %u, this is %u",
+			there->abi, ARUN_ABI);
+		return NULL;
 	}
 	if (there->size < size_least || !loaded((uintptr_t)there, there->size, PF_R)) {
-		return error_set(error, 126, path,
+		error_set(error, 126, path,
 			": its entry \"%s\" is damaged: a descriptor of %u bytes", name,
 			there->size);
+		return NULL;
 	}
 	memcpy(entry, there, there->size < sizeof *entry ? there->size : sizeof *entry);
 	if (!is_sound(entry)) {
-		return error_set(error, 126, path, ": its entry \"%s\" is damaged", name);
+		error_set(error, 126, path, ": its entry \"%s\" is damaged", name);
+		return NULL;
 	}
-	*found = there->size < sizeof *entry ? entry : there;
-	return 0;
+	return there->size < sizeof *entry ? entry : there;
 }
 
 static int by_line(const void *a, const void *b) {
@@ -99,7 +102,7 @@ static int by_line(const void *a, const void *b) {
 	return order ? order : (left->line > right->line) - (left->line < right->line);
 }
 
-static size_t count_of(const struct dynamic *dynamic) {
+static size_t count_entries(const struct dynamic *dynamic) {
 	size_t count = 0;
 	size_t index = 0;
 	while (dynamic_next_export(dynamic, prefix, &index)) {
@@ -109,12 +112,12 @@ static size_t count_of(const struct dynamic *dynamic) {
 }
 
 bool entries_any(const struct dynamic *dynamic) {
-	return count_of(dynamic) > 0;
+	return count_entries(dynamic) > 0;
 }
 
 int entries_read(const char *path, const struct dynamic *dynamic,
 	struct loader_plugin *plugin, struct loader_error *error) {
-	size_t count = count_of(dynamic);
+	size_t count = count_entries(dynamic);
 	size_t index = 0;
 	if (!count) {
 		return error_set(error, 126, path, ": has no ARUN_MAIN or ARUN_SERVER");
@@ -128,8 +131,8 @@ int entries_read(const char *path, const struct dynamic *dynamic,
 	struct arun_entry *copies = (struct arun_entry *)(void *)(entries + count);
 	for (size_t i = 0; i < count; i++) {
 		const char *symbol = dynamic_next_export(dynamic, prefix, &index);
-		if (read_entry(path, plugin->handle, symbol, &copies[i], &entries[i],
-			    error)) {
+		entries[i] = read_entry(path, plugin->handle, symbol, &copies[i], error);
+		if (!entries[i]) {
 			free(entries);
 			return -1;
 		}
