@@ -117,6 +117,18 @@ static inline struct arun_task *drive_spawn(int (*fn)(void *), void *arg) {
 	return task;
 }
 
+/* Joins task, which must have returned that (-errno in place of -1). */
+static inline void drive_join(struct arun_task *task, int expected) {
+	int result = -999;
+	ck_assert_int_eq(arun_join(task, &result), 0);
+	ck_assert_int_eq(result, expected);
+}
+
+/* Suspends the running task until it is woken. Returns 0, or what ended that. */
+static inline int drive_suspend(bool interruptible) {
+	return task_suspend(sched_current, arun_self(), INFINITY, interruptible);
+}
+
 /* Lets all that is runnable run, and the loop have a turn if its budget is spent. */
 static inline void drive_yield(void) {
 	sched_yield_task(sched_current, sched_current->current);

@@ -13,16 +13,6 @@ static int note(void *arg) {
 	return 0;
 }
 
-static void join(struct arun_task *task, int expected) {
-	int result = -999;
-	ck_assert_int_eq(arun_join(task, &result), 0);
-	ck_assert_int_eq(result, expected);
-}
-
-static int suspend(bool interruptible) {
-	return task_suspend(sched_current, arun_self(), INFINITY, interruptible);
-}
-
 /* Order ------------------------------------------------------------------------------------- */
 
 static int spawn_many(void *arg) {
@@ -36,7 +26,7 @@ static int spawn_many(void *arg) {
 	}
 	ck_assert_int_eq(ordered, 0);
 	for (int i = 0; i < COUNT; i++) {
-		join(tasks[i], 0);
+		drive_join(tasks[i], 0);
 		ck_assert_int_eq(order[i], i);
 	}
 	return 0;
@@ -64,7 +54,7 @@ static int take_turns(void *arg) {
 		tasks[i] = drive_spawn(note_and_yield, &names[i]);
 	}
 	for (int i = 0; i < 3; i++) {
-		join(tasks[i], 0);
+		drive_join(tasks[i], 0);
 	}
 	return 0;
 }
@@ -165,8 +155,8 @@ static int keep_errno(void *arg) {
 	errno = EDOM;
 	drive_yield();
 	ck_assert_int_eq(errno, EDOM);
-	join(one, 0);
-	join(two, 0);
+	drive_join(one, 0);
+	drive_join(two, 0);
 	return 0;
 }
 
@@ -180,7 +170,7 @@ END_TEST
 static int wait_thrice(void *arg) {
 	int *why = arg;
 	for (int i = 0; i < 3; i++) {
-		why[i] = suspend(true);
+		why[i] = drive_suspend(true);
 	}
 	return 0;
 }
@@ -189,7 +179,7 @@ static int cancel_waiting(void *arg) {
 	struct arun_task *task = drive_spawn(wait_thrice, arg);
 	drive_yield();
 	arun_cancel(task);
-	join(task, 0);
+	drive_join(task, 0);
 	return 0;
 }
 
@@ -205,7 +195,7 @@ END_TEST
 static int cancel_before_run(void *arg) {
 	struct arun_task *task = drive_spawn(wait_thrice, arg);
 	arun_cancel(task);
-	join(task, 0);
+	drive_join(task, 0);
 	return 0;
 }
 
@@ -217,7 +207,7 @@ START_TEST(a_task_cancelled_before_it_ran_still_runs) {
 END_TEST
 
 static int wait_firmly(void *arg) {
-	*(int *)arg = suspend(false);
+	*(int *)arg = drive_suspend(false);
 	note(arg);
 	return 0;
 }
@@ -229,7 +219,7 @@ static int cancel_firm_wait(void *arg) {
 	drive_yield();
 	ck_assert_int_eq(ordered, 0);
 	task_wake(drive_sched(), task);
-	join(task, 0);
+	drive_join(task, 0);
 	return 0;
 }
 
@@ -246,7 +236,7 @@ static int wake_and_cancel(void *arg) {
 	drive_yield();
 	task_wake(drive_sched(), task);
 	arun_cancel(task);
-	join(task, 0);
+	drive_join(task, 0);
 	return 0;
 }
 
@@ -259,7 +249,7 @@ START_TEST(a_wake_before_a_cancel_is_not_lost) {
 END_TEST
 
 static int wait_until_cancelled(void *arg) {
-	*(int *)arg = suspend(true);
+	*(int *)arg = drive_suspend(true);
 	errno = *(int *)arg;
 	return -1;
 }
@@ -271,7 +261,7 @@ static int wake_early(void *arg) {
 	drive_yield();
 	ck_assert_int_eq(task->state, TASK_WAITING);
 	arun_cancel(task);
-	join(task, -ECANCELED);
+	drive_join(task, -ECANCELED);
 	return 0;
 }
 
@@ -309,10 +299,10 @@ static int wait_in_scopes(void *arg) {
 		.outer = &outer, .task = self, .seconds = 60, .time = now + 60};
 	(void)arg;
 	task_set_scopes(self, &inner);
-	ck_assert_int_eq(suspend(true), ETIMEDOUT);
+	ck_assert_int_eq(drive_suspend(true), ETIMEDOUT);
 	ck_assert_double_ge(loop_clock(), outer.time);
 	ck_assert_ptr_eq(task_late_scope(drive_sched(), self), &outer);
-	ck_assert_int_eq(suspend(true), ETIMEDOUT);
+	ck_assert_int_eq(drive_suspend(true), ETIMEDOUT);
 	task_set_scopes(self, NULL);
 	return 0;
 }
@@ -336,10 +326,10 @@ static int wait_in_shield(void *arg) {
 	arun_cancel(self);
 	drive_sleep_until(now + 0.001);
 	ck_assert_int_eq(task_pending(drive_sched(), self), 0);
-	ck_assert_int_eq(suspend(true), ECANCELED);
+	ck_assert_int_eq(drive_suspend(true), ECANCELED);
 	ck_assert_double_ge(loop_clock(), now + 0.03);
 	task_uncancel(self);
-	ck_assert_int_eq(suspend(true), ETIMEDOUT);
+	ck_assert_int_eq(drive_suspend(true), ETIMEDOUT);
 	task_set_scopes(self, NULL);
 	return 0;
 }
@@ -357,7 +347,7 @@ static int wait_past_clock(void *arg) {
 	task_set_scopes(self, &shield);
 	drive_sched()->clock_end = loop_clock() + 0.02;
 	arun_cancel(self);
-	ck_assert_int_eq(suspend(true), ECANCELED);
+	ck_assert_int_eq(drive_suspend(true), ECANCELED);
 	ck_assert_double_ge(loop_clock(), drive_sched()->clock_end);
 	task_set_scopes(self, NULL);
 	return 0;

@@ -7,16 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void join(struct arun_task *task, int expected) {
-	int result = -999;
-	ck_assert_int_eq(arun_join(task, &result), 0);
-	ck_assert_int_eq(result, expected);
-}
-
-static int suspend(bool interruptible) {
-	return task_suspend(sched_current, arun_self(), INFINITY, interruptible);
-}
-
 /* Joins ------------------------------------------------------------------------------------- */
 
 static int return_it(void *arg) {
@@ -29,7 +19,7 @@ static int join_each(void *arg) {
 	const int expected[] = {0, 7, -ENOTTY, -2};
 	(void)arg;
 	for (int i = 0; i < 4; i++) {
-		join(drive_spawn(return_it, &results[i]), expected[i]);
+		drive_join(drive_spawn(return_it, &results[i]), expected[i]);
 	}
 	ck_assert_uint_eq(drive_here()->failures, 0);
 	ck_assert_uint_eq(drive_sched()->tasks, 1);
@@ -42,7 +32,7 @@ START_TEST(join_stores_what_the_task_returned_and_errno_for_minus_one) {
 END_TEST
 
 static int join_shared(void *arg) {
-	join(*(struct arun_task **)arg, 7);
+	drive_join(*(struct arun_task **)arg, 7);
 	return 0;
 }
 
@@ -53,9 +43,9 @@ static int join_by_three(void *arg) {
 	shared = drive_spawn(return_it, &seven);
 	struct arun_task *one = drive_spawn(join_shared, &shared);
 	struct arun_task *two = drive_spawn(join_shared, &shared);
-	join(shared, 7);
-	join(one, 0);
-	join(two, 0);
+	drive_join(shared, 7);
+	drive_join(one, 0);
+	drive_join(two, 0);
 	ck_assert_uint_eq(drive_sched()->tasks, 1);
 	return 0;
 }
@@ -90,7 +80,7 @@ static int join_oneself(void *arg) {
 }
 
 static int spawn_self_joiner(void *arg) {
-	join(drive_spawn(join_oneself, arg), 3);
+	drive_join(drive_spawn(join_oneself, arg), 3);
 	return 0;
 }
 
@@ -100,7 +90,7 @@ START_TEST(join_of_oneself_is_EDEADLK) {
 END_TEST
 
 static int wait_until_cancelled(void *arg) {
-	*(int *)arg = suspend(true);
+	*(int *)arg = drive_suspend(true);
 	errno = *(int *)arg;
 	return -1;
 }
@@ -120,9 +110,9 @@ static int join_again(void *arg) {
 	struct arun_task *joiner = drive_spawn(join_cut_short, &sleeper);
 	drive_yield();
 	arun_cancel(joiner);
-	join(joiner, 0);
+	drive_join(joiner, 0);
 	arun_cancel(sleeper);
-	join(sleeper, -ECANCELED);
+	drive_join(sleeper, -ECANCELED);
 	return 0;
 }
 
@@ -133,7 +123,7 @@ END_TEST
 
 static int end_slowly(void *arg) {
 	int *steps = arg;
-	suspend(true);
+	drive_suspend(true);
 	for (int i = 0; i < 5; i++) {
 		++*steps;
 		drive_yield();
@@ -148,7 +138,7 @@ static int join_while_cancelled(void *arg) {
 	drive_yield();
 	arun_cancel(arun_self());
 	arun_cancel(child);
-	join(child, 0);
+	drive_join(child, 0);
 	ck_assert_int_eq(steps, 5);
 	task_uncancel(arun_self());
 	return 0;
@@ -167,7 +157,7 @@ static int fail_unseen(void *arg) {
 	struct arun_task *task = drive_spawn(return_it, &minus);
 	drive_yield();
 	ck_assert_uint_eq(drive_here()->failures, 1);
-	join(task, -5);
+	drive_join(task, -5);
 	return 0;
 }
 
@@ -232,7 +222,7 @@ static int cancel_quietly(void *arg) {
 	arun_cancel(task);
 	drive_yield();
 	ck_assert_uint_eq(drive_here()->failures, 0);
-	join(task, -ECANCELED);
+	drive_join(task, -ECANCELED);
 	return 0;
 }
 
@@ -243,7 +233,7 @@ END_TEST
 
 static int fail_cancelled(void *arg) {
 	(void)arg;
-	int why = suspend(true);
+	int why = drive_suspend(true);
 	ck_assert_int_eq(task_fail(why, "arun_read", "127.0.0.1:80"), -1);
 	ck_assert_int_eq(errno, ECANCELED);
 	ck_assert_str_eq(arun_why(), "read 127.0.0.1:80: cancelled by boss (srv.c:7)");
@@ -256,7 +246,7 @@ static int cancel_with_words(void *arg) {
 	struct arun_task *task = drive_spawn(fail_cancelled, arg);
 	drive_yield();
 	arun_cancel_at(&site, task);
-	join(task, 0);
+	drive_join(task, 0);
 	return 0;
 }
 
@@ -309,7 +299,7 @@ static int spawn_one_by_one(void *arg) {
 	static int zero;
 	(void)arg;
 	for (int i = 0; i < 20000; i++) {
-		join(drive_spawn(return_it, &zero), 0);
+		drive_join(drive_spawn(return_it, &zero), 0);
 	}
 	size_t made = 0;
 	for (int i = 0; i < STACK_CLASSES; i++) {
@@ -356,7 +346,7 @@ static int join_twice(void *arg) {
 	static int zero;
 	(void)arg;
 	struct arun_task *task = drive_spawn(return_it, &zero);
-	join(task, 0);
+	drive_join(task, 0);
 	arun_join(task, NULL);
 	return 0;
 }
