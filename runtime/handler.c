@@ -82,16 +82,12 @@ static void handler_hangup(struct handler *handler, siginfo_t *info, void *conte
 }
 
 /* The clock is over, and the loop has not ended the run. */
-static void handler_over(struct handler *handler) {
-	if (handler->ending) {
-		if (handler->forced) {
-			handler_die(handler->forced);
-		}
-		_exit(HANDLER_OVERDUE);
+static _Noreturn void handler_over(struct handler *handler) {
+	if (!handler->ending) {
+		handler->ending = 1;
+		handler_arm(handler, HANDLER_WORDS);
+		handler->last_words(handler->loop, handler->forced);
 	}
-	handler->ending = 1;
-	handler_arm(handler, HANDLER_WORDS);
-	handler->last_words(handler->loop, handler->forced);
 	if (handler->forced) {
 		handler_die(handler->forced);
 	}
@@ -148,18 +144,30 @@ static void handler_quit(struct handler *handler, siginfo_t *info, void *context
 	handler_default(info);
 }
 
+static const int handler_crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+
 static bool handler_is_crash(int signal) {
-	return signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE ||
-	       signal == SIGILL || signal == SIGABRT;
+	for (size_t i = 0; i < count_of(handler_crashes); i++) {
+		if (handler_crashes[i] == signal) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Blocked, a fault ends the process without a word; so does abort(3), since glibc 2.41. */
+static void handler_all_but_crashes(sigset_t *set) {
+	sigfillset(set);
+	for (size_t i = 0; i < count_of(handler_crashes); i++) {
+		sigdelset(set, handler_crashes[i]);
+	}
 }
 
 /* A fault of the report itself ends at once. */
 static void handler_reset_crashes(void) {
 	struct sigaction action = {.sa_handler = SIG_DFL};
-	for (int signal = 1; signal <= SIGSEGV; signal++) {
-		if (handler_is_crash(signal)) {
-			sigaction(signal, &action, NULL);
-		}
+	for (size_t i = 0; i < count_of(handler_crashes); i++) {
+		sigaction(handler_crashes[i], &action, NULL);
 	}
 }
 
@@ -249,13 +257,7 @@ static void handler_entered(int signal, siginfo_t *info, void *context) {
 
 void handler_block(sigset_t *before) {
 	sigset_t all;
-	sigfillset(&all);
-	/* Blocked, a fault ends the process without a word; so does abort(3), since glibc 2.41. */
-	for (int signal = 1; signal <= SIGSEGV; signal++) {
-		if (handler_is_crash(signal)) {
-			sigdelset(&all, signal);
-		}
-	}
+	handler_all_but_crashes(&all);
 	pthread_sigmask(SIG_SETMASK, &all, before);
 }
 
@@ -291,13 +293,8 @@ static void handler_take(struct handler *handler, int index) {
 		/* It must be able to interrupt its own last words. */
 		action.sa_flags |= SA_NODEFER;
 	}
-	sigfillset(&action.sa_mask);
+	handler_all_but_crashes(&action.sa_mask);
 	sigdelset(&action.sa_mask, SIGRTMAX);
-	for (int i = 1; i <= SIGSEGV; i++) {
-		if (handler_is_crash(i)) {
-			sigdelset(&action.sa_mask, i);
-		}
-	}
 	/* A signal that may be found ignored is asked about first: taken for a moment, it would come. */
 	struct sigaction *before = &handler->before[index];
 	bool asks = handler_signals[index].ignorable;
