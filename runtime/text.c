@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -223,6 +224,19 @@ void text_cut(struct text *text, size_t count) {
 	}
 }
 
+/* Takes back the last bytes of a file, where they are those that were just written. */
+static void unwrite(int fd, size_t written) {
+	struct stat file;
+	int error = errno;
+	off_t end = lseek(fd, 0, SEEK_CUR);
+	if (written && end >= (off_t)written && fstat(fd, &file) == 0 &&
+		S_ISREG(file.st_mode) && file.st_size == end &&
+		ftruncate(fd, end - (off_t)written) == 0) {
+		lseek(fd, end - (off_t)written, SEEK_SET);
+	}
+	errno = error;
+}
+
 int text_write(const struct text *text, int fd) {
 	size_t done = 0;
 	while (done < text->length) {
@@ -233,6 +247,7 @@ int text_write(const struct text *text, int fd) {
 			struct pollfd wait = {.fd = fd, .events = POLLOUT};
 			poll(&wait, 1, -1);
 		} else if (errno != EINTR) {
+			unwrite(fd, done);
 			return -1;
 		}
 	}

@@ -55,7 +55,8 @@ bool text_trim(struct text *text);
 /* Takes the last count bytes back. */
 void text_cut(struct text *text, size_t count);
 
-/* Writes all of it to fd, waiting where fd does not block. Returns 0; -1 with errno. */
+/* Writes all of it to fd, waiting where fd does not block. Returns 0; -1 with errno: where fd is a
+ * file, nothing of it stays there. */
 int text_write(const struct text *text, int fd);
 
 /*

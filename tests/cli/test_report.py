@@ -4,6 +4,7 @@
 import contextlib
 import copy
 import json
+import os
 import re
 import resource
 import signal
@@ -239,6 +240,22 @@ def a_file_that_has_got_the_number_of_the_reports_is_left_alone():
         contains(ended.stderr, why)
         contains(ended.stderr, 'leak: task "stay"')
         equal((ended.returncode, data.read_bytes(), report.read_bytes()), (0, b"", b""), when)
+
+
+@claim
+def a_report_for_which_there_is_no_room_leaves_no_half_of_a_line():
+    def limited():
+        hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    file = FOLDER / "no_room"
+    file.write_text("{}\n")
+    with open(file, "r+") as there:
+        os.lseek(there.fileno(), 3, os.SEEK_SET)
+        for to in file, f"fd:{there.fileno()}":
+            ended = arun(f"--report={to}", plugin("fails"), preexec_fn=limited,
+                         pass_fds=[there.fileno()])
+            contains(ended.stderr, "arun: the report could not be written: File too large\n")
+            equal((file.read_text(), os.lseek(there.fileno(), 0, os.SEEK_CUR)), ("{}\n", 3))
 
 
 @claim
