@@ -146,7 +146,7 @@ static int read_tcp(const struct reading *reading, const char *rest) {
 	if (!colon) {
 		return endpoint_bad(reading,
 			rest == out->text
-				? "no endpoint: HOST:PORT, tcp:HOST:PORT, unix:/PATH or fd:N"
+				? "no endpoint: HOST:PORT, tcp: or tls:HOST:PORT, unix:/PATH or fd:N"
 				: "no port");
 	}
 	if (memchr(rest, ':', (size_t)(colon - rest))) {
