@@ -19,7 +19,9 @@ static void add_message(struct text *out, const char *line) {
 			text_add(out, "%c", (int)(length >> 8 * i & 0xff));
 		}
 	}
-	text_add(out, "%.*s\n", (int)length, line);
+	text_add(out, "%s", line);
+	text_cut(out, strlen(line) - length);
+	text_add(out, "\n");
 }
 
 static void add_field(struct text *out, const char *name, const char *value) {

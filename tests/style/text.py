@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Licence lines, shell scripts, and nothing left for later, or in /tmp."""
+"""Licence lines, formats, shell scripts, and nothing left for later, or in /tmp."""
 import re
 import subprocess
 
@@ -44,6 +44,23 @@ def folders_that_tests_make_go_with_them():
     )
 
 
+def formats_are_of_the_language_that_text_h_reads():
+    """The compiler checks them as printf's, of which that is a part."""
+    header = (house.SOURCE / "runtime/text.h").read_text()
+    language, = re.findall(r"Of printf's language: (.*);", header)
+    known = re.compile("|".join(re.escape(word) for word in sorted(language.split(), key=len, reverse=True)))
+    calls = {name for path in house.files(".h", folders=["runtime"])
+             for name in re.findall(r"(\w+)\([^()]*\)\s*__attribute__\(\(format\(printf", path.read_text())}
+    call = re.compile(rf"\b(?:{'|'.join(sorted(calls))})\([^;]*;")
+    assert "text_add" in calls and not known.match("%.*s"), (calls, known)
+    house.none(
+        f"{house.short(path)}: {string}"
+        for path in house.files(".c", ".h", folders=["runtime", "loader", "cli"])
+        for found in call.findall(path.read_text())
+        for string in re.findall(r'"(?:\\.|[^"\\])*"', found)
+        if "%" in known.sub("", string))
+
+
 def shell_scripts_are_sound():
     for script in scripts():
         done = subprocess.run(["sh", "-n", script], capture_output=True, text=True)
@@ -61,6 +78,7 @@ house.run(
     every_source_names_its_licence,
     nothing_is_left_for_later,
     folders_that_tests_make_go_with_them,
+    formats_are_of_the_language_that_text_h_reads,
     shell_scripts_are_sound,
     shellcheck_finds_nothing,
 )
