@@ -122,6 +122,14 @@ END_TEST
 
 enum { SILENT = 9 };
 
+/* A connection whose other end, left[1], says nothing and stays. */
+static arun_conn *silent(void) {
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, left), 0);
+	arun_conn *conn = arun_open_fd(left[0]);
+	ck_assert_int_eq(arun_write(conn, "x", 1), 0);
+	return conn;
+}
+
 /* As a proxy does; each of the other ends, which stay, is waited for. */
 static int leave_one_by_one(int argc, char **argv) {
 	arun_conn *conns[SILENT];
@@ -129,10 +137,8 @@ static int leave_one_by_one(int argc, char **argv) {
 	(void)argc;
 	(void)argv;
 	for (int i = 0; i < SILENT; i++) {
-		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, left), 0);
-		conns[i] = arun_open_fd(left[0]);
+		conns[i] = silent();
 		others[i] = left[1];
-		ck_assert_int_eq(arun_write(conns[i], "x", 1), 0);
 	}
 	arun_stop(0);
 	for (int i = 0; i < SILENT; i++) {
@@ -156,9 +162,7 @@ static int close_it(void *conn) {
 static int stop_while_it_closes(int argc, char **argv) {
 	(void)argc;
 	(void)argv;
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, left), 0);
-	arun_conn *conn = arun_open_fd(left[0]);
-	ck_assert_int_eq(arun_write(conn, "x", 1), 0);
+	arun_conn *conn = silent();
 	arun_task *closer = waiting(close_it, conn);
 	arun_stop(0);
 	arun_cancel(closer); /* so that the join waits, in this cancelled task */
