@@ -5,7 +5,9 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/time.h>
 
 /* Of <sanitizer/common_interface_defs.h> and <sanitizer/tsan_interface.h>. */
 static struct {
@@ -74,8 +76,22 @@ void context_hooks_finish(struct context_hooks *hooks) {
 	}
 }
 
-/* ThreadSanitizer's switch happens inside; what runs between it and the real one must not
- * be its. */
+/*
+ * ThreadSanitizer keeps a signal that comes outside of a blocking call for the next call of the
+ * C library of the fiber that runs, and a fiber that waits makes none. So none is left with it:
+ * what has come is handled by a call that does little else, and the next comes after the
+ * switch. What runs between that and the real switch must not be its.
+ */
+__attribute__((no_sanitize("thread"))) static void context_switch_fiber(void *fiber) {
+	sigset_t all, before;
+	struct timeval now;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	gettimeofday(&now, NULL);
+	sanitizer.switch_fiber(fiber, 0);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 __attribute__((no_sanitize("thread"))) int context_switch_hooked(void **save, void *to,
 	int value, struct context_hooks *from, struct context_hooks *to_hooks,
 	bool from_ends) {
@@ -84,7 +100,7 @@ __attribute__((no_sanitize("thread"))) int context_switch_hooked(void **save, vo
 			to_hooks->bottom, to_hooks->size);
 	}
 	if (sanitizer.switch_fiber) {
-		sanitizer.switch_fiber(to_hooks->fiber, 0);
+		context_switch_fiber(to_hooks->fiber);
 	}
 	int result = context_switch(save, to, value);
 	context_hooks_enter(from);
