@@ -92,12 +92,14 @@ def ratio_text(value):
 
 
 def judged(row, own, peer):
-    """(figure, its least and most over the rounds) that the gate is about."""
-    if not peer:
-        return statistics.median(own), min(own), max(own)
+    """(median, least, most) of what the gate is about, one for each round.
+
+    Each round's own ratio: what the machine does meanwhile slows both, and their medians may be of
+    rounds that lie far apart.
+    """
     join = (lambda a, b: a - b) if row.difference else (lambda a, b: a / b)
-    rounds = [join(a, b) for a, b in zip(own, peer)]
-    return join(statistics.median(own), statistics.median(peer)), min(rounds), max(rounds)
+    rounds = [join(a, b) for a, b in zip(own, peer)] if peer else own
+    return statistics.median(rounds), min(rounds), max(rounds)
 
 
 def holds(row, value, limit):
