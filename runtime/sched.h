@@ -70,8 +70,8 @@ struct arun_task {
 	bool bound;     /* cancelled, or in scopes: its waits may end early */
 	uint8_t alike;  /* of its last wait: what sched_leave() said */
 	uint8_t traits; /* TASK_HAS_...: which members have a meaning; TASK_EXEMPT */
-	struct scope *scopes; /* the innermost; by task_set_scopes() */
-	/* Where it waits, or last waited. */
+	/* Where it waits, or last waited, and since when; of an end in failure, too. */
+	double since;
 	const struct arun_site *at;
 	const char *op;
 	const struct object *awaits; /* during the wait; NULL: nothing that is listed */
@@ -86,6 +86,7 @@ struct arun_task {
 	unsigned locks; /* that it holds */
 	const char *name;
 	struct object object; /* of which these touch the first members */
+	struct scope *scopes; /* the innermost; by task_set_scopes() */
 
 	/* What follows has no meaning yet in a new task. */
 	char *why; /* arun_why() */
@@ -94,7 +95,7 @@ struct arun_task {
 	void (*ended)(struct arun_task *task);
 	void *owner;         /* for ended() */
 	struct list sibling; /* the owner's list */
-	double since, until; /* of the wait; since: of an end in failure, too */
+	double until;        /* of the wait */
 	uint64_t ran;        /* nanoseconds, in runs that are measured */
 	void *exceptions[2]; /* C++: what __cxa_get_globals() points at */
 	int why_error;

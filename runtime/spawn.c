@@ -33,6 +33,7 @@ static inline void task_clear(struct arun_task *task) {
 	memset(&task->object.told, 0,
 		sizeof task->object - offsetof(struct object, told));
 	task->joiners = NULL;
+	task->scopes = NULL;
 }
 
 /* What only runs need whose switches are more than registers. */

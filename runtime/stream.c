@@ -63,7 +63,8 @@ static ssize_t stream_over(const struct stream_call *call) {
 	return 0;
 }
 
-static void stream_fail(const struct stream_call *call) {
+/* Not inlined: its room for words would be a part of every call's frame. */
+__attribute__((noinline)) static void stream_fail(const struct stream_call *call) {
 	struct conn_words words;
 	const char *on = call->conn ? conn_words(call->conn, &words) : "NULL";
 	if (call->error != ETIME) {
@@ -138,7 +139,10 @@ static ssize_t transport_receive(const struct stream_call *call, void *buf, size
 	return n;
 }
 
-ssize_t stream_receive(struct stream_call *call, void *buf, size_t size) {
+/* Inlined by force: where there are many connections, each line of the stack that a wait returns
+ * through comes from memory again. */
+__attribute__((always_inline)) static inline ssize_t receive(
+	struct stream_call *call, void *buf, size_t size) {
 	struct arun_conn *conn = call->conn;
 	for (;;) {
 		if (stream_may_receive(conn)) {
@@ -161,6 +165,10 @@ ssize_t stream_receive(struct stream_call *call, void *buf, size_t size) {
 			return -1;
 		}
 	}
+}
+
+ssize_t stream_receive(struct stream_call *call, void *buf, size_t size) {
+	return receive(call, buf, size);
 }
 
 size_t stream_take(struct arun_conn *conn, void *buf, size_t size) {
@@ -192,7 +200,7 @@ ssize_t arun_read_at(
 	ssize_t result = stream_begin(&call, site, "arun_read", conn, POLLER_READ);
 	if (likely(result == 0 && size)) {
 		result = (ssize_t)stream_take(conn, buf, size);
-		result = result ? result : stream_receive(&call, buf, size);
+		result = result ? result : receive(&call, buf, size);
 	}
 	return stream_end(&call, result);
 }
@@ -242,32 +250,42 @@ static ssize_t write_quietly(int fd, const struct iovec *pieces, int count) {
 	return n;
 }
 
-/* send(2) of one piece costs less than sendmsg(2), which fetches the list first. */
-static ssize_t send_pieces(int fd, struct iovec *pieces, int count) {
-	if (likely(count == 1)) {
-		return send(fd, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL);
-	}
-	struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
-	return sendmsg(fd, &message, MSG_NOSIGNAL);
-}
-
-static ssize_t send_some(struct arun_conn *conn, const struct outgoing *outgoing) {
-	struct iovec window[PIECES];
-	int count = outgoing->count < PIECES ? outgoing->count : PIECES;
-	window[0] = (struct iovec){
+static struct iovec outgoing_first(const struct outgoing *outgoing) {
+	return (struct iovec){
 		.iov_base = (char *)outgoing->pieces->iov_base + outgoing->skip,
 		.iov_len = outgoing->pieces->iov_len - outgoing->skip};
-	if (unlikely(count > 1)) { /* the call is what costs */
-		memcpy(window + 1, outgoing->pieces + 1,
-			(size_t)(count - 1) * sizeof *window);
-	}
-	if (unlikely(conn->transport && conn->transport->send)) {
+}
+
+/* Of whatever is not a socket, or has several pieces: the call is what costs. Not inlined: the
+ * room for them would be a part of every call's frame. */
+__attribute__((noinline)) static ssize_t send_window(
+	struct arun_conn *conn, const struct outgoing *outgoing) {
+	struct iovec window[PIECES];
+	int count = outgoing->count < PIECES ? outgoing->count : PIECES;
+	memcpy(window, outgoing->pieces, (size_t)count * sizeof *window);
+	window[0] = outgoing_first(outgoing);
+	if (conn->transport && conn->transport->send) {
 		return conn->transport->send(conn, window, count);
 	}
+	struct msghdr message = {.msg_iov = window, .msg_iovlen = (size_t)count};
 	ssize_t n;
 	do {
-		n = conn->socket ? send_pieces(conn->watch.fd, window, count)
+		n = conn->socket ? sendmsg(conn->watch.fd, &message, MSG_NOSIGNAL)
 				 : write_quietly(conn->watch.fd, window, count);
+	} while (n < 0 && errno == EINTR);
+	return n;
+}
+
+/* send(2) of one piece costs less than sendmsg(2), which fetches the list first. */
+static ssize_t send_some(struct arun_conn *conn, const struct outgoing *outgoing) {
+	bool plain = conn->socket && !(conn->transport && conn->transport->send);
+	if (unlikely(!plain || outgoing->count > 1)) {
+		return send_window(conn, outgoing);
+	}
+	struct iovec piece = outgoing_first(outgoing);
+	ssize_t n;
+	do {
+		n = send(conn->watch.fd, piece.iov_base, piece.iov_len, MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	return n;
 }
