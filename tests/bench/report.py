@@ -102,14 +102,25 @@ def circumstances(results):
             f"{noise['spread']:.0%} (median; the largest {noise['largest']:.0%}).")
 
 
+def bare(results, row):
+    """What a server on epoll alone comes to against the same peer, where it was in the trial."""
+    found = row["peer"] and rows.of_another(row, "epoll", results["trials"])
+    if not found or "skipped" in found or row["peer"] == "epoll":
+        return ""
+    return f", epoll itself {rows.figure_text(found)}"
+
+
+def missed_text(results, row):
+    peer = row["peer"] + ": " if row["peer"] else ""
+    return (f"{row['what']} ({peer}{rows.figure_text(row)}, gate {rows.limit_text(row, row['gate'])}"
+            f"{bare(results, row)}{', disturbed' if rows.disturbed(row) else ''})")
+
+
 def gates(results):
     """What came of them, in a sentence that names each one that is missed."""
     judged = [row for row in results["rows"] if row.get("holds") is not None]
     missed = [row for row in judged if not row["holds"]]
-    named = "; ".join(
-        f"{row['what']} ({row['peer'] + ': ' if row['peer'] else ''}{rows.figure_text(row)}, "
-        f"gate {rows.limit_text(row, row['gate'])}{', disturbed' if rows.disturbed(row) else ''})"
-        for row in missed)
+    named = "; ".join(missed_text(results, row) for row in missed)
     return f"Of {len(judged)} gates {len(judged) - len(missed)} hold" + (f"; missed: {named}." if named else ".")
 
 

@@ -130,6 +130,12 @@ def result(row, trials):
     }
 
 
+def of_another(found, own, trials):
+    """The same row, of another program than arun."""
+    given = {field.name: found[field.name] for field in dataclasses.fields(Row)}
+    return result(Row(**{**given, "own": own}), trials)
+
+
 def results(trials):
     return [found for found in (result(row, trials) for row in ROWS) if found]
 

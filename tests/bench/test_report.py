@@ -112,6 +112,14 @@ def gates_are_counted_and_those_that_are_missed_are_named():
 
 
 @tap.claim
+def with_a_missed_gate_goes_what_epoll_alone_comes_to():
+    rates = {"arun": [10, 22], "epoll": [11, 24], "uvloop protocol": [10, 20]}
+    echo = {"figures": {name: {"rate": rate} for name, rate in rates.items()}, "skipped": {}}
+    found = {"trials": {"echo-50": echo}, "rows": rows.results({"echo-50": echo})}
+    tap.contains(report.gates(found), "(uvloop protocol: 1.05, gate ≥ 1.15, epoll itself 1.15)")
+
+
+@tap.claim
 def the_README_is_written_twice_with_the_same_result():
     with tempfile.TemporaryDirectory() as folder:
         source = pathlib.Path(folder)
