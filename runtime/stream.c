@@ -256,8 +256,8 @@ static struct iovec outgoing_first(const struct outgoing *outgoing) {
 		.iov_len = outgoing->pieces->iov_len - outgoing->skip};
 }
 
-/* Of whatever is not a socket, or has several pieces: the call is what costs. Not inlined: the
- * room for them would be a part of every call's frame. */
+/* What one send(2) does not do: several pieces in one call, which is what costs; a transport's own
+ * way; what is no socket. Not inlined: the room for pieces would be a part of every call's frame. */
 __attribute__((noinline)) static ssize_t send_window(
 	struct arun_conn *conn, const struct outgoing *outgoing) {
 	struct iovec window[PIECES];
