@@ -110,18 +110,26 @@ def bare(results, row):
     return f", epoll itself {rows.figure_text(found)}"
 
 
-def missed_text(results, row):
-    peer = row["peer"] + ": " if row["peer"] else ""
-    return (f"{row['what']} ({peer}{rows.figure_text(row)}, gate {rows.limit_text(row, row['gate'])}"
-            f"{bare(results, row)}{', disturbed' if rows.disturbed(row) else ''})")
+def named(results, found):
+    """Each row with its figure, its gate, and what bears on both."""
+    return "; ".join(
+        f"{row['what']} ({row['peer'] + ': ' if row['peer'] else ''}{rows.figure_text(row)}, "
+        f"gate {rows.limit_text(row, row['gate'])}{bare(results, row)}"
+        f"{', disturbed' if rows.disturbed(row) else ''})" for row in found)
 
 
 def gates(results):
-    """What came of them, in a sentence that names each one that is missed."""
+    """What came of them, in a sentence that names each one that is missed; and in one more those of
+    which the ratio of the medians would say otherwise."""
     judged = [row for row in results["rows"] if row.get("holds") is not None]
     missed = [row for row in judged if not row["holds"]]
-    named = "; ".join(missed_text(results, row) for row in missed)
-    return f"Of {len(judged)} gates {len(judged) - len(missed)} hold" + (f"; missed: {named}." if named else ".")
+    other = [again for row, again in zip(judged, map(rows.by_medians, judged))
+             if again["holds"] != row["holds"]]
+    said = f"Of {len(judged)} gates {len(judged) - len(missed)} hold"
+    said += f"; missed: {named(results, missed)}." if missed else "."
+    if other:
+        said += f" The ratio of the medians says otherwise of: {named(results, other)}."
+    return said
 
 
 def document(results):

@@ -91,14 +91,17 @@ def ratio_text(value):
     return f"{value:.{3 if abs(value) < 0.1 else 2}f}"
 
 
+def joined(row, own, peer):
+    return own - peer if row.difference else own / peer
+
+
 def judged(row, own, peer):
     """(median, least, most) of what the gate is about, one for each round.
 
     Each round's own ratio: what the machine does meanwhile slows both, and their medians may be of
     rounds that lie far apart.
     """
-    join = (lambda a, b: a - b) if row.difference else (lambda a, b: a / b)
-    rounds = [join(a, b) for a, b in zip(own, peer)] if peer else own
+    rounds = [joined(row, *pair) for pair in zip(own, peer)] if peer else own
     return statistics.median(rounds), min(rounds), max(rounds)
 
 
@@ -130,10 +133,22 @@ def result(row, trials):
     }
 
 
+def row_of(found):
+    return Row(**{field.name: found[field.name] for field in dataclasses.fields(Row)})
+
+
 def of_another(found, own, trials):
     """The same row, of another program than arun."""
-    given = {field.name: found[field.name] for field in dataclasses.fields(Row)}
-    return result(Row(**{**given, "own": own}), trials)
+    return result(dataclasses.replace(row_of(found), own=own), trials)
+
+
+def by_medians(found):
+    """The same row, judged by what the medians of all rounds come to."""
+    if not found["peer"]:
+        return found
+    row = row_of(found)
+    value = joined(row, found["own_median"], found["peer_median"])
+    return {**found, "value": value, "holds": holds(row, value, row.gate)}
 
 
 def results(trials):

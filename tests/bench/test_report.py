@@ -112,6 +112,19 @@ def gates_are_counted_and_those_that_are_missed_are_named():
 
 
 @tap.claim
+def where_the_ratio_of_the_medians_says_otherwise_that_is_told():
+    rates = {"arun": [10, 21, 30], "nginx": [20, 20, 29]}
+    http = {"figures": {name: {"rate": rate} for name, rate in rates.items()}, "skipped": {}}
+    found = {"trials": {"http": http}, "rows": rows.results({"http": http})}
+    tap.equal(report.gates(found), "Of 1 gates 1 hold.")
+    rates["nginx"][:] = [20, 40, 29]
+    http["figures"]["arun"]["rate"][:] = [21, 41, 28]
+    found["rows"] = rows.results({"http": http})
+    tap.equal(report.gates(found), "Of 1 gates 1 hold. The ratio of the medians says otherwise of: "
+              "HTTP, 200 bytes, kept alive (nginx: 0.97, gate ≥ 1).")
+
+
+@tap.claim
 def with_a_missed_gate_goes_what_epoll_alone_comes_to():
     rates = {"arun": [10, 22], "epoll": [11, 24], "uvloop protocol": [10, 20]}
     echo = {"figures": {name: {"rate": rate} for name, rate in rates.items()}, "skipped": {}}
