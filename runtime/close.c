@@ -96,9 +96,8 @@ static void conn_close_start(
  * there was such a connection. */
 static bool conn_drain_rests(struct list *all) {
 	bool any = false;
-	for (struct list *at = all->next, *next; at != all; at = next) {
+	list_each (at, all) {
 		struct arun_conn *conn = container_of(at, struct arun_conn, object.link);
-		next = at->next;
 		if (conn->watch.readable && conn->closer) {
 			any = true;
 			conn_on_rest(&conn->watch);
@@ -111,8 +110,7 @@ int conn_close_all(struct loop *loop, double deadline) {
 	struct list *all = &loop->sched.registry.objects[KIND_CONNECTION];
 	struct arun_task *self = loop->sched.current;
 	int count = 0;
-	for (struct list *at = all->next, *next; at != all; at = next) {
-		next = at->next;
+	list_each (at, all) {
 		count++;
 		conn_close_start(
 			loop, container_of(at, struct arun_conn, object.link), self);

@@ -192,7 +192,7 @@ static void group_cancel(
 	group->cancelled = true;
 	struct group_reason reason;
 	group_blame_cancel(&reason, sched, group, error, why);
-	for (struct list *at = group->tasks.next; at != &group->tasks; at = at->next) {
+	list_each (at, &group->tasks) {
 		task_cancel(sched, container_of(at, struct arun_task, sibling), reason.by,
 			reason.site);
 	}

@@ -59,9 +59,10 @@ static inline void list_drop(struct list *element) {
 #define list_first(list, type, member) container_of((list)->next, type, member)
 #define list_last(list, type, member) container_of((list)->prev, type, member)
 
-/* The body must not remove what comes after element. */
+/* The body may remove element, and must not remove what comes after it. */
 #define list_each(element, head)                                                         \
-	for (struct list *element = (head)->next; element != (head);                     \
-		element = element->next)
+	for (struct list *element = (head)->next, *element##_next;                       \
+		element##_next = element->next, element != (head);                       \
+		element = element##_next)
 
 #endif

@@ -124,9 +124,7 @@ static void loop_fd_changed(struct loop_watchers *watchers, int fd) {
 
 /* Ends the waits for fd, which is closed. */
 static void loop_drop_closed(struct loop *loop, int fd) {
-	struct list *all = &loop->watchers->waits;
-	for (struct list *at = all->next, *next; at != all; at = next) {
-		next = at->next;
+	list_each (at, &loop->watchers->waits) {
 		struct loop_fd_wait *wait = container_of(at, struct loop_fd_wait, link);
 		if (wait->watcher.fd == fd) {
 			list_remove(at);

@@ -12,10 +12,8 @@ void registry_init(struct registry *registry) {
 }
 
 void registry_sweep_kind(struct registry *registry, enum kind_index index) {
-	struct list *at = registry->objects[index].next;
-	while (at != &registry->objects[index]) {
+	list_each (at, &registry->objects[index]) {
 		struct object *object = container_of(at, struct object, link);
-		at = at->next;
 		if (object->kind->forget) {
 			registry_sweep(registry, object);
 		}

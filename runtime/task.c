@@ -274,9 +274,7 @@ void task_main(void *argument, int (*fn)(void *), void *arg) {
 
 /* Failed or not. */
 static void task_free_ended(struct sched *sched, enum kind_index index) {
-	struct list *tasks = &sched->registry.objects[index];
-	for (struct list *at = tasks->next, *next; at != tasks; at = next) {
-		next = at->next;
+	list_each (at, &sched->registry.objects[index]) {
 		struct arun_task *task = container_of(at, struct arun_task, object.link);
 		if (task->state == TASK_ENDED && !task->owned) {
 			task_free(sched, task);

@@ -76,6 +76,17 @@ START_TEST(remove_unlinks_first_middle_and_last) {
 }
 END_TEST
 
+START_TEST(the_body_of_list_each_may_remove_its_element) {
+	for (int i = 1; i < (int)count_of(items); i++) {
+		list_append(&list, &items[i].link);
+	}
+	list_each (at, &list) {
+		list_remove(at);
+	}
+	ck_assert(list_empty(&list));
+}
+END_TEST
+
 START_TEST(a_second_removal_does_nothing) {
 	list_append(&list, &items[1].link);
 	list_append(&list, &items[2].link);
@@ -115,6 +126,7 @@ Suite *suite(void) {
 	tcase_add_test(core, insert_at_the_list_makes_the_first);
 	tcase_add_test(core, insert_at_an_element_follows_it);
 	tcase_add_test(core, remove_unlinks_first_middle_and_last);
+	tcase_add_test(core, the_body_of_list_each_may_remove_its_element);
 	tcase_add_test(core, a_second_removal_does_nothing);
 	tcase_add_test(core, a_removed_element_can_be_inserted_again);
 	tcase_add_test(core, a_dropped_element_leads_to_itself);
