@@ -15,9 +15,6 @@
  * begin and end in. */
 #define line_aligned __attribute__((aligned(64)))
 
-/* Runs fn(&variable) where variable leaves its scope. */
-#define auto_(fn) __attribute__((cleanup(fn)))
-
 /* For a store that a signal handler of this thread may see: neither side is moved across
  * it. */
 #define signal_fence() __atomic_signal_fence(__ATOMIC_SEQ_CST)

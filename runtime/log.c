@@ -170,7 +170,7 @@ void log_line(enum log_level level, const char *format, ...) {
 	log_write(level, NULL, message);
 }
 
-void log_lines(enum log_level level, const struct text *lines) {
+void log_lines(const struct text *lines) {
 	if (settings.format == LOG_TEXT) {
 		text_write(lines, STDERR_FILENO);
 		return;
@@ -184,7 +184,7 @@ void log_lines(enum log_level level, const struct text *lines) {
 		length = length < sizeof line ? length : sizeof line - 1;
 		memcpy(line, at, length);
 		line[length] = '\0';
-		log_write(level, NULL, line);
+		log_write(LOG_LEVEL_WARNING, NULL, line);
 		at = stop + 1;
 	}
 }

@@ -50,7 +50,7 @@ void log_write(
 void log_line(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Writes lines of a report: in one write(2) where they are written as they are. */
-void log_lines(enum log_level level, const struct text *lines);
+/* Writes lines of a report, which are warnings: in one write(2) where they are written as they are. */
+void log_lines(const struct text *lines);
 
 #endif

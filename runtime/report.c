@@ -113,7 +113,7 @@ void report_json(const struct report *report, const struct report_line *line) {
 
 bool report_say(struct text *out) {
 	bool lost = text_trim(out);
-	log_lines(LOG_LEVEL_WARNING, out);
+	log_lines(out);
 	text_finish(out);
 	if (lost) {
 		log_line(LOG_LEVEL_ERROR, "no memory for the rest of the report");
@@ -127,7 +127,7 @@ static void say_summary(const struct report *report, const struct snapshot *leak
 	struct text out;
 	text_fixed(&out, space, sizeof space);
 	snapshot_text_summary(leaks, report->plugin, &out);
-	log_lines(LOG_LEVEL_WARNING, &out);
+	log_lines(&out);
 }
 
 void report_leaks(const struct report *report, const struct snapshot *leaks) {

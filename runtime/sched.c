@@ -310,6 +310,38 @@ void sched_run(struct sched *sched) {
 
 /* Waits */
 
+/*
+ * When shield ends: its seconds count from its declaration, or from the first thing
+ * outside that it holds off, if that is later.
+ */
+static double shield_end(const struct sched *sched, const struct arun_task *task,
+	const struct scope *shield) {
+	double first = task->cancelled ? task->cancelled_at : INFINITY;
+	for (const struct scope *scope = shield->outer; scope; scope = scope->outer) {
+		if (!scope->shield) {
+			first = time_min(first, scope->time);
+		}
+	}
+	return time_min(
+		time_max(first, shield->time) + shield->seconds, sched->clock_end);
+}
+
+/* The earliest time at which task_pending() may change; INFINITY: none. */
+static double task_limit(const struct sched *sched, const struct arun_task *task) {
+	double limit = INFINITY, now = sched->registry.now;
+	for (const struct scope *scope = task->scopes; scope; scope = scope->outer) {
+		if (!scope->shield) {
+			limit = time_min(limit, scope->time);
+			continue;
+		}
+		double end = shield_end(sched, task, scope);
+		if (now < end) {
+			return time_min(limit, end);
+		}
+	}
+	return limit;
+}
+
 int task_suspend_slow(struct sched *sched, struct arun_task *self, double deadline,
 	bool interruptible) {
 	self->woken = false;
@@ -357,22 +389,6 @@ int task_interrupted_slow(struct sched *sched, struct arun_task *self) {
 	return pending;
 }
 
-/*
- * When shield ends: its seconds count from its declaration, or from the first thing
- * outside that it holds off, if that is later.
- */
-static double shield_end(const struct sched *sched, const struct arun_task *task,
-	const struct scope *shield) {
-	double first = task->cancelled ? task->cancelled_at : INFINITY;
-	for (const struct scope *scope = shield->outer; scope; scope = scope->outer) {
-		if (!scope->shield) {
-			first = time_min(first, scope->time);
-		}
-	}
-	return time_min(
-		time_max(first, shield->time) + shield->seconds, sched->clock_end);
-}
-
 const struct scope *task_late_scope(
 	const struct sched *sched, const struct arun_task *task) {
 	double now = sched->registry.now;
@@ -400,19 +416,4 @@ int task_pending_slow(const struct sched *sched, const struct arun_task *task) {
 		return ECANCELED;
 	}
 	return task_late_scope(sched, task) ? ETIMEDOUT : 0;
-}
-
-double task_limit(const struct sched *sched, const struct arun_task *task) {
-	double limit = INFINITY, now = sched->registry.now;
-	for (const struct scope *scope = task->scopes; scope; scope = scope->outer) {
-		if (!scope->shield) {
-			limit = time_min(limit, scope->time);
-			continue;
-		}
-		double end = shield_end(sched, task, scope);
-		if (now < end) {
-			return time_min(limit, end);
-		}
-	}
-	return limit;
 }

@@ -362,9 +362,6 @@ static inline void *task_return_pointer(const struct arun_task *self, void *valu
 	return self->alike ? value : context_return_pointer(value);
 }
 
-/* The earliest time at which task_pending() may change; INFINITY: none. */
-double task_limit(const struct sched *sched, const struct arun_task *task);
-
 /* The innermost timeout that is over, shields considered; NULL: none. */
 const struct scope *task_late_scope(
 	const struct sched *sched, const struct arun_task *task);

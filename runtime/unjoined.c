@@ -73,6 +73,6 @@ void unjoined_tell(const struct sched *sched, struct suppress *suppress) {
 	if (others) {
 		text_add(&out, "arun: note: and %lu more\n", others);
 	}
-	log_lines(LOG_LEVEL_WARNING, &out);
+	log_lines(&out);
 	text_finish(&out);
 }
