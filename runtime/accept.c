@@ -33,12 +33,9 @@ static void accept_on_closed(struct arun_conn *conn) {
 		return;
 	}
 	server->open--;
-	if (server->single) {
-		server->over = true;
-		/* Who accepts by hand may have more to do. */
-		if (server->handler || server->accepting) {
-			arun_stop(0);
-		}
+	/* Who accepts by hand may have more to do. */
+	if (accept_is_over(server) && (server->handler || server->accepting)) {
+		arun_stop(0);
 	}
 	if (!conn->task) {
 		list_remove(&conn->link);
@@ -168,7 +165,7 @@ static bool accept_error_passes(int error) {
 
 static int accept_fd(struct arun_server *server) {
 	struct address *peer = &server->pending_peer;
-	if (server->single) {
+	if (server->listening.connection) {
 		return EAGAIN;
 	}
 	address_receive(peer);
@@ -296,15 +293,18 @@ static void accept_on_ready(struct watch *watch) {
 }
 
 void accept_single(struct arun_server *server) {
-	server->single = true;
 	server->watch.fd = -1;
 	server->pending_fd = server->listening.fd;
 	server->listening.fd = -1;
 	address_peer(&server->pending_peer, server->pending_fd);
 }
 
+bool accept_is_over(const struct arun_server *server) {
+	return server->listening.connection && server->accepted && !server->open;
+}
+
 int accept_start(struct loop *loop, struct arun_server *server) {
-	if (server->single) {
+	if (server->listening.connection) {
 		loop_timer_start(loop, &server->timer, 0, accept_on_timer);
 		return 0;
 	}

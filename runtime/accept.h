@@ -30,8 +30,6 @@ struct arun_server {
 	bool released; /* the handle is gone */
 	bool starved;  /* waits for the end of one of its connections, or the timer */
 	bool paused;   /* and a line has said so */
-	bool single;   /* it has the one connection that the process was started for */
-	bool over;     /* and that is closed */
 
 	/* Accepted, and not yet given to anybody: the descriptor, then its connection. */
 	int pending_fd;
@@ -59,6 +57,9 @@ static inline const char *server_name(const struct arun_server *server) {
 
 /* Makes of a new server one whose only connection the manager has accepted already. */
 void accept_single(struct arun_server *server);
+
+/* Whether it is such a one (listening.connection), and that connection is closed. */
+bool accept_is_over(const struct arun_server *server);
 
 /* Begins accepting for the handler. Returns 0; -1 with errno. */
 int accept_start(struct loop *loop, struct arun_server *server);

@@ -36,7 +36,7 @@ static void server_kind_line(const struct object *object, struct text *out) {
 		text_add(out, "\" ");
 	}
 	text_add(out, "%s", server->address);
-	if (!server->single) {
+	if (!server->listening.connection) {
 		text_add(out, " (fd %d)", server->listening.fd);
 	}
 }
@@ -134,7 +134,7 @@ static struct arun_server *server_create(
 
 /* Begins watching. Returns 0; -1 with errno, and the descriptor is the caller's again. */
 static int server_watch(struct loop *loop, struct arun_server *server) {
-	if (!server->single &&
+	if (!server->listening.connection &&
 		watch_open(&loop->poller, &server->watch, server->listening.fd) < 0) {
 		return -1;
 	}
@@ -257,12 +257,12 @@ static int server_await(struct loop *loop, struct arun_server *server,
 	struct arun_task *self, int error) {
 	struct sched *sched = &loop->sched;
 	int result;
-	if (error == EAGAIN && !server->single) {
+	if (error == EAGAIN && !server->listening.connection) {
 		result = watch_wait(
 			&loop->poller, &server->watch, POLLER_READ, self, INFINITY, true);
 	} else {
 		double again = sched->registry.now + ACCEPT_PAUSE;
-		bool never = !error || server->single;
+		bool never = !error || server->listening.connection;
 		result = task_suspend(sched, self, never ? INFINITY : again, true);
 	}
 	if (server->stopped || sched->stopping) {
@@ -274,7 +274,7 @@ static int server_await(struct loop *loop, struct arun_server *server,
 /* Returns 0 with server->pending, or why not. */
 static int server_next(
 	struct loop *loop, struct arun_server *server, struct arun_task *self) {
-	if (server->over) {
+	if (accept_is_over(server)) {
 		arun_stop(0);
 	}
 	int error = server->stopped || loop->sched.stopping ? ESHUTDOWN : 0;
