@@ -4,6 +4,7 @@
 #include "journal.h"
 #include "log.h"
 #include "loop.h"
+#include "same_file.h"
 #include "snapshot_json.h"
 #include "snapshot_text.h"
 
@@ -88,6 +89,14 @@ void report_json_line(
 	text_add(out, "%s, ", line->members ? line->members : "");
 	snapshot_json(line->snapshot, out);
 	text_add(out, "}\n");
+}
+
+int report_fd(const struct report *report) {
+	if (same_file(report->fd, &report->file)) {
+		return report->fd;
+	}
+	errno = EBADF;
+	return -1;
 }
 
 void report_json(const struct report *report, const struct report_line *line) {

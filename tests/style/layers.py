@@ -25,7 +25,7 @@ race connect udp_ahead udp udp_open
 launch process exec child reaper signals
 accept server
 suppress rawfd closeup snapshot lines source notes journal snapshot_text snapshot_json
-report report_tasks report_fd unjoined scene dump crash hog
+report report_tasks unjoined scene dump crash hog
 run_state stop driver reload yield leave observe inspect layout run
 interpose
 """.split("\n")
