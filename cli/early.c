@@ -60,23 +60,13 @@ static void keep_hang_up(void) {
 	early.hung_up = 1;
 }
 
-/* The second time it is the line which nobody reads. */
-static _Noreturn void give_up(void) {
-	static volatile sig_atomic_t said;
-	if (!said) {
-		said = 1;
-		say_kept();
-	}
-	_exit(STATUS_OVERDUE);
-}
-
 /* On any thread. */
 static void on_signal(int signum, siginfo_t *info, void *context) {
 	(void)context;
 	if (getpid() != early.process) {
 		ending_die_now(signum);
 	} else if (info->si_code == SI_TIMER && info->si_value.sival_ptr == &early) {
-		give_up();
+		ending_overdue();
 	} else if (signum == SIGHUP) {
 		keep_hang_up();
 	} else if (!early.kept) {

@@ -40,6 +40,10 @@ _Noreturn void ending_exit(int status);
  */
 void ending_bound(const char *plugin, double seconds);
 
+/* Prints what say_keep() kept, and ends the process with STATUS_OVERDUE: for the handler of a timer,
+ * which goes off again where that hangs. */
+_Noreturn void ending_overdue(void);
+
 /* Ends the process by that signal; with 128 + signum where that does nothing (PID 1). */
 _Noreturn void ending_die(int signum);
 
