@@ -13,10 +13,6 @@ static bool chan_leaked(const struct object *object) {
 	return chan_of(object)->count || chan_of(object)->waiting;
 }
 
-static const char *chan_name(const struct object *object) {
-	return object->site ? object->site->function : "?";
-}
-
 static const char *chan_state(const struct object *object) {
 	const struct arun_chan *chan = chan_of(object);
 	return chan->closed          ? "closed"
@@ -27,11 +23,9 @@ static const char *chan_state(const struct object *object) {
 
 static void chan_line(const struct object *object, struct text *out) {
 	const struct arun_chan *chan = chan_of(object);
-	text_add(out, "\"");
-	text_escape(out, chan_name(object));
-	text_add(out, "\" (#%lu) with %zu item%s and %u waiting",
-		(unsigned long)object->id, chan->count, chan->count == 1 ? "" : "s",
-		chan->waiting);
+	object_line(object, out);
+	text_add(out, " with %zu item%s and %u waiting", chan->count,
+		chan->count == 1 ? "" : "s", chan->waiting);
 }
 
 static void chan_detail(const struct object *object, struct text *out) {
@@ -53,7 +47,7 @@ static const struct kind chan_kind = {
 	.help = "receive its items and arun_chan_free() it",
 	.outcome = "closed",
 	.leaked = chan_leaked,
-	.name = chan_name,
+	.name = object_function,
 	.state = chan_state,
 	.line = chan_line,
 	.detail = chan_detail,

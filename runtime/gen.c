@@ -23,12 +23,6 @@ static const char *gen_state(const struct object *object) {
 				: "running";
 }
 
-static void gen_line(const struct object *object, struct text *out) {
-	text_add(out, "\"");
-	text_escape(out, gen_of(object)->name);
-	text_add(out, "\" (#%lu)", (unsigned long)object->id);
-}
-
 static void gen_detail(const struct object *object, struct text *out) {
 	text_add(out, "\"yielded\": %lu", gen_of(object)->yielded);
 }
@@ -63,7 +57,7 @@ static const struct kind gen_kind = {
 	.ageless = true,
 	.name = gen_name,
 	.state = gen_state,
-	.line = gen_line,
+	.line = object_line,
 	.detail = gen_detail,
 	.waiting = gen_waiting,
 	.task = gen_task,

@@ -20,10 +20,6 @@ static bool group_leaked(const struct object *object) {
 	return group_object(object)->running > 0;
 }
 
-static const char *group_name(const struct object *object) {
-	return object->site ? object->site->function : "?";
-}
-
 static const char *group_state(const struct object *object) {
 	return group_object(object)->waiting ? "waited for" : "open";
 }
@@ -52,7 +48,7 @@ static const struct kind group_kind = {
 	.help = "leave its block, or arun_group_wait() for it",
 	.outcome = "cancelled",
 	.leaked = group_leaked,
-	.name = group_name,
+	.name = object_function,
 	.state = group_state,
 	.line = group_line,
 	.detail = group_detail,

@@ -14,12 +14,6 @@ static const char *job_state(const struct object *object) {
 	return !started ? "queued" : job_of(object)->waiter ? "running" : "orphan";
 }
 
-static void job_line(const struct object *object, struct text *out) {
-	text_add(out, "\"");
-	text_escape(out, job_of(object)->name);
-	text_add(out, "\" (#%lu)", (unsigned long)object->id);
-}
-
 static void job_detail(const struct object *object, struct text *out) {
 	text_add(out, "\"orphan\": %s", job_of(object)->waiter ? "false" : "true");
 }
@@ -34,7 +28,7 @@ static const struct kind job_kind = {
 	.outcome = "closed",
 	.name = job_name,
 	.state = job_state,
-	.line = job_line,
+	.line = object_line,
 	.detail = job_detail,
 };
 

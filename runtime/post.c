@@ -47,12 +47,6 @@ static const char *post_state(const struct object *object) {
 	return "queued";
 }
 
-static void post_line(const struct object *object, struct text *out) {
-	text_add(out, "\"");
-	text_escape(out, post_of(object)->name);
-	text_add(out, "\" (#%lu)", (unsigned long)object->id);
-}
-
 static const struct kind post_kind = {
 	.index = KIND_POST,
 	.word = "post",
@@ -64,7 +58,7 @@ static const struct kind post_kind = {
 	.ageless = true,
 	.name = post_name,
 	.state = post_state,
-	.line = post_line,
+	.line = object_line,
 };
 
 /* On any thread */

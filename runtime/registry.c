@@ -3,6 +3,16 @@
 
 #include <string.h>
 
+const char *object_function(const struct object *object) {
+	return object->site ? object->site->function : "?";
+}
+
+void object_line(const struct object *object, struct text *out) {
+	text_add(out, "\"");
+	text_escape(out, object->kind->name(object));
+	text_add(out, "\" (#%lu)", (unsigned long)object->id);
+}
+
 void registry_init(struct registry *registry) {
 	*registry = (struct registry){0};
 	for (int i = 0; i < KIND_COUNT; i++) {

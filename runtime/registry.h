@@ -119,6 +119,12 @@ static inline void object_gone(struct object *object) {
 	*(volatile uint64_t *)&object->id = 0;
 }
 
+/* kind::name of those that are named after the function that made them. */
+const char *object_function(const struct object *object);
+
+/* kind::line of those that their name and their id tell apart: "janitor" (#3). */
+void object_line(const struct object *object, struct text *out);
+
 static inline bool object_is_over(const struct object *object) {
 	return object->kind->over && object->kind->over(object);
 }

@@ -291,7 +291,7 @@ void stop_on_ignored(struct arun_task *task) {
 	char line[512];
 	struct text out;
 	text_fixed(&out, line, sizeof line);
-	task_kind.line(&task->object, &out);
+	object_line(&task->object, &out);
 	text_add(&out, " ignores its cancellation: %u waits have failed, the last at ",
 		task->ignored);
 	registry_site(&out, task->at);

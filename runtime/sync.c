@@ -52,19 +52,12 @@ static const struct held *held_of(const struct object *object) {
 	return container_of(object, const struct held, object);
 }
 
-/* It is named after the function that locked it. */
-static const char *held_name(const struct object *object) {
-	return object->site ? object->site->function : "?";
-}
-
 static const char *held_state(const struct object *object) {
 	return object->owner ? "held" : "left";
 }
 
 static void held_line(const struct object *object, struct text *out) {
-	text_add(out, "\"");
-	text_escape(out, held_name(object));
-	text_add(out, "\" (#%lu)", (unsigned long)object->id);
+	object_line(object, out);
 	if (!object->owner) {
 		text_add(out, " of task #%lu, which has ended,",
 			(unsigned long)held_of(object)->holder);
@@ -88,7 +81,7 @@ static const struct kind held_kind = {
 	.waits = "waits",
 	.help = "arun_mutex_unlock()",
 	.outcome = "closed",
-	.name = held_name,
+	.name = object_function,
 	.state = held_state,
 	.line = held_line,
 	.detail = held_detail,
@@ -209,7 +202,7 @@ _Noreturn static void mutex_misused(
 	text_fixed(&out, line, sizeof line);
 	text_add(&out, "task ");
 	if (self) {
-		task_kind.line(&self->object, &out);
+		object_line(&self->object, &out);
 	}
 	if (mutex->holder) {
 		text_add(&out, "; task #%lu does, since ", (unsigned long)mutex->holder);

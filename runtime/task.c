@@ -28,12 +28,6 @@ static const char *task_kind_state(const struct object *object) {
 						       : words[task->state];
 }
 
-static void task_kind_line(const struct object *object, struct text *out) {
-	text_add(out, "\"");
-	text_escape(out, task_of(object)->name);
-	text_add(out, "\" (#%lu)", (unsigned long)object->id);
-}
-
 static void task_kind_detail(const struct object *object, struct text *out) {
 	const struct arun_task *task = task_of(object);
 	text_add(out, "\"switches\": %lu, \"stack_size\": %u, \"cancelled\": %s",
@@ -75,7 +69,7 @@ const struct kind task_kind = {
 	.outcome = "cancelled",
 	.name = task_kind_name,
 	.state = task_kind_state,
-	.line = task_kind_line,
+	.line = object_line,
 	.detail = task_kind_detail,
 	.waiting = task_kind_waiting,
 	.task = task_kind_task,
@@ -88,7 +82,7 @@ static const char *task_failed_state(const struct object *object) {
 
 static void task_failed_line(const struct object *object, struct text *out) {
 	const struct arun_task *task = task_of(object);
-	task_kind_line(object, out);
+	object_line(object, out);
 	text_add(out, ": ");
 	task_add_reason(out, task, task->error);
 }
@@ -136,7 +130,7 @@ _Noreturn static void misuse_end(
 	const struct arun_task *self = arun_self();
 	if (self) {
 		text_add(out, "; in task ");
-		task_kind.line(&self->object, out);
+		object_line(&self->object, out);
 	}
 	if (!site && sched && !sched->registry.quarantine) {
 		text_add(out, " (run with --debug for the line)");

@@ -25,9 +25,7 @@ static const char *timer_state(const struct object *object) {
 
 static void timer_line(const struct object *object, struct text *out) {
 	const struct arun_timer *timer = timer_of(object);
-	text_add(out, "\"");
-	text_escape(out, timer->name);
-	text_add(out, "\" (#%lu)", (unsigned long)object->id);
+	object_line(object, out);
 	if (timer->every > 0) {
 		text_add(out, " every ");
 		text_seconds(out, timer->every);

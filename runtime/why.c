@@ -152,9 +152,9 @@ void task_add_reason(struct text *out, const struct arun_task *task, int error) 
 }
 
 void task_blame(struct text *out, const struct arun_task *task, int error) {
-	text_add(out, "task \"");
-	text_escape(out, task->name);
-	text_add(out, "\" (#%lu): ", (unsigned long)task->object.id);
+	text_add(out, "task ");
+	object_line(&task->object, out);
+	text_add(out, ": ");
 	task_add_reason(out, task, error);
 }
 
