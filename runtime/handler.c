@@ -255,10 +255,14 @@ static void handler_entered(int signal, siginfo_t *info, void *context) {
 	errno = saved;
 }
 
-void handler_block(sigset_t *before) {
-	sigset_t all;
+/* A new thread inherits the signal mask. */
+int handler_thread(pthread_t *id, void *(*fn)(void *), void *arg) {
+	sigset_t all, before;
 	handler_all_but_crashes(&all);
-	pthread_sigmask(SIG_SETMASK, &all, before);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int error = pthread_create(id, NULL, fn, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
 }
 
 bool handler_owned(void) {

@@ -18,6 +18,7 @@
 
 #include "loop.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <time.h>
 
@@ -68,10 +69,10 @@ void handler_restore(struct handler *handler);
 void handler_arm(struct handler *handler, double seconds);
 
 /*
- * Blocks in this thread what a thread of arun's own has no business with, for a new one to
- * inherit: all but faults. pthread_sigmask(3) puts before back.
+ * Starts a thread of arun's own, which has all signals blocked but faults. As pthread_create(3): *id
+ * is to be joined or detached. Returns 0; or EAGAIN, ENOMEM.
  */
-void handler_block(sigset_t *before);
+int handler_thread(pthread_t *id, void *(*fn)(void *), void *arg);
 
 /* Whether a run has the signals of this process. For any thread. */
 bool handler_owned(void);

@@ -144,15 +144,6 @@ static void *hog_main(void *argument) {
 	return NULL;
 }
 
-/* A new thread inherits the signal mask. */
-static int hog_create(struct hog *hog) {
-	sigset_t old;
-	handler_block(&old);
-	int error = pthread_create(&hog->thread, NULL, hog_main, hog);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return error;
-}
-
 static void hog_finish(struct hog *hog) {
 	pthread_cond_destroy(&hog->changed);
 	pthread_mutex_destroy(&hog->mutex);
@@ -169,7 +160,7 @@ int hog_start(struct hog *hog) {
 	hog->calls = open(path, O_RDONLY | O_CLOEXEC);
 	pthread_mutex_init(&hog->mutex, NULL);
 	monotonic_condition(&hog->changed);
-	int error = hog_create(hog);
+	int error = handler_thread(&hog->thread, hog_main, hog);
 	hog->running = !error;
 	if (error) {
 		hog_finish(hog);

@@ -14,8 +14,6 @@
 #include "handler.h"
 #include "scene.h"
 
-#include <pthread.h>
-
 struct hog {
 	struct scene scene;
 	struct handler *handler;

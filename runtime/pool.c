@@ -13,7 +13,6 @@
 #include "job.h"
 #include "monotonic.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 enum pool_state { POOL_FREE, POOL_ALIVE, POOL_GONE, POOL_ABANDONED };
@@ -129,15 +128,6 @@ static void pool_reap(struct pool *pool) {
 	}
 }
 
-/* Starts a thread, which inherits the signal mask. Returns 0, or EAGAIN. */
-static int pool_create(struct pool_thread *thread) {
-	sigset_t old;
-	handler_block(&old);
-	int error = pthread_create(&thread->id, NULL, pool_main, thread);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return error;
-}
-
 /* Starts a thread where queue may have one more. Returns 0; EAGAIN: it has none, nor can
  * get one. */
 static int pool_start(struct pool *pool, struct pool_queue *queue) {
@@ -152,7 +142,7 @@ static int pool_start(struct pool *pool, struct pool_queue *queue) {
 		return 0;
 	}
 	*free = (struct pool_thread){.pool = pool, .queue = queue, .state = POOL_ALIVE};
-	if (pool_create(free)) {
+	if (handler_thread(&free->id, pool_main, free)) {
 		free->state = POOL_FREE;
 		return some ? 0 : EAGAIN;
 	}
