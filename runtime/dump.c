@@ -13,19 +13,6 @@ enum { DUMP_NAMED = 8 }; /* objects of a group that have a line of their own */
 /* Seconds: that a dump may block, that a turn of the loop may take, and between tries. */
 static const double DUMP_PATIENCE = 1, DUMP_TURN = 0.1, DUMP_RETRY = 0.2;
 
-/* main "copy"; task "janitor" (#3). */
-static void add_task(
-	struct text *out, const struct scene *scene, const struct arun_task *task) {
-	if (task == *scene->entry) {
-		text_add(out, scene->report->server ? "entry \"" : "main \"");
-		text_escape(out, task->name);
-		text_add(out, "\"");
-	} else {
-		text_add(out, "%s ", task->object.kind->title);
-		task->object.kind->line(&task->object, out);
-	}
-}
-
 /* Lines -------------------------------------------------------------------------- */
 
 static void add_first(
@@ -43,11 +30,7 @@ static void add_first(
 
 static void add_place(
 	struct text *out, const struct scene *scene, const struct arun_site *site) {
-	if (site) {
-		registry_site(out, site);
-	} else {
-		text_escape(out, scene->report->plugin);
-	}
+	report_add_place(out, scene->report, site);
 	text_add(out, ": ");
 }
 
@@ -125,7 +108,7 @@ static void add_last(
 	text_add(out, "arun: loop %s", loop_state(scene->loop, seconds));
 	if (sched->current) {
 		text_add(out, " in ");
-		add_task(out, scene, sched->current);
+		report_add_task(out, scene->report, *scene->entry, sched->current);
 	}
 	text_add(out, " for ");
 	text_seconds(out, seconds);

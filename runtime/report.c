@@ -26,6 +26,27 @@ void report_init(struct report *report) {
 	}
 }
 
+void report_add_place(
+	struct text *out, const struct report *report, const struct arun_site *site) {
+	if (site) {
+		registry_site(out, site);
+	} else {
+		text_escape(out, report->plugin);
+	}
+}
+
+void report_add_task(struct text *out, const struct report *report,
+	const struct arun_task *entry, const struct arun_task *task) {
+	if (task == entry) {
+		text_add(out, report->server ? "entry \"" : "main \"");
+		text_escape(out, task->name);
+		text_add(out, "\"");
+	} else {
+		text_add(out, "%s ", task->object.kind->title);
+		task->object.kind->line(&task->object, out);
+	}
+}
+
 /* JSON --------------------------------------------------------------------------- */
 
 static void add_plugin(struct text *out, const struct report *report) {

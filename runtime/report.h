@@ -41,6 +41,14 @@ struct report {
 /* To be called with the members above set. */
 void report_init(struct report *report);
 
+/* Appends the place, or where it is not known the plugin. */
+void report_add_place(
+	struct text *out, const struct report *report, const struct arun_site *site);
+
+/* Appends main "copy", of the entry's task (NULL: it has ended); task "janitor" (#3). */
+void report_add_task(struct text *out, const struct report *report,
+	const struct arun_task *entry, const struct arun_task *task);
+
 /* "SIGTERM", of those that arun ends of; NULL: another. */
 const char *report_signal(int number);
 

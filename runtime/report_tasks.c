@@ -20,31 +20,10 @@ static void add_object(struct text *out, const struct object *object) {
 	object->kind->line(object, out);
 }
 
-/* main "copy", task "janitor" (#3). */
-static void add_name(struct text *out, const struct report_tasks *tasks,
-	const struct arun_task *task) {
-	if (task == tasks->entry) {
-		text_add(out, tasks->report->server ? "entry \"" : "main \"");
-		text_escape(out, task->name);
-		text_add(out, "\"");
-	} else {
-		add_object(out, &task->object);
-	}
-}
-
-static void add_place(
-	struct text *out, const struct report *report, const struct arun_site *site) {
-	if (site) {
-		registry_site(out, site);
-	} else {
-		text_escape(out, report->plugin);
-	}
-}
-
 void report_tasks_failed(const struct report *report, const struct arun_task *task) {
 	struct text out;
 	text_init(&out);
-	add_place(&out, report, task->object.site);
+	report_add_place(&out, report, task->object.site);
 	text_add(&out, ": failed: ");
 	task_blame(&out, task, task->error);
 	text_add(&out, "\n");
@@ -94,9 +73,9 @@ static unsigned add_tasks(struct text *out, const struct report_tasks *tasks,
 static void add_deadlocked(struct text *out, const struct report_tasks *tasks,
 	const struct arun_task *task) {
 	bool is_entry = task == tasks->entry;
-	add_place(out, tasks->report, task->at);
+	report_add_place(out, tasks->report, task->at);
 	text_add(out, ": deadlock: ");
-	add_name(out, tasks, task);
+	report_add_task(out, tasks->report, tasks->entry, task);
 	text_add(out, " waits here");
 	if (task->op && (!is_entry || !task->awaits)) {
 		text_add(out, " in %s", task->op);
@@ -154,7 +133,7 @@ static void add_running(struct text *out, const struct arun_task *task) {
 /* Appends a task of a list, and ", "; verb: " waits", or "". */
 static void add_listed(struct text *out, const struct report_tasks *tasks,
 	const struct arun_task *task, const char *verb) {
-	add_name(out, tasks, task);
+	report_add_task(out, tasks->report, tasks->entry, task);
 	if (sched_runs(sched_current, task)) {
 		add_running(out, task);
 	} else if (task->at) {
