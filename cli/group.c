@@ -18,10 +18,6 @@
 static const double PAUSE_MIN = 0.1, PAUSE_MAX = 5, LONG_LIFE = 10, OVERTIME = 1.5,
 		    SAME = 0.1;
 
-static double earlier(double a, double b) {
-	return a < b ? a : b;
-}
-
 /* Ends ------------------------------------------------------------------------------ */
 
 /* Which of several ends is the group's: the order of arun(1)'s exit statuses. */

@@ -41,6 +41,11 @@ struct group {
 	int status;    /* waitpid(2)'s, that the parent ends with */
 };
 
+/* Of times, which are never NaN. */
+static inline double earlier(double a, double b) {
+	return a < b ? a : b;
+}
+
 enum { POLLED_FIRST = 3 }; /* what stands in group->polled before the workers */
 
 /* NULL: it is none of them. */

@@ -27,10 +27,6 @@ static const double NEVER = 1e18;
  * not keep the parent from its workers. */
 enum { HEARD_MOST = 1024 };
 
-static double earlier(double a, double b) {
-	return a < b ? a : b;
-}
-
 /* Messages -------------------------------------------------------------------------- */
 
 /* What the service manager is told in the workers' name: more time, stored descriptors,
