@@ -6,11 +6,10 @@ import pathlib
 import socket
 import threading
 
-from load import SOURCE, build, running
+from load import PLUGIN, SOURCE, build, running
 from tap import ARUN, DEADLINE, arun, equal, until
 
 FIXTURE = SOURCE / "tests" / "fixtures" / "workers" / "serve.c"
-PLUGIN = "-shared -fPIC -g -Wall -Wextra -Wpedantic -Werror".split()
 
 
 def plugin(version="1", to="serve.so"):

@@ -5,20 +5,16 @@ import os
 import pathlib
 import re
 import select
-import shlex
-import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 
-from plugins import FOLDER, SANITIZED, SOURCE
-from tap import ARUN, DEADLINE, Skip, descriptors, environment, equal, run, until
+from plugins import FLAGS, FOLDER, SANITIZED, SOURCE, compiled
+from tap import ARUN, DEADLINE, Skip, descriptors, environment, equal, until
 
 FIXTURES = SOURCE / "tests" / "fixtures" / "load"
-CC = shlex.split(os.environ.get("CC", "cc"))
-CXX = {"gcc": "g++", "clang": "clang++"}
-PLUGIN = "-shared -fPIC -g -fstack-clash-protection -Wall -Wextra -Wpedantic -Werror".split()
+PLUGIN = [*FLAGS, "-g", "-fstack-clash-protection"]
 
 
 def not_sanitized(what):
@@ -27,25 +23,10 @@ def not_sanitized(what):
         raise Skip(f"arun is built with AddressSanitizer, {what}")
 
 
-def compiler_of(source):
-    """$CC, and for C++ the one that goes with it."""
-    if source.suffix != ".cc":
-        return CC
-    name = os.path.basename(CC[-1])
-    other = CC[-1][:-len(name)] + (CXX.get(name) or "c++")
-    if not shutil.which(other):
-        raise Skip(f"{other} is not installed")
-    return [*CC[:-1], other, "-std=c++20"]
-
-
 def build(source, *flags, to=None):
     """Builds a fixture, or any source, and returns its path; by default a plugin."""
     source = FIXTURES / source
-    result = FOLDER / (to or source.stem + ".so")
-    done = run(*compiler_of(source), *(flags or PLUGIN), "-I" + os.environ["ARUN_INCLUDE"],
-               "-o", result, source.name, cwd=source.parent)
-    equal((done.returncode, done.stderr), (0, ""), f"building {source.name}")
-    return result
+    return compiled(FOLDER / (to or source.stem + ".so"), source, *(flags or PLUGIN))
 
 
 class Process:

@@ -7,15 +7,18 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 
-from tap import ARUN, DEADLINE, descriptors, environment, equal, run, until
+from tap import ARUN, DEADLINE, Skip, descriptors, environment, equal, run, until
 
 SOURCE = pathlib.Path(os.environ["ARUN_SOURCE"])
 BUILD = pathlib.Path(os.environ["ARUN_BUILD"])
+CC = shlex.split(os.environ.get("CC", "cc"))
+CXX = {"gcc": "g++", "clang": "clang++"}
 FLAGS = "-shared -fPIC -Wall -Wextra -Wpedantic -Werror".split()
 
 _folder = tempfile.TemporaryDirectory(prefix="arun-test-")
@@ -30,13 +33,28 @@ def built_with(name):
 SANITIZED = built_with("b_sanitize") != "none"
 
 
-def build(folder, source, *flags):
-    """Builds a plugin with the public header alone, and returns its path."""
-    plugin = pathlib.Path(folder) / (source.stem + ".so")
-    done = run(*shlex.split(os.environ["CC"]), *FLAGS, *flags, "-I" + os.environ["ARUN_INCLUDE"],
-               "-o", plugin, source.name, cwd=source.parent)
+def compiler_of(source):
+    """$CC, and for C++ the one that goes with it."""
+    if source.suffix != ".cc":
+        return CC
+    name = os.path.basename(CC[-1])
+    other = CC[-1][:-len(name)] + (CXX.get(name) or "c++")
+    if not shutil.which(other):
+        raise Skip(f"{other} is not installed")
+    return [*CC[:-1], other, "-std=c++20"]
+
+
+def compiled(result, source, *flags, libraries=()):
+    """Makes result of a source and the public header, without a warning, and returns its path."""
+    done = run(*compiler_of(source), *flags, "-I" + os.environ["ARUN_INCLUDE"], "-o", result,
+               source.name, *libraries, cwd=source.parent)
     equal((done.returncode, done.stderr), (0, ""), f"building {source.name}")
-    return plugin
+    return result
+
+
+def build(folder, source, *flags):
+    """Builds a plugin, and returns its path."""
+    return compiled(pathlib.Path(folder) / (source.stem + ".so"), source, *FLAGS, *flags)
 
 
 @functools.cache
@@ -55,14 +73,10 @@ def written(name, text, *flags):
 
 def link(source, *flags, libraries=()):
     """A program of one's own with libarun, and with the sanitizers of that; in this test's folder."""
-    program = FOLDER / source.stem
     words = set((BUILD / "build.ninja").read_text().split())
-    done = run(*shlex.split(os.environ["CC"]), *flags,
-               *sorted(word for word in words if word.startswith("-fsanitize=")),
-               "-I" + os.environ["ARUN_INCLUDE"], "-o", program, source.name,
-               f"-L{BUILD}", "-larun", f"-Wl,-rpath,{BUILD}", *libraries, cwd=source.parent)
-    equal((done.returncode, done.stderr), (0, ""), f"building {source.name}")
-    return program
+    return compiled(FOLDER / source.stem, source, *flags,
+                    *sorted(word for word in words if word.startswith("-fsanitize=")),
+                    libraries=(f"-L{BUILD}", "-larun", f"-Wl,-rpath,{BUILD}", *libraries))
 
 
 def linked(name, text, *flags):

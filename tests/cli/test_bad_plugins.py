@@ -4,22 +4,19 @@
 import os
 import platform
 import random
-import shlex
 import shutil
 import socket
 import struct
 import subprocess
-import tempfile
 import time
 
+import plugins
 import tap
 from elf import *  # noqa: F403: names of elf(5)
+from plugins import FOLDER
 from tap import Skip, claim, contains, equal
 
-CC = shlex.split(os.environ.get("CC", "cc"))
-INCLUDE = os.environ["ARUN_INCLUDE"]
 HERE = {"x86_64": "x86-64"}.get(platform.machine(), platform.machine())
-FOLDER = tempfile.TemporaryDirectory(prefix="arun-bad-")
 
 ENTRY = """
 #include <arun.h>
@@ -36,33 +33,26 @@ ARUN_SERVER(two, .name = "stats")
 """
 
 
-def path_of(name):
-    return os.path.join(FOLDER.name, name)
-
-
 def write(name, content):
-    with open(path_of(name), "wb") as file:
-        file.write(content if isinstance(content, bytes) else content.encode())
+    (FOLDER / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     return "./" + name
 
 
 def read(name):
-    with open(path_of(name), "rb") as file:
-        return file.read()
+    return (FOLDER / name).read_bytes()
 
 
 def compiled(name, source, *flags, shared=True):
     """Compiles source into name; the source is no test's business afterwards."""
     write("source.c", source)
     kind = ["-shared", "-fPIC"] if shared else []
-    subprocess.run([*CC, *kind, "-I", INCLUDE, "-o", name, "source.c", *flags],
-                   cwd=FOLDER.name, check=True)
-    os.unlink(path_of("source.c"))
+    plugins.compiled(FOLDER / name, FOLDER / "source.c", *kind, libraries=flags)
+    os.unlink(FOLDER / "source.c")
     return "./" + name
 
 
 def good():
-    if not os.path.exists(path_of("good.so")):
+    if not os.path.exists(FOLDER / "good.so"):
         compiled("good.so", TWO)
     return read("good.so")
 
@@ -74,7 +64,7 @@ def patched(name, offset, form, *values):
 
 
 def arun(*words, **options):
-    return tap.arun(*words, cwd=FOLDER.name, **options)
+    return tap.arun(*words, cwd=FOLDER, **options)
 
 
 def refused(plugin, line, status=126, env=None):
@@ -110,8 +100,8 @@ def a_good_plugin_is_offered_and_found_by_path_name_and_entry():
     contains(ended.stdout, "echo")
     contains(ended.stdout, "stats")
     equal(arun("./good.so:echo").returncode, 0)
-    equal(arun("good:echo", env={"ARUN_PATH": FOLDER.name}).returncode, 0)
-    equal(arun("good.so:echo", env={"ARUN_PATH": f":relative:{FOLDER.name}"}).returncode, 0)
+    equal(arun("good:echo", env={"ARUN_PATH": FOLDER}).returncode, 0)
+    equal(arun("good.so:echo", env={"ARUN_PATH": f":relative:{FOLDER}"}).returncode, 0)
 
 
 @claim
@@ -120,7 +110,7 @@ def no_such_file():
     refused("./missing.so:echo", "./missing.so: no such file", 127)
     good()
     refused("./good", "./good: no such file; did you mean ./good.so?", 127)
-    os.symlink("missing.so", path_of("dangling.so"))
+    os.symlink("missing.so", FOLDER / "dangling.so")
     refused("./dangling.so", "./dangling.so: is a symbolic link to no file", 127)
 
 
@@ -141,7 +131,7 @@ def a_name_without_a_slash_is_not_the_file_here():
         line = f"{name}: not in ARUN_PATH; did you mean {said}?"
         refused(word, line, 127)
         refused(word, line, 127, {"ARUN_PATH": ".::relative"})
-    os.mkdir(path_of("nowhere"))
+    os.mkdir(FOLDER / "nowhere")
     ended = arun("nowhere")
     equal((ended.returncode, ended.stderr.count("\n")), (127, 1))
     contains(ended.stderr, "arun: nowhere: no such plugin in ARUN_PATH")
@@ -149,7 +139,7 @@ def a_name_without_a_slash_is_not_the_file_here():
 
 @claim
 def a_colon_in_a_file_name_is_part_of_it():
-    shutil.copy((good(), path_of("good.so"))[1], path_of("good.so:two"))
+    shutil.copy((good(), FOLDER / "good.so")[1], FOLDER / "good.so:two")
     ended = arun("--check", "./good.so:two")
     equal((ended.returncode, ended.stderr), (0, ""))
     refused("./good.so:two:none",
@@ -158,12 +148,12 @@ def a_colon_in_a_file_name_is_part_of_it():
 
 @claim
 def what_is_no_regular_file_is_named_and_never_waited_for():
-    os.mkdir(path_of("folder.so"))
+    os.mkdir(FOLDER / "folder.so")
     refused("./folder.so", "./folder.so: is a folder")
-    os.mkfifo(path_of("fifo.so"))
+    os.mkfifo(FOLDER / "fifo.so")
     refused("./fifo.so", "./fifo.so: is a FIFO")
     with socket.socket(socket.AF_UNIX) as bound:
-        bound.bind(path_of("socket.so"))
+        bound.bind(str(FOLDER / "socket.so"))
         refused("./socket.so", "./socket.so: is a socket")
     refused("/dev/null", "/dev/null: is a device")
     refused("/dev/tty", "/dev/tty: is a device")
@@ -172,10 +162,10 @@ def what_is_no_regular_file_is_named_and_never_waited_for():
 @claim
 def no_permission():
     compiled("secret.so", MAIN)
-    os.chmod(path_of("secret.so"), 0)
+    os.chmod(FOLDER / "secret.so", 0)
     options = {}
     if os.geteuid() == 0:
-        os.chmod(FOLDER.name, 0o711)
+        os.chmod(FOLDER, 0o711)
         options = {"user": 65534, "extra_groups": []}
     try:
         ended = arun("./secret.so", **options)
@@ -282,7 +272,7 @@ def a_missing_library():
              "-Wl,--no-as-needed", "-L.", "-larunfoo")
     compiled("needier.so", MAIN, "-Wl,--no-as-needed,-rpath,$ORIGIN", "-L.", "-larunbar",
              "-Wl,--unresolved-symbols=ignore-all")
-    os.unlink(path_of("libarunfoo.so"))
+    os.unlink(FOLDER / "libarunfoo.so")
     refused("./needy.so", "./needy.so needs libarunfoo.so, which is not found")
     refused("./needier.so", "./needier.so needs libarunfoo.so (through another library), "
             "which is not found")
@@ -374,12 +364,12 @@ def an_older_shorter_descriptor_is_completed():
 @claim
 def a_file_system_mounted_noexec():
     good()
-    os.mkdir(path_of("noexec"))
+    os.mkdir(FOLDER / "noexec")
     script = 'mount -t tmpfs -o noexec none noexec && cp good.so noexec && exec "$@"'
     unshare = ["unshare", "-rm", "sh", "-c", script, "sh"]
-    if not shutil.which("unshare") or tap.run(*unshare, "true", cwd=FOLDER.name).returncode:
+    if not shutil.which("unshare") or tap.run(*unshare, "true", cwd=FOLDER).returncode:
         raise Skip("mount namespaces are not to be had here")
-    ended = tap.run(*unshare, tap.ARUN, "./noexec/good.so:echo", cwd=FOLDER.name)
+    ended = tap.run(*unshare, tap.ARUN, "./noexec/good.so:echo", cwd=FOLDER)
     equal((ended.returncode, ended.stderr), (126, "arun: ./noexec/good.so: "
           "is on a file system mounted noexec\n"))
 

@@ -5,7 +5,8 @@ import pathlib
 import re
 import signal
 
-from load import PLUGIN, build, compiler_of, connect, not_sanitized, read_to_end, serving
+from load import PLUGIN, build, connect, not_sanitized, read_to_end, serving
+from plugins import compiler_of
 from tap import Skip, arun, claim, contains, equal, main, run
 
 

@@ -5,7 +5,8 @@ import re
 import shlex
 import tempfile
 
-from load import CC, SOURCE, listening_port, running
+from load import SOURCE, listening_port, running
+from plugins import CC
 from tap import ARUN, Skip, arun, claim, contains, environment, equal, main, run, until
 
 DEPLOY = SOURCE / "cli" / "deploy"

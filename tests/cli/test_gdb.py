@@ -4,7 +4,8 @@ import os
 import re
 import shutil
 
-from load import CC, PLUGIN, SANITIZED, SOURCE, build, not_sanitized
+from load import PLUGIN, SANITIZED, SOURCE, build, not_sanitized
+from plugins import CC
 from needs import tool
 from tap import ARUN, Skip, arun, claim, contains, equal, main, run
 

@@ -2,18 +2,14 @@
 # SPDX-License-Identifier: MIT
 """Files made to be looked at for hours are judged at once; names made to forge lines do not."""
 import array
-import os
-import shlex
+import shutil
 import struct
-import subprocess
-import tempfile
 
 import tap
 from elf import *  # noqa: F403: names of elf(5)
+from plugins import FOLDER, written
 from tap import claim, contains, equal
 
-CC = shlex.split(os.environ.get("CC", "cc"))
-FOLDER = tempfile.TemporaryDirectory(prefix="arun-hostile-")
 SECONDS = 30  # less than a fraction of what looking at everything each time would take
 DT_NEEDED, DT_VERNEEDNUM = 1, 0x6fffffff
 SOURCE = """
@@ -26,19 +22,9 @@ ARUN_MAIN(serve)
 """
 
 
-def path_of(name):
-    return os.path.join(FOLDER.name, name)
-
-
 def good():
     """A sound plugin, without section headers: what they say of the tables would not fit."""
-    if not os.path.exists(path_of("good.so")):
-        with open(path_of("good.c"), "w") as file:
-            file.write(SOURCE)
-        subprocess.run([*CC, "-shared", "-fPIC", "-I", os.environ["ARUN_INCLUDE"],
-                        "-o", "good.so", "good.c"], cwd=FOLDER.name, check=True)
-    with open(path_of("good.so"), "rb") as file:
-        content = bytearray(file.read())
+    content = bytearray(written("good", SOURCE).read_bytes())
     struct.pack_into("<Q", content, SHOFF, 0)
     struct.pack_into("<HH", content, SHNUM, 0, 0)
     return content
@@ -85,9 +71,8 @@ def tags_first(content, tags, table=b""):
 
 
 def judged(content):
-    with open(path_of("large.so"), "wb") as file:
-        file.write(content)
-    ended = tap.arun("--check", "./large.so", cwd=FOLDER.name, timeout=SECONDS)
+    (FOLDER / "large.so").write_bytes(content)
+    ended = tap.arun("--check", "./large.so", cwd=FOLDER, timeout=SECONDS)
     equal((ended.returncode, ended.stderr.count("\n")), (126, 1), ended)
     contains(ended.stderr, "arun: ./large.so")
     return ended.stderr
@@ -142,16 +127,13 @@ def what_is_made_read_only_is_the_plugins_own():
 
 @claim
 def a_name_does_not_forge_a_line_where_the_plugin_crashes():
+    crashes = written("crashes", SOURCE + "#include <stdlib.h>\n"
+                      "__attribute__((constructor)) static void start(void) { abort(); }\n")
     for name, shown in (("\u202egpj", r"\xe2\x80\xaegpj"), ("\u2028", r"\xe2\x80\xa8"),
                         ("\udced\udca0\udc80", r"\xed\xa0\x80"), ("\udcf0\udc82\udc82\udcac",
                         r"\xf0\x82\x82\xac"), ("a\x1b\n", r"a\x1b\x0a"), ("\xe4\u20ac", "\xe4\u20ac")):
-        crashes = os.fsencode(path_of(f"{name}.so"))
-        with open(path_of("crashes.c"), "w") as file:
-            file.write(SOURCE + "#include <stdlib.h>\n"
-                       "__attribute__((constructor)) static void start(void) { abort(); }\n")
-        subprocess.run([*CC, "-shared", "-fPIC", "-I", os.environ["ARUN_INCLUDE"],
-                        "-o", crashes, "crashes.c"], cwd=FOLDER.name, check=True)
-        ended = tap.arun(f"./{name}.so", cwd=FOLDER.name)
+        shutil.copy(crashes, FOLDER / f"{name}.so")
+        ended = tap.arun(f"./{name}.so", cwd=FOLDER)
         equal((ended.returncode, ended.stderr), (-6, f"arun: ./{shown}.so: crashed while it was "
               "loaded, in a constructor of it, or it is damaged\n"))
 
@@ -159,12 +141,9 @@ def a_name_does_not_forge_a_line_where_the_plugin_crashes():
 @claim
 def a_constructor_that_ends_the_process_is_told_of():
     for act in "exit(0)", "exit(3)", "pthread_exit(NULL)":
-        with open(path_of("leaves.c"), "w") as file:
-            file.write(SOURCE + "#include <pthread.h>\n#include <stdlib.h>\n"
-                       f"__attribute__((constructor)) static void start(void) {{ {act}; }}\n")
-        subprocess.run([*CC, "-shared", "-fPIC", "-I", os.environ["ARUN_INCLUDE"],
-                        "-o", "leaves.so", "leaves.c", "-lpthread"], cwd=FOLDER.name, check=True)
-        ended = tap.arun("./leaves.so", cwd=FOLDER.name)
+        written("leaves", SOURCE + "#include <pthread.h>\n#include <stdlib.h>\n"
+                f"__attribute__((constructor)) static void start(void) {{ {act}; }}\n", "-pthread")
+        ended = tap.arun("./leaves.so", cwd=FOLDER)
         equal((ended.returncode, ended.stderr), (126, "arun: ./leaves.so: ended the process while "
               "it was loaded, in a constructor of it\n"), act)
 
