@@ -34,4 +34,4 @@ class Running(Watched):
         self.process.wait(DEADLINE)
         if self.process.stdin:
             self.process.stdin.close()
-        return self.process.returncode, self.stderr()
+        return self.process.returncode, self.stderr

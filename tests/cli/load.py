@@ -8,10 +8,10 @@ import select
 import signal
 import socket
 import subprocess
-import tempfile
 
 from plugins import FLAGS, FOLDER, SANITIZED, SOURCE, compiled
-from tap import ARUN, DEADLINE, Skip, descriptors, environment, equal, until
+from tap import ARUN, DEADLINE, Skip, descriptors, equal
+from watched import Watched
 
 FIXTURES = SOURCE / "tests" / "fixtures" / "load"
 PLUGIN = [*FLAGS, "-g", "-fstack-clash-protection"]
@@ -29,41 +29,16 @@ def build(source, *flags, to=None):
     return compiled(FOLDER / (to or source.stem + ".so"), source, *(flags or PLUGIN))
 
 
-class Process:
-    """A process whose output can be looked at while it runs."""
+class Process(Watched):
+    """One that is told nothing on stdin, and ends in good order."""
 
-    def __init__(self, folder, words, options):
-        self.files = [pathlib.Path(folder) / name for name in ("stdout", "stderr")]
-        with self.files[0].open("wb") as out, self.files[1].open("wb") as err:
-            given = dict(stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment())
-            self.popen = subprocess.Popen([str(w) for w in words], **{**given, **options})
-        self.pid = self.popen.pid
-
-    @property
-    def stdout(self):
-        return self.files[0].read_text(errors="replace")
-
-    @property
-    def stderr(self):
-        return self.files[1].read_text(errors="replace")
+    def __init__(self, *words, **options):
+        super().__init__(*words, **{"stdin": subprocess.DEVNULL, **options})
 
     @property
     def complaints(self):
         """stderr without the lines that tell whom a stop waits for."""
         return re.sub(r"(?m)^arun: stopping; .*\n", "", self.stderr)
-
-    def alive(self):
-        return self.popen.poll() is None
-
-    def until(self, condition, about):
-        """Waits for it; fails at once where the process ends without."""
-        def met_or_over():
-            over = not self.alive()
-            return condition() or over
-        result = until(met_or_over, about)
-        if result is True and not condition():
-            raise AssertionError(f"it ended without {about}: {self.ended()}")
-        return condition()
 
     def line(self):
         """The first line it prints."""
@@ -74,12 +49,12 @@ class Process:
         return int(self.line().rpartition(":")[2])
 
     def signal(self, signum=signal.SIGTERM):
-        self.popen.send_signal(signum)
+        self.process.send_signal(signum)
 
     def ended(self, deadline=DEADLINE):
         """Its status (negative: by signal), stdout, and what it complains of."""
-        self.popen.wait(deadline)
-        return self.popen.returncode, self.stdout, self.complaints
+        self.process.wait(deadline)
+        return self.process.returncode, self.stdout, self.complaints
 
     def stop(self):
         self.signal()
@@ -104,14 +79,13 @@ class Process:
 
 @contextlib.contextmanager
 def running(*words, **options):
-    with tempfile.TemporaryDirectory() as folder:
-        process = Process(folder, words, options)
-        try:
-            yield process
-        finally:
-            if process.alive():
-                process.popen.kill()
-            process.popen.wait()
+    process = Process(*words, **options)
+    try:
+        yield process
+    finally:
+        if process.alive():
+            process.process.kill()
+        process.process.wait()
 
 
 def serving(plugin, *options, at="tcp:127.0.0.1:0", **popen):

@@ -101,4 +101,4 @@ class Running(Watched):
         until(lambda: self.process.poll() is not None, f"it ends: {self.streams()}")
         if self.process.stdin:
             self.process.stdin.close()
-        return Ended(self.process.returncode, self.stdout(), self.stderr())
+        return Ended(self.process.returncode, self.stdout, self.stderr)

@@ -57,8 +57,8 @@ def reports(path):
 def leaves(*options):
     """A server with one of each kind open, one connection among them."""
     running = Running(*options, built(SOURCE / "tests/fixtures/golden/leaves.c"))
-    running.until(lambda: running.stdout().endswith("\n"), "its address")
-    host, port = running.stdout().strip().rsplit(":", 1)
+    running.until(lambda: running.stdout.endswith("\n"), "its address")
+    host, port = running.stdout.strip().rsplit(":", 1)
     with socket.create_connection((host, int(port)), DEADLINE) as client:
         equal(client.recv(6), b"hello\n")
         yield running
@@ -66,10 +66,10 @@ def leaves(*options):
 
 def dumped(running):
     """One more dump of it, masked."""
-    count = running.stderr().count(LAST)
+    count = running.stderr.count(LAST)
     running.signal(signal.SIGUSR1)
-    running.until(lambda: running.stderr().count(LAST) > count, "a dump")
-    return masked("\n".join(dumps(running.stderr())[count]))
+    running.until(lambda: running.stderr.count(LAST) > count, "a dump")
+    return masked("\n".join(dumps(running.stderr)[count]))
 
 
 @claim
@@ -112,7 +112,7 @@ def a_loop_that_is_blocked_is_dumped_and_blamed():
     blocked = time.monotonic() + 0.2
     until(lambda: time.monotonic() > blocked, "it is called blocked")
     running.signal(signal.SIGUSR1).complains(LAST)
-    dump, = dumps(running.stderr())
+    dump, = dumps(running.stderr)
     contains(masked(dump[-1]), 'arun: loop blocked in task "spins" (#N) for AGE')
     contains(dump[2], f'{site("faults", "spawn")}: task "spins" (#2) running; ')
     report, = reports(file)
@@ -188,8 +188,8 @@ def a_dump_into_a_pipe_that_nobody_reads_is_cut_after_a_second():
     os.close(into)
     running.says("tick").signal(signal.SIGUSR1)
     # It goes on by itself: the ticks come from the same thread.
-    running.until(lambda: "held up" in running.stdout(), "it was held up")
-    held_up = [float(line.split()[2]) for line in running.stdout().splitlines() if "held up" in line]
+    running.until(lambda: "held up" in running.stdout, "it was held up")
+    held_up = [float(line.split()[2]) for line in running.stdout.splitlines() if "held up" in line]
     assert 0.5 < max(held_up) < 10, held_up
     with os.fdopen(out, "rb") as file:
         equal(file.read(PIPE), PIPE * b"x")
@@ -224,7 +224,7 @@ def a_line_of_json_that_nobody_reads_is_ended_before_the_next():
 def a_thread_that_gets_the_signal_passes_it_on():
     running = Running(fixture("ticks") + ":thread_dumps")
     running.complains(LAST)
-    equal(len(dumps(running.stderr())), 1)
+    equal(len(dumps(running.stderr)), 1)
     running.signal(signal.SIGKILL).end()
 
 

@@ -73,8 +73,8 @@ def the_grace_time_counts_from_the_signal():
     run = loading("lingers", options=["--grace=100"]).signal(TERM)
     until(lambda: time.monotonic() - run.sent >= 2, "it has taken 2 s to load")
     run.tell().complains("stopping; ")
-    left, = re.findall(r"stopping; (\d+) s left", run.stderr())
-    assert int(left) <= 97, run.stderr()
+    left, = re.findall(r"stopping; (\d+) s left", run.stderr)
+    assert int(left) <= 97, run.stderr
     equal(run.signal(TERM).end().status, -TERM)
 
 

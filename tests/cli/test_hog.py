@@ -14,12 +14,12 @@ def a_task_that_spins_is_named_with_its_stack_while_it_does():
     running = Running("--debug", f"{fixture('faults')}:faults", "spins")
     running.complains("without suspending").complains("    #0 ")
     equal(running.process.poll(), None)
-    running.until(lambda: running.stderr().endswith("\n"), "whole lines")
-    equal(running.stderr().count("without suspending"), 1)
-    contains(re.sub(r"\d+ ms|[\d.]+ s\b", "AGE", running.stderr()),
+    running.until(lambda: running.stderr.endswith("\n"), "whole lines")
+    equal(running.stderr.count("without suspending"), 1)
+    contains(re.sub(r"\d+ ms|[\d.]+ s\b", "AGE", running.stderr),
              f'arun: faults.so: task "spins" (#2; spawned at {site("faults", "spawn")}) has run for AGE '
              f'without suspending; last wait at {site("faults", "spins-wait")} (arun_sleep)\n')
-    contains(re.sub("0x[0-9a-f]+", "0xN", running.stderr()), "    #0 spins+0xN (faults.so+0xN)\n")
+    contains(re.sub("0x[0-9a-f]+", "0xN", running.stderr), "    #0 spins+0xN (faults.so+0xN)\n")
     running.signal(signal.SIGKILL).end()
 
 

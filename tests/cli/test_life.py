@@ -273,7 +273,7 @@ def a_server_that_has_yielded_is_never_deadlocked():
 @claim
 def a_thread_of_the_plugin_holds_the_verdict_off_until_it_ends():
     run = Running("stuck:has_a_thread").says("thread").idle()
-    lacks(run.stderr(), "deadlock")
+    lacks(run.stderr, "deadlock")
     end = run.tell().says("thread ends").complains("deadlock").end()
     equal(end.status, 1)
 

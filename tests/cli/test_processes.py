@@ -24,7 +24,7 @@ def gone(pid):
 
 def pid_of(running):
     """That the plugin has printed: "pid N"."""
-    return int(re.search(r"^pid (\d+)$", running.stdout(), re.M)[1])
+    return int(re.search(r"^pid (\d+)$", running.stdout, re.M)[1])
 
 
 def started(entry, *options):

@@ -210,7 +210,7 @@ def SIGHUP_runs_reload_in_a_task_and_a_failure_is_logged():
     run.signal(HUP).says("reload 1").complains("Bad message")
     run.signal(HUP).says("reload 2").idle()
     run.signal(HUP).says("reload 3")
-    until(lambda: run.stderr().count("Bad message") == 2, "the third failed, too")
+    until(lambda: run.stderr.count("Bad message") == 2, "the third failed, too")
     end = run.signal(TERM).end()
     sleeps = "reload sleeps: 0\n"
     equal((end.status, end.stdout),
@@ -297,8 +297,8 @@ def a_program_that_a_plugin_executes_has_SIGPIPE_and_SIGXFSZ_at_their_default():
 @claim
 def a_forked_child_dies_of_a_signal_and_the_parent_serves_on():
     run = Running("children:forks_and_serves")
-    until(lambda: "child is" in run.stdout(), "it has a child")
-    child = int(re.search(r"child is (\d+)", run.stdout())[1])
+    until(lambda: "child is" in run.stdout, "it has a child")
+    child = int(re.search(r"child is (\d+)", run.stdout)[1])
     os.kill(child, TERM)
     until(lambda: pathlib.Path(f"/proc/{child}/stat").read_text().split()[2] == "Z", "it died")
     end = run.signal(TERM).end()

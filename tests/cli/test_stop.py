@@ -146,7 +146,7 @@ def whoever_is_waited_for_is_named_again_less_and_less_often_until_that_changes(
 
     def left(step):
         """How many seconds were left where that step was named."""
-        return [float(s) for s in re.findall(f'; (.*) s left for: .*"{step}"', run.stderr())]
+        return [float(s) for s in re.findall(f'; (.*) s left for: .*"{step}"', run.stderr)]
     until(lambda: len(left("first step")) == 3, "it is named for the third time")
     first, second, third = left("first step")
     assert first - second >= 0.9 and second - third >= 1.9, run.streams()

@@ -321,8 +321,8 @@ def workers_do_not_outlive_a_parent_that_is_killed():
     for entry in "serve", "forgets_its_parent":
         with group("-w", "2", f"{plugin()}:{entry}", ANY) as process:
             port = ready(process)
-            process.popen.kill()
-            process.popen.wait()
+            process.process.kill()
+            process.process.wait()
             until(lambda: ask(port) is None, "nobody serves")
             said = f"has ended: its parent (pid {process.pid}) is gone\n"
             until(lambda: process.stderr.count(said) == 2, "both say why")

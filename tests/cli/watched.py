@@ -21,32 +21,40 @@ class Watched:
             [str(word) for word in command], env=environment(**(env or {})), **{**streams, **popen}))
         self.pid = self.process.pid
 
+    @property
     def stdout(self):
         return _text(self.out.fileno())
 
+    @property
     def stderr(self):
         return _text(self.err.fileno())
 
     def streams(self):
-        return f"status {self.process.poll()}\n{self.stdout()[:5000]}\n{self.stderr()[:5000]}"
+        return f"status {self.process.poll()}\n{self.stdout[:5000]}\n{self.stderr[:5000]}"
+
+    def alive(self):
+        return self.process.poll() is None
 
     def until(self, condition, about):
-        """Waits for it; fails at once where the process ends without."""
+        """Waits for it, and returns it; fails at once where the process ends without."""
         def met_or_over():
-            over = self.process.poll() is not None
+            over = not self.alive()
             return condition() or over
         until(met_or_over, f"{about}: {self.streams()}")
-        if not condition():
+        result = condition()
+        if not result:
             raise AssertionError(f"ended without: {about}: {self.streams()}")
-        return self
+        return result
 
     def says(self, line):
         """Waits for a line on stdout."""
-        return self.until(lambda: line in self.stdout().splitlines(), f"{line!r} on stdout")
+        self.until(lambda: line in self.stdout.splitlines(), f"{line!r} on stdout")
+        return self
 
     def complains(self, part):
         """Waits for a part of stderr."""
-        return self.until(lambda: part in self.stderr(), f"{part!r} on stderr")
+        self.until(lambda: part in self.stderr, f"{part!r} on stderr")
+        return self
 
     def tell(self):
         """What wait_for_test() in a fixture waits for."""
