@@ -482,9 +482,9 @@ typedef struct arun_listen_options {
 
 /*
  * Listens at endpoint, and runs handler(conn, arg) for each connection; where handler is NULL they are
- * taken with arun_accept(). A handler that fails is logged and counted, nothing more. Port 0 picks
- * one: see arun_server_address(). The socket file of a dead server is replaced, and removed at the
- * end where it is still ours.
+ * taken with arun_accept(). A handler that fails is logged (100 lines in 10 s at most, and how many
+ * were left out) and counted, nothing more. Port 0 picks one: see arun_server_address(). The socket
+ * file of a dead server is replaced, and removed at the end where it is still ours.
  *
  * A socket that was passed to the process (LISTEN_FDS), or opened for --listen, is taken where it is
  * bound to that address; "systemd:NAME" is the one of that name (NULL with ENOENT: none was passed;

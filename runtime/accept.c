@@ -65,6 +65,35 @@ static void accept_on_ended(struct arun_task *task) {
 	task_free(sched, task);
 }
 
+static void accept_begin_line(struct text *out, const struct arun_server *server) {
+	registry_site(out, server->object.site);
+	text_add(out, ": server \"");
+	text_escape(out, *server_name(server) ? server_name(server) : server->address);
+	text_add(out, "\": ");
+}
+
+void accept_tell_missed(struct arun_server *server) {
+	unsigned long missed = ratelimit_missed(&server->lines);
+	char line[256];
+	struct text out;
+	if (missed) {
+		text_fixed(&out, line, sizeof line);
+		accept_begin_line(&out, server);
+		text_add(&out, "%lu line%s left out: at most %d in %d s", missed,
+			missed == 1 ? "" : "s", RATELIMIT_LINES, RATELIMIT_SECONDS);
+		log_line(LOG_LEVEL_INFO, "%s", line);
+	}
+}
+
+/* Whether a line may be said that a client has caused. */
+static bool accept_may_tell(struct arun_server *server) {
+	bool may = ratelimit_pass(&server->lines, sched_current->registry.now);
+	if (may) {
+		accept_tell_missed(server);
+	}
+	return may;
+}
+
 static void accept_tell_failed(struct arun_conn *conn, int error) {
 	const struct arun_task *self = sched_current->current;
 	struct conn_words words;
@@ -75,6 +104,9 @@ static void accept_tell_failed(struct arun_conn *conn, int error) {
 	}
 	if (conn->server) {
 		conn->server->failed++;
+	}
+	if (conn->server && !accept_may_tell(conn->server)) {
+		return;
 	}
 	text_fixed(&out, line, sizeof line);
 	registry_site(&out, conn->object.site);
@@ -238,13 +270,14 @@ void accept_pause(struct arun_server *server, int error) {
 		return;
 	}
 	server->paused = true;
+	if (!accept_may_tell(server)) {
+		return;
+	}
 	char line[256];
 	struct text out;
 	text_fixed(&out, line, sizeof line);
-	registry_site(&out, server->object.site);
-	text_add(&out, ": server \"");
-	text_escape(&out, *server_name(server) ? server_name(server) : server->address);
-	text_add(&out, "\": accepting paused: ");
+	accept_begin_line(&out, server);
+	text_add(&out, "accepting paused: ");
 	text_error(&out, error);
 	log_line(LOG_LEVEL_WARNING, "%s", line);
 }

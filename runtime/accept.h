@@ -13,6 +13,7 @@
 
 #include "conn.h"
 #include "listen.h"
+#include "ratelimit.h"
 
 /* Seconds until accepting is tried again where something has run out. */
 #define ACCEPT_PAUSE 0.1
@@ -26,10 +27,11 @@ struct arun_server {
 	unsigned refs;     /* the handle, and calls under way */
 	unsigned handlers, open;
 	unsigned long accepted, failed;
-	bool stopped;  /* accepts no more */
-	bool released; /* the handle is gone */
-	bool starved;  /* waits for the end of one of its connections, or the timer */
-	bool paused;   /* and a line has said so */
+	struct ratelimit lines; /* about its clients */
+	bool stopped;           /* accepts no more */
+	bool released;          /* the handle is gone */
+	bool starved; /* waits for the end of one of its connections, or the timer */
+	bool paused;  /* and a line has said so */
 
 	/* Accepted, and not yet given to anybody: the descriptor, then its connection. */
 	int pending_fd;
@@ -57,6 +59,9 @@ static inline const char *server_name(const struct arun_server *server) {
 
 /* Makes of a new server one whose only connection the manager has accepted already. */
 void accept_single(struct arun_server *server);
+
+/* Says how many lines about clients have been left out. */
+void accept_tell_missed(struct arun_server *server);
 
 /* Whether it is such a one (listening.connection), and that connection is closed. */
 bool accept_is_over(const struct arun_server *server);

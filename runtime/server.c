@@ -364,6 +364,7 @@ static void server_release(struct loop *loop, struct arun_server *server) {
 	}
 	server->released = true;
 	accept_stop(loop, server);
+	accept_tell_missed(server);
 	registry_remove(&server->object);
 	server_detach(server);
 	if (server->closing) {

@@ -195,6 +195,23 @@ def resets_by_clients_harm_nobody_else():
 
 
 @claim
+def clients_cannot_fill_the_log():
+    count = 1000
+    with serving(f"{SERVERS}:plain") as server:
+        for _ in range(count):
+            reset(connect(server.port()))
+        until(lambda: server.sockets() == 1, "the connections are closed")
+        status, _, err = server.stop()
+        equal(status, 0)
+        said = len(re.findall(r": handler .* failed: .*reset by peer\n", err))
+        left_out = re.findall(r'servers.c:\d+: server "handler": (\d+) lines left out: at most 100 in '
+                              r"10 s\n", err)
+        equal(said + sum(map(int, left_out)), count)
+        assert said < count, said
+        equal(err.count("\n"), said + len(left_out))
+
+
+@claim
 def a_client_that_ends_its_side_gets_all_its_answers():
     data = random.randbytes(3_000_000)
     with serving(f"{SERVERS}:plain") as server:

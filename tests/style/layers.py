@@ -8,7 +8,7 @@ import house
 
 # A file of runtime/ sees the lines above its own, and in its line what stands before it.
 LAYERS = """
-base list utf8 text text_within plain_name peek
+base list ratelimit utf8 text text_within plain_name peek
 journal_stream fdpass same_file second_signal monotonic sockopt standard variable
 log broker_message broker threads reserve libdw build_id
 context stack backtrace origins opened registry quarantine local symbols trace
