@@ -26,7 +26,7 @@ void line_add(struct line *line, const char *format, ...)
  * "...". */
 void line_string(struct line *line, const char *string);
 
-/* Appends "350 ms", "1.5 s", "41 s", "12 min", "3 h", "2 days". */
+/* Appends "350 ms", "1.5 s", "41.0 s", "12 min", "3 h", "2 days". */
 void line_seconds(struct line *line, double seconds);
 
 /* Appends "0.1s", "41.2s", "12m", "3h", "2d". */

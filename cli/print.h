@@ -18,7 +18,7 @@ void print_json(FILE *out, const struct dump *dump);
 /* Prints the time of a report, now, as a string of JSON. */
 void print_time(FILE *out);
 
-/* The parts of both texts: "arun 4242 ./srv.so:serve  up 41 s  loop idle". */
+/* The parts of both texts: "arun 4242 ./srv.so:serve  up 41.0 s  loop idle". */
 void print_head(struct line *line, const struct dump *dump);
 
 /* "srv.c:34"; "-" where it is not known. */

@@ -23,12 +23,11 @@ static bool is_suspended(const struct arun_task *task) {
 static void add_awaited(
 	struct text *out, const struct arun_task *task, const struct object *object) {
 	if (object->kind->index == KIND_CONNECTION) {
-		bool public = strncmp(task->op, "arun_", 5) == 0;
-		text_add(out, "%s on ", task->op + (public ? 5 : 0));
+		text_add(out, "%s on ", task_verb(task->op));
+		object->kind->line(object, out);
 	} else {
-		text_add(out, "%s ", object->kind->title);
+		object_add(out, object);
 	}
-	object->kind->line(object, out);
 	select_add_others(out, task);
 }
 

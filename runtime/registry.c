@@ -13,6 +13,11 @@ void object_line(const struct object *object, struct text *out) {
 	text_add(out, "\" (#%lu)", (unsigned long)object->id);
 }
 
+void object_add(struct text *out, const struct object *object) {
+	text_add(out, "%s ", object->kind->title);
+	object->kind->line(object, out);
+}
+
 void registry_init(struct registry *registry) {
 	*registry = (struct registry){0};
 	for (int i = 0; i < KIND_COUNT; i++) {

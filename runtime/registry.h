@@ -125,6 +125,9 @@ const char *object_function(const struct object *object);
 /* kind::line of those that their name and their id tell apart: "janitor" (#3). */
 void object_line(const struct object *object, struct text *out);
 
+/* Appends what it is, and which: task "janitor" (#3). */
+void object_add(struct text *out, const struct object *object);
+
 static inline bool object_is_over(const struct object *object) {
 	return object->kind->over && object->kind->over(object);
 }

@@ -42,8 +42,7 @@ void report_add_task(struct text *out, const struct report *report,
 		text_escape(out, task->name);
 		text_add(out, "\"");
 	} else {
-		text_add(out, "%s ", task->object.kind->title);
-		task->object.kind->line(&task->object, out);
+		object_add(out, &task->object);
 	}
 }
 

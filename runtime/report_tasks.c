@@ -15,11 +15,6 @@ enum { NAMED = 8, LINES = 20 };
 typedef void add_task_fn(
 	struct text *out, const struct report_tasks *tasks, const struct arun_task *task);
 
-static void add_object(struct text *out, const struct object *object) {
-	text_add(out, "%s ", object->kind->title);
-	object->kind->line(object, out);
-}
-
 void report_tasks_failed(const struct report *report, const struct arun_task *task) {
 	struct text out;
 	text_init(&out);
@@ -82,7 +77,7 @@ static void add_deadlocked(struct text *out, const struct report_tasks *tasks,
 	}
 	if (task->awaits) {
 		text_add(out, " for ");
-		add_object(out, task->awaits);
+		object_add(out, task->awaits);
 		select_add_others(out, task);
 	}
 	text_add(out, is_entry ? " and nothing can wake it\n" : "\n");
@@ -178,7 +173,7 @@ static void add_objects(
 	unsigned count = 0;
 	registry_each (object, registry, kind) {
 		if (is_awaited(object) && count++ < NAMED) {
-			add_object(out, object);
+			object_add(out, object);
 			text_add(out, " of ");
 			registry_site(out, object->site);
 			text_add(out, ", ");

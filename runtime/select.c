@@ -224,7 +224,7 @@ void select_add_others(struct text *out, const struct arun_task *task) {
 			text_add(out, " or others");
 			return;
 		}
-		text_add(out, " or %s ", other->kind->title);
-		other->kind->line(other, out);
+		text_add(out, " or ");
+		object_add(out, other);
 	}
 }
