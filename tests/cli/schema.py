@@ -9,6 +9,8 @@ import os
 import pathlib
 import re
 
+from tap import equal
+
 FILE = pathlib.Path(os.environ["ARUN_SOURCE"], "tests/fixtures/arun-report-1.schema.json")
 TYPES = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool,
          "null": type(None)}
@@ -72,6 +74,14 @@ def errors(report):
     """What in a report is not as the schema has it: a list of lines."""
     root = json.loads(FILE.read_text())
     return list(_errors(root, root, report, "report"))
+
+
+def reports(file):
+    """Those of a file, each of which is as the schema has it."""
+    found = [json.loads(line) for line in file.read_text().splitlines()]
+    for report in found:
+        equal(errors(report), [])
+    return found
 
 
 def _names(schema):

@@ -7,7 +7,6 @@ import pathlib
 import random
 import re
 import resource
-import shlex
 import shutil
 import signal
 import struct
@@ -16,8 +15,8 @@ import tempfile
 import time
 
 import schema
-from plugins import FLAGS, FOLDER, SOURCE, line_of
-from tap import ARUN, Skip, arun, claim, contains, environment, equal, main, run, until
+from plugins import FOLDER, SOURCE, build, line_of
+from tap import ARUN, arun, claim, contains, environment, equal, main, until
 
 FIXTURES = SOURCE / "tests/fixtures/debug"
 DEBUG = ("-g", "-O0")
@@ -28,26 +27,13 @@ HELP = "      = help: arun_cancel() and arun_join() it, or spawn it in a group"
 _built = {}
 
 
-def compiler(path):
-    words = shlex.split(os.environ["CC"]) if path.suffix == ".c" else [
-        next((c for c in ("g++", "clang++") if shutil.which(c)), None)]
-    if words[0] is None:
-        raise Skip("no C++ compiler")
-    return words + (["-std=c++20"] if path.suffix == ".cc" else [])
-
-
 def plugin(*flags, name="leaves.c", folder=None):
     """A fixture, built in a folder of its own beside a copy of its source."""
     key = (flags, name, folder)
     if key not in _built:
         home = pathlib.Path(folder or tempfile.mkdtemp(dir=FOLDER))
         shutil.copyfile(FIXTURES / name, home / name)
-        made = home / pathlib.Path(name).with_suffix(".so")
-        unused = "-Wno-unused-result"
-        done = run(*compiler(made.with_suffix(pathlib.Path(name).suffix)), *FLAGS, unused, *flags,
-                   "-I" + os.environ["ARUN_INCLUDE"], "-o", made, name, cwd=home)
-        equal((done.returncode, done.stderr), (0, ""), f"building {name}")
-        _built[key] = made
+        _built[key] = build(home, home / name, "-Wno-unused-result", *flags)
     return _built[key]
 
 

@@ -14,6 +14,7 @@ import time
 import schema
 from faults import Running, fixture, site
 from plugins import FOLDER, SOURCE, built
+from schema import reports
 from tap import DEADLINE, claim, contains, equal, main, until
 
 FIRST = re.compile(r"^arun: dump of (\S+):(\S+) \(pid (\d+)\), up [\d.]+ (ms|s|min)(: .*)?$")
@@ -44,13 +45,6 @@ def masked(text):
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
     text = re.sub(r"\b[\d.]+ (ms|s|min)\b", "AGE", text)
     return re.sub(r"pid \d+", "pid N", re.sub(r"#\d+", "#N", re.sub(r"\bfd \d+", "fd N", text)))
-
-
-def reports(path):
-    found = [json.loads(line) for line in path.read_text().splitlines()]
-    for report in found:
-        equal(schema.errors(report), [])
-    return found
 
 
 @contextlib.contextmanager

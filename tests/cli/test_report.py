@@ -13,6 +13,7 @@ import subprocess
 
 import schema
 from plugins import FOLDER, SOURCE, built, written
+from schema import reports
 from tap import ARUN, DEADLINE, arun, claim, contains, environment, equal, main
 
 GOLDEN = SOURCE / "tests/fixtures/golden"
@@ -124,14 +125,6 @@ def plugin(name):
 
 def report_of(name):
     return FOLDER / f"{name}.json"
-
-
-def reports(path):
-    """Those of the file, each held against the schema."""
-    found = [json.loads(line) for line in path.read_text().splitlines()]
-    for report in found:
-        equal(schema.errors(report), [])
-    return found
 
 
 def masked_text(text):
