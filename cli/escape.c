@@ -7,12 +7,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-size_t escape_printable(const unsigned char *byte) {
-	uint32_t code;
-	size_t length = utf8_decode(byte, &code);
-	return length && utf8_prints(code) ? length : 0;
-}
-
 void line_add(struct line *line, const char *format, ...) {
 	va_list arguments;
 	size_t room = sizeof line->text - line->length;
@@ -28,7 +22,7 @@ void line_string(struct line *line, const char *string) {
 	const unsigned char *byte = (const unsigned char *)string;
 	size_t end = line->length + ESCAPE_STRING;
 	while (*byte && line->length < end) {
-		size_t count = escape_printable(byte);
+		size_t count = utf8_printable(byte);
 		if (count) {
 			line_add(line, "%.*s", (int)count, (const char *)byte);
 		} else {

@@ -10,9 +10,6 @@
 
 enum { ESCAPE_LINE = 4096, ESCAPE_STRING = 1000 };
 
-/* How many bytes are one printable character; 0: the first one is to be escaped. */
-size_t escape_printable(const unsigned char *byte);
-
 /* A line under way; what does not fit is cut. */
 struct line {
 	char text[ESCAPE_LINE];

@@ -2,6 +2,7 @@
 #include "say.h"
 
 #include "../runtime/journal_stream.h"
+#include "../runtime/utf8.h"
 #include "escape.h"
 
 #include <poll.h>
@@ -43,7 +44,7 @@ static bool has_room(void) {
  * was. */
 static size_t escape(char out[PIECE_SIZE], const char *text) {
 	const unsigned char *byte = (const unsigned char *)text;
-	size_t count = escape_printable(byte);
+	size_t count = utf8_printable(byte);
 	if (count) {
 		memcpy(out, text, count);
 		out[count] = '\0';

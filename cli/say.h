@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * say - text for the terminal: what came from outside (names, paths, the words of the
- * command line) and escape.h does not let pass is printed as \n, \t and \xNN.
+ * command line) and utf8.h does not let pass is printed as \n, \t and \xNN.
  */
 #ifndef SAY_H
 #define SAY_H

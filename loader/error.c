@@ -7,19 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The length of the character at text that is printed as it is; 0: its first byte is escaped. */
-static size_t printable(const unsigned char *text) {
-	uint32_t code;
-	size_t length = utf8_decode(text, &code);
-	return length && utf8_prints(code) ? length : 0;
-}
-
 void error_escape(const char *from, char *to, size_t size) {
 	static const char digits[] = "0123456789abcdef";
 	const unsigned char *byte = (const unsigned char *)from;
 	size_t used = 0;
 	while (*byte && used + 5 < size) {
-		size_t length = printable(byte);
+		size_t length = utf8_printable(byte);
 		if (length) {
 			memcpy(to + used, byte, length);
 		} else {

@@ -145,10 +145,9 @@ static void text_digits(struct text *text, uint32_t number, int count) {
 
 void text_escape(struct text *text, const char *string) {
 	const unsigned char *byte = (const unsigned char *)(string ? string : "?");
-	uint32_t code;
 	while (*byte) {
-		size_t count = utf8_decode(byte, &code);
-		if (count && utf8_prints(code)) {
+		size_t count = utf8_printable(byte);
+		if (count) {
 			text_bytes(text, (const char *)byte, count);
 			byte += count;
 		} else {

@@ -34,4 +34,12 @@ static inline bool utf8_prints(uint32_t code) {
 	       !(code >= 0x2066 && code <= 0x2069);
 }
 
+/* How many bytes the character that begins at byte has, where it is printed as it is; 0: the first byte
+ * is to be escaped. */
+static inline size_t utf8_printable(const unsigned char *byte) {
+	uint32_t code;
+	size_t count = utf8_decode(byte, &code);
+	return count && utf8_prints(code) ? count : 0;
+}
+
 #endif
