@@ -15,10 +15,6 @@
 
 enum { LINES_SIZE = 1 << 13, LINES_NEED = 32 << 20 };
 
-struct lines_library {
-	struct libdw libdw;
-};
-
 /* It maps the files, and makes tables of what is in them. */
 static int add_file(struct dl_phdr_info *info, size_t size, void *context) {
 	struct stat file;
@@ -43,11 +39,10 @@ int lines_load(struct lines *lines) {
 		errno = ENOMEM;
 		return -1;
 	}
-	struct lines_library *library = calloc(1, sizeof *library);
+	lines->libdw = calloc(1, sizeof *lines->libdw);
 	lines->table = calloc(LINES_SIZE, sizeof *lines->table);
-	lines->library = library;
-	bool memory = library && lines->table;
-	if (memory && libdw_load(&library->libdw)) {
+	bool memory = lines->libdw && lines->table;
+	if (memory && libdw_load(lines->libdw)) {
 		return 0;
 	}
 	lines_finish(lines);
@@ -56,8 +51,8 @@ int lines_load(struct lines *lines) {
 }
 
 void lines_close(struct lines *lines) {
-	if (lines->library) {
-		libdw_end(&lines->library->libdw);
+	if (lines->libdw) {
+		libdw_end(lines->libdw);
 	}
 }
 
@@ -68,7 +63,7 @@ void lines_finish(struct lines *lines) {
 		free((char *)lines->table[i].folder);
 	}
 	lines_close(lines);
-	free(lines->library);
+	free(lines->libdw);
 	free(lines->table);
 	*lines = (struct lines){0};
 }
@@ -127,8 +122,7 @@ static void place_climb(const struct libdw *libdw, Dwfl_Module *module,
 	free(scopes);
 }
 
-static void line_fill(struct line *line, struct lines_library *library) {
-	struct libdw *libdw = &library->libdw;
+static void line_fill(struct line *line, struct libdw *libdw) {
 	/* The call stands before the address that it returns to. */
 	Dwarf_Addr address = (Dwarf_Addr)(uintptr_t)line->pc - 1;
 	Dwfl_Module *module = libdw->dwfl_addrmodule(libdw->session, address);
@@ -153,11 +147,11 @@ void lines_add(struct lines *lines, const void *pc) {
 		return;
 	}
 	struct line *line = line_slot(lines, pc);
-	struct libdw *libdw = &lines->library->libdw;
+	struct libdw *libdw = lines->libdw;
 	if (!line->pc && (libdw->session || libdw_begin(libdw, getpid()))) {
 		line->pc = pc;
 		lines->count++;
-		line_fill(line, lines->library);
+		line_fill(line, libdw);
 	}
 }
 

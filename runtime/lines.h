@@ -21,10 +21,12 @@ struct line {
 	int line;
 };
 
+struct libdw;
+
 struct lines {
 	struct line *table; /* by pc; NULL: not loaded */
 	size_t count;
-	struct lines_library *library;
+	struct libdw *libdw;
 };
 
 /* Loads libdw. Returns 0; -1 with errno ENOENT: there is none on this machine; ENOMEM: there is
