@@ -44,6 +44,10 @@ static int yama_scope(void) {
 }
 
 static int fail_errno(struct remote *remote, int error) {
+	if (error == ENOENT && (kill(remote->pid, 0) == 0 || errno == EPERM)) {
+		return fail(remote,
+			"not in /proc, which is not mounted here, or hides it (hidepid)");
+	}
 	if (error == ENOENT || error == ESRCH) {
 		return fail(remote, "no such process");
 	}

@@ -412,6 +412,18 @@ def without_memory_nothing_is_listed_as_if_it_were_all():
 
 
 @claim
+def where_proc_is_not_mounted_that_is_told():
+    unshare = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+    if not shutil.which("unshare") or run(*unshare, "true").returncode:
+        raise Skip("mount namespaces are not to be had here")
+    server = opened("all").until_state("S")
+    done = run(*unshare, ARUN, "ps", server.pid)
+    equal((done.returncode, done.stdout, done.stderr), (1, "", f"arun: {server.pid}: not in "
+          "/proc, which is not mounted here, or hides it (hidepid)\n"))
+    server.end(signal.SIGTERM)
+
+
+@claim
 def another_version_is_told_so():
     program, entries = compiled("hostile"), list(table())
     version = arun("--version").stdout.split()[1]
