@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -149,6 +150,20 @@ static void open_signals(struct group *group) {
 
 /* Time ------------------------------------------------------------------------------ */
 
+/* One that has taken another user cannot be killed by a parent without CAP_KILL: it is not
+ * waited for at a stop, and ends by itself when the parent is gone. */
+static void kill_late(struct group *group, struct worker *worker) {
+	if (kill(worker->pid, SIGKILL) == 0) {
+		say("worker %d has not ended in time: it is killed", (int)worker->pid);
+		worker->limit = group->now + KILL_AGAIN;
+	} else {
+		say("worker %d has not ended in time, and cannot be killed: %s",
+			(int)worker->pid, strerror(errno));
+		worker->limit = NEVER;
+		group_note_end(group, STATUS_OVERDUE << 8);
+	}
+}
+
 /* Kills a worker that hangs, or does not end in time. One that hangs gets SIGABRT first, which has it
  * say in which task. */
 static void look_after(struct group *group, struct worker *worker, double *next) {
@@ -156,9 +171,7 @@ static void look_after(struct group *group, struct worker *worker, double *next)
 			       ? worker->beat + group->manager.watchdog
 			       : NEVER;
 	if (worker->limit && group->now >= worker->limit) {
-		say("worker %d has not ended in time: it is killed", (int)worker->pid);
-		kill(worker->pid, SIGKILL);
-		worker->limit = group->now + KILL_AGAIN;
+		kill_late(group, worker);
 	}
 	if (!worker->limit && group->now >= hangs) {
 		say("worker %d has given no sign of life for %g s", (int)worker->pid,
@@ -294,7 +307,11 @@ static bool is_settled(const struct group *group) {
 
 /* Whether there is nothing to be looked after any more. */
 static bool is_over(const struct group *group) {
-	return group->count == 0 &&
+	size_t waited_for = group->count;
+	for (size_t i = 0; group->over && i < group->count; i++) {
+		waited_for -= group->workers[i].limit >= NEVER;
+	}
+	return waited_for == 0 &&
 	       (group->over || (is_settled(group) && !group->options->watch));
 }
 

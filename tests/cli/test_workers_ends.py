@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What joins workers and their parent ends with either."""
+import ctypes
 import os
 import pathlib
 import pty
@@ -12,7 +13,7 @@ from tempfile import TemporaryDirectory
 from group import all_workers, group, lines, plugin, serves, workers
 from plugins import written
 from service import Manager
-from tap import claim, contains, environment, equal, main, until
+from tap import Skip, claim, contains, environment, equal, main, until
 
 SLOW = """#include <arun.h>
 #include <signal.h>
@@ -27,6 +28,23 @@ static int slow(int argc, char **argv) {
 }
 ARUN_SERVER(slow)
 """
+
+OTHER_USER = """#include <arun.h>
+#include <stdio.h>
+#include <unistd.h>
+static int other(int argc, char **argv) {
+	(void)argc;
+	(void)argv;
+	if (setuid(65534) < 0) {
+		return -1;
+	}
+	puts("here");
+	fflush(stdout);
+	return arun_yield() < 0 ? -1 : 0;
+}
+ARUN_SERVER(other)
+"""
+PR_CAPBSET_DROP, CAP_KILL = 24, 5
 
 
 @claim
@@ -100,6 +118,26 @@ def a_worker_that_cannot_even_be_told_to_end_is_killed_and_that_is_said():
         status, _, errors = process.stop()
         equal((status, errors.splitlines()),
               (-signal.SIGKILL, [f"arun: worker {stopped} has not ended in time: it is killed"]))
+
+
+@claim
+def a_worker_that_cannot_be_killed_does_not_keep_its_parent_and_ends_with_it():
+    if os.geteuid() != 0:
+        raise Skip("only root can become another user")
+    other, libc = written("other", OTHER_USER), ctypes.CDLL(None)
+    os.chmod(pathlib.Path(other).parent, 0o755)
+    with group("--grace=1", "-w", "2", other,
+               preexec_fn=lambda: libc.prctl(PR_CAPBSET_DROP, CAP_KILL)) as process:
+        lines(process, 2)
+        serves(process)
+        pids = workers(process)
+        status, _, errors = process.stop()
+        late = {f"arun: worker {pid} has not ended in time, and cannot be killed: "
+                "Operation not permitted" for pid in pids}
+        equal((status, set(errors.splitlines()) & late), (124, late))
+        ended = {f"arun: worker {pid} has ended: its parent (pid {process.pid}) is gone"
+                 for pid in pids}
+        until(lambda: ended <= set(process.stderr.splitlines()), "both have ended")
 
 
 @claim
