@@ -109,13 +109,14 @@ static void forget_all(struct group *group) {
  * tried again. */
 static void on_not_started(struct group *group, struct slot *slot, bool replaces) {
 	const char *why = strerror(errno);
+	const char *limit = errno == EAGAIN ? " (ulimit -u, pids.max)" : "";
 	if (group->ready) {
 		slot->due = group->now + PAUSE_MAX;
-		say("cannot start a worker: %s; it is tried again in %g s%s", why,
-			PAUSE_MAX, replaces ? ", the old one serves on" : "");
+		say("cannot start a worker: %s%s; it is tried again in %g s%s", why,
+			limit, PAUSE_MAX, replaces ? ", the old one serves on" : "");
 		return;
 	}
-	say("cannot start a worker: %s", why);
+	say("cannot start a worker: %s%s", why, limit);
 	manager_tell_failed(&group->manager, STATUS_FAILED, say_last());
 	group_note_end(group, STATUS_FAILED << 8);
 	group_stop(group, SIGTERM);

@@ -269,17 +269,17 @@ def a_thread_that_cannot_be_started_is_named():
 @claim
 def what_is_lacking_before_a_run_is_named():
     unsanitized()
-    for call, option, words in (
-        ("fork", "--check", f"{plugin()}: no process to try it in"),
-        ("pipe2", "--check", f"{plugin()}: no pipe to a process to try it in"),
-        ("fork", "-w2", "cannot start a worker"),
-        ("signalfd", "-w2", "workers: no descriptor for signals"),
-        ("socket", "-w2", "workers: no socket to hear them"),
+    for call, option, words, hint in (
+        ("fork", "--check", f"{plugin()}: no process to try it in", ""),
+        ("pipe2", "--check", f"{plugin()}: no pipe to a process to try it in", ""),
+        ("fork", "-w2", "cannot start a worker", " (ulimit -u, pids.max)"),
+        ("signalfd", "-w2", "workers: no descriptor for signals", ""),
+        ("socket", "-w2", "workers: no socket to hear them", ""),
     ):
         manager = Manager()
         ended = refusing(call, errno.EAGAIN, 1, 1, option, plugin(),
                          NOTIFY_SOCKET=manager.address)
-        line = f"{words}: Resource temporarily unavailable"
+        line = f"{words}: Resource temporarily unavailable{hint}"
         equal((ended.returncode, ended.stderr), (125, f"arun: {line}\n"))
         told = [] if option == "--check" else [f"EXIT_STATUS=125\nSTATUS=failed: {line}"]
         equal(manager.messages()[:1], told)
