@@ -72,8 +72,9 @@ static void accept_begin_line(struct text *out, const struct arun_server *server
 	text_add(out, "\": ");
 }
 
-void accept_tell_missed(struct arun_server *server) {
-	unsigned long missed = ratelimit_missed(&server->lines);
+static void accept_tell_left_out(
+	struct arun_server *server, struct ratelimit *limit, enum log_level level) {
+	unsigned long missed = ratelimit_missed(limit);
 	char line[256];
 	struct text out;
 	if (missed) {
@@ -81,13 +82,18 @@ void accept_tell_missed(struct arun_server *server) {
 		accept_begin_line(&out, server);
 		text_add(&out, "%lu line%s left out: at most %d in %d s", missed,
 			missed == 1 ? "" : "s", RATELIMIT_LINES, RATELIMIT_SECONDS);
-		log_line(LOG_LEVEL_INFO, "%s", line);
+		log_line(level, "%s", line);
 	}
 }
 
+void accept_tell_missed(struct arun_server *server) {
+	accept_tell_left_out(server, &server->failures, LOG_LEVEL_INFO);
+	accept_tell_left_out(server, &server->pauses, LOG_LEVEL_WARNING);
+}
+
 /* Whether a line may be said that a client has caused. */
-static bool accept_may_tell(struct arun_server *server) {
-	bool may = ratelimit_pass(&server->lines, sched_current->registry.now);
+static bool accept_may_tell(struct arun_server *server, struct ratelimit *limit) {
+	bool may = ratelimit_pass(limit, sched_current->registry.now);
 	if (may) {
 		accept_tell_missed(server);
 	}
@@ -105,7 +111,7 @@ static void accept_tell_failed(struct arun_conn *conn, int error) {
 	if (conn->server) {
 		conn->server->failed++;
 	}
-	if (conn->server && !accept_may_tell(conn->server)) {
+	if (conn->server && !accept_may_tell(conn->server, &conn->server->failures)) {
 		return;
 	}
 	text_fixed(&out, line, sizeof line);
@@ -270,7 +276,7 @@ void accept_pause(struct arun_server *server, int error) {
 		return;
 	}
 	server->paused = true;
-	if (!accept_may_tell(server)) {
+	if (!accept_may_tell(server, &server->pauses)) {
 		return;
 	}
 	char line[256];

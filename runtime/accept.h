@@ -27,9 +27,9 @@ struct arun_server {
 	unsigned refs;     /* the handle, and calls under way */
 	unsigned handlers, open;
 	unsigned long accepted, failed;
-	struct ratelimit lines; /* about its clients */
-	bool stopped;           /* accepts no more */
-	bool released;          /* the handle is gone */
+	struct ratelimit failures, pauses; /* lines that clients cause */
+	bool stopped;                      /* accepts no more */
+	bool released;                     /* the handle is gone */
 	bool starved; /* waits for the end of one of its connections, or the timer */
 	bool paused;  /* and a line has said so */
 

@@ -212,6 +212,22 @@ def clients_cannot_fill_the_log():
 
 
 @claim
+def failures_of_clients_do_not_hide_that_accepting_pauses():
+    def few():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
+
+    with serving(f"{SERVERS}:plain", "--log-level=warning", preexec_fn=few) as server:
+        for _ in range(150):  # at info: not to be seen
+            reset(connect(server.port()))
+            until(lambda: server.sockets() == 1, "the connection is closed")
+        equal(server.stderr, "")
+        clients = [connect(server.port()) for _ in range(50)]
+        server.until(lambda: "accepting paused: Too many open files\n" in server.stderr, "the line")
+        for client in clients:
+            client.close()
+
+
+@claim
 def a_client_that_ends_its_side_gets_all_its_answers():
     data = random.randbytes(3_000_000)
     with serving(f"{SERVERS}:plain") as server:
