@@ -23,7 +23,7 @@ struct worker {
 	bool replaces;        /* an older one of the slot serves on */
 	bool ready;           /* it has said so */
 	double started, beat; /* seconds; its last sign of life */
-	double limit;         /* when it is killed; 0: not at all */
+	double limit; /* when it is killed; 0: not at all; far away: it cannot be */
 	struct keeper_line line;
 };
 

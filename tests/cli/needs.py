@@ -4,7 +4,7 @@ import os
 import shutil
 
 from plugins import BUILD
-from tap import Skip
+from tap import Skip, run
 
 
 def lacking(reason):
@@ -21,3 +21,11 @@ def plugin(name):
     """The path of a plugin that was built with arun, if its library was there."""
     path = BUILD / "plugins" / f"{name}.so"
     return path if path.exists() else lacking(f"{path.name} was built without its library")
+
+
+def mounting(script):
+    """The words before a command that runs with what script mounts, where that is allowed."""
+    unshare = ["unshare", "-rm", "sh", "-c"]
+    if not shutil.which("unshare") or run(*unshare, "mount -t tmpfs none /proc").returncode:
+        raise Skip("mount namespaces are not to be had here")
+    return [*unshare, f'{script} && exec "$@"', "sh"]

@@ -13,6 +13,7 @@ import time
 import plugins
 import tap
 from elf import *  # noqa: F403: names of elf(5)
+from needs import mounting
 from plugins import FOLDER
 from tap import Skip, claim, contains, equal
 
@@ -365,11 +366,8 @@ def an_older_shorter_descriptor_is_completed():
 def a_file_system_mounted_noexec():
     good()
     os.mkdir(FOLDER / "noexec")
-    script = 'mount -t tmpfs -o noexec none noexec && cp good.so noexec && exec "$@"'
-    unshare = ["unshare", "-rm", "sh", "-c", script, "sh"]
-    if not shutil.which("unshare") or tap.run(*unshare, "true", cwd=FOLDER).returncode:
-        raise Skip("mount namespaces are not to be had here")
-    ended = tap.run(*unshare, tap.ARUN, "./noexec/good.so:echo", cwd=FOLDER)
+    noexec = mounting("mount -t tmpfs -o noexec none noexec && cp good.so noexec")
+    ended = tap.run(*noexec, tap.ARUN, "./noexec/good.so:echo", cwd=FOLDER)
     equal((ended.returncode, ended.stderr), (126, "arun: ./noexec/good.so: "
           "is on a file system mounted noexec\n"))
 

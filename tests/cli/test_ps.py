@@ -14,7 +14,7 @@ import subprocess
 
 import schema
 from looking import FIXTURES, Open, compiled, looked, opened, plugin, refused, site, stripped, table
-from needs import lacking
+from needs import lacking, mounting
 from plugins import FOLDER, SANITIZED, build, built, link
 from tap import ARUN, Skip, arun, claim, contains, equal, main, run, until
 
@@ -415,11 +415,9 @@ def without_memory_nothing_is_listed_as_if_it_were_all():
 def where_proc_is_not_mounted_that_is_told():
     if SANITIZED:
         raise Skip("a sanitizer itself reads /proc")
-    unshare = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
-    if not shutil.which("unshare") or run(*unshare, "true").returncode:
-        raise Skip("mount namespaces are not to be had here")
+    without_proc = mounting("mount -t tmpfs none /proc")
     server = opened("all").until_state("S")
-    done = run(*unshare, ARUN, "ps", server.pid)
+    done = run(*without_proc, ARUN, "ps", server.pid)
     equal((done.returncode, done.stdout, done.stderr), (1, "", f"arun: {server.pid}: not in "
           "/proc, which is not mounted here, or hides it (hidepid)\n"))
     server.end(signal.SIGTERM)
