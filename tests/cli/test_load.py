@@ -218,7 +218,9 @@ def failures_of_clients_do_not_hide_that_accepting_pauses():
 
     with serving(f"{SERVERS}:plain", "--log-level=warning", preexec_fn=few) as server:
         for _ in range(150):  # at info: not to be seen
-            reset(connect(server.port()))
+            client = connect(server.port())
+            echoes(client)
+            reset(client)
             until(lambda: server.sockets() == 1, "the connection is closed")
         equal(server.stderr, "")
         clients = [connect(server.port()) for _ in range(50)]
